@@ -1,0 +1,145 @@
+"""The backend contract: one atomic step, publish the next version of an entry."""
+
+import errno
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple, Protocol
+
+from cronguard.clock import Clock
+from cronguard.errors import BackendError, ConfigError, StoreForbiddenError
+from cronguard.statedir import StateDir
+
+MAX_DATA = 64 * 1024
+
+_KEY = re.compile(r"[a-z]{1,20}(/[A-Za-z0-9][A-Za-z0-9._-]{0,99}){2}", re.ASCII)
+
+
+class Entry(NamedTuple):
+    """One version of what is kept under a key.
+
+    `version` is 0, and `data` empty, for a key never written. `data` may be empty later too: forgotten.
+    `age` is the seconds since this version was published, as well as the store tells without a write (None:
+    it does not); it may be wrong by the difference of two clocks, so it is for people and for advice.
+    """
+
+    key: str
+    version: int
+    data: bytes
+    age: float | None = None
+
+
+class Backend(Protocol):
+    """A place where nodes meet. It keeps entries of at most MAX_DATA bytes and knows no time limits.
+
+    Locks, renewals, takeovers and queues are written once, above it, from `swap` alone. Every method raises
+    BackendError, with a hint for a person, for anything unexpected; "somebody else was faster" is a value.
+    A call on hung storage may never return: callers make it where they can be abandoned.
+    """
+
+    def read(self, key: str) -> Entry:
+        """Return the latest version, complete.
+
+        It MAY be stale (a swap of a stale entry fails); it MUST NOT be half of one, or of a version never
+        published.
+        """
+        ...
+
+    def swap(self, entry: Entry, data: bytes) -> Entry | None:
+        """Publish data as the version after `entry`, if `entry` is still the latest.
+
+        MUST be linearizable per key: of all calls that swap the same entry, one at most succeeds, whatever
+        crashes, repeats or is lost, and when it returns the new entry the data survives the store's restart.
+        None means "you are not the latest": the data may still have been published, and built on, so every
+        record carries an id of its own and the caller reads again. Where a reply may be lost, the backend
+        reads back and recognises its own data; if it still cannot tell, it raises BackendError.
+        """
+        ...
+
+    def scan(self, prefix: str) -> Iterator[Entry]:
+        """Yield the latest version of every entry whose key starts with `prefix` (whole parts: `lease/ns/`)."""
+        ...
+
+    def wait(self, entry: Entry, timeout: float) -> None:
+        """Return when the entry may have changed, or `timeout` seconds have passed.
+
+        After it, `read` MUST show what others had published when it returned, caches notwithstanding.
+        """
+        ...
+
+    def now(self) -> float | None:
+        """Return the store's wall clock; None if it has none. For warnings, display and ages, never for safety."""
+        ...
+
+    def close(self) -> None:
+        """Give connections and descriptors back."""
+        ...
+
+
+# The whole list: a backend is imported only when a URL names it.
+SCHEMES = {
+    "dir": "cronguard.backends.directory:DirectoryBackend",
+    "file": "cronguard.backends.file:FileBackend",
+    "local": "cronguard.backends.directory:LocalBackend",
+}
+
+
+def open_backend(url: str, clock: Clock, state: StateDir) -> Backend:
+    """Open what a URL such as `dir:/path` names (`local` stands for this machine alone).
+
+    Raises ConfigError for an unknown scheme or a malformed address, BackendError when it cannot be used.
+    """
+    from importlib import import_module
+
+    module, _, name = SCHEMES[scheme_of(url)].partition(":")
+    backend: Backend = getattr(import_module(module), name).open(url, clock, state)
+    return backend
+
+
+def scheme_of(url: str) -> str:
+    """Return the scheme of a backend URL; raises ConfigError for one that is not in the list."""
+    scheme = url.partition(":")[0]
+    if scheme not in SCHEMES or (scheme == "local") != (url == "local"):
+        raise ConfigError(
+            f"backend: {url!r} is not a backend",
+            "write local, dir:/shared/folder or file:/nfs/folder",
+        )
+    return scheme
+
+
+def absolute_path(url: str) -> str:
+    """Return the path of a URL like `dir:/path`; raises ConfigError unless it is absolute and plain."""
+    path = url.partition(":")[2]
+    plain = path.startswith("/") and "\0" not in path and ".." not in path.split("/")
+    if not plain:
+        raise ConfigError(f"backend: {url!r} has no absolute path without '..'", "write dir:/shared/folder")
+    return path.rstrip("/") or "/"
+
+
+@contextmanager
+def storage_errors(where: str) -> Iterator[None]:
+    """Turn what the operating system says of the store at `where` into errors for a person."""
+    try:
+        yield
+    except OSError as error:
+        told = f"{error.filename or where}: {error.strerror or error}"
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            hint = "the job's user must be able to write there; see the store's group and mode, and its mount"
+            raise StoreForbiddenError(told, hint) from error
+        raise BackendError(
+            told, "see whether the store is mounted, has space, and answers (df, ls)"
+        ) from error
+
+
+def check_key(key: str) -> str:
+    """Return the key; a malformed one is a bug above, caught before it becomes a path."""
+    if not _KEY.fullmatch(key):
+        raise AssertionError(f"malformed key {key!r}")
+    return key
+
+
+def check_data(data: bytes) -> bytes:
+    """Return the data; more than MAX_DATA is a bug above."""
+    if len(data) > MAX_DATA:
+        raise AssertionError(f"an entry of {len(data)} bytes is over the {MAX_DATA} that backends keep")
+    return data

@@ -1,0 +1,1 @@
+"""One file per backend; `cronguard.backend` has the contract and the list."""

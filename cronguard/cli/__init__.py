@@ -1,0 +1,100 @@
+"""The command line: one small file a command, imported when it runs."""
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
+
+import click
+
+from cronguard import __version__
+from cronguard.errors import CronguardError
+
+USAGE, BUG, INTERRUPTED, BROKEN_PIPE = 64, 70, 130, 141
+
+# The whole list: a command's module is imported when the command is asked for.
+COMMANDS = {
+    "run": "cronguard.cli.run",
+    "locks": "cronguard.cli.locks",
+    "unlock": "cronguard.cli.unlock",
+    "forget": "cronguard.cli.forget",
+    "time-slice": "cronguard.cli.time_slice",
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in modules of their own."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the list."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(COMMANDS[cmd_name]).command
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="cronguard")
+def cronguard() -> None:
+    """Run each scheduled command once in the cluster, on a node that is alive."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line and return its exit status; whatever goes wrong is told in a line or two."""
+    return guarded(lambda: cronguard.main(argv, prog_name="cronguard", standalone_mode=False))
+
+
+def guarded(work: Callable[[], int | None]) -> int:
+    """Turn errors into their exit statuses: the one place where that is done."""
+    try:
+        return work() or 0
+    except CronguardError as error:
+        return complain(str(error), error.hint, error.status)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.UsageError as error:
+        return _misused(error)
+    except (KeyboardInterrupt, click.Abort):
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - whatever it is, a person gets one line
+        return _broken(error)
+
+
+def _misused(error: click.UsageError) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError) and error.ctx:
+        click.echo(error.ctx.get_help(), err=True)
+        return USAGE
+    where = error.ctx.command_path if error.ctx else "cronguard"
+    return complain(_uncapped(error.format_message()), f"see {where} --help", USAGE)
+
+
+def _broken(error: Exception) -> int:
+    """Tell a bug as a line, not a traceback; one who reads our output no more is none."""
+    if isinstance(error, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains when it flushes at exit
+        return BROKEN_PIPE
+    if os.environ.get("CRONGUARD_DEBUG"):
+        raise error
+    hint = "this is a bug in cronguard; with CRONGUARD_DEBUG=1 it shows where"
+    return complain(f"{type(error).__name__}: {error}", hint, BUG)
+
+
+def complain(message: str, hint: str | None, status: int) -> int:
+    """Say it on stderr, prefixed so that cron's mail tells who speaks; returns the status."""
+    lines = [f"cronguard: {message}", *([f"hint: {hint}"] if hint else [])]
+    with suppress(OSError, ValueError):  # stderr is closed: the exit status has to do
+        click.echo(_printable("\n".join(lines)), err=True)
+    return status
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+
+
+def _uncapped(message: str) -> str:
+    text = message.rstrip(".")
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,36 @@
+"""What the commands that look into the backend share: their options, and the way to it."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from cronguard.storage import Storage
+
+_OPTIONS = (
+    click.option("--backend", metavar="URL", help="Where the nodes meet (default: as configured)."),
+    click.option("--backend-timeout", metavar="D", help="How long to wait for the backend (default: 30s)."),
+    click.option("--config", metavar="FILE", help="Read this configuration file and no other."),
+)
+
+
+def storage_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say where the backend is."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def open_storage(config: str | None, **options: str | None) -> "Storage":
+    """Return the configured backend; where none is, say that this machine's own is shown."""
+    from cronguard.clock import Clock
+    from cronguard.config import load
+    from cronguard.statedir import StateDir
+    from cronguard.storage import Storage
+
+    settings = load(options, config)
+    if settings.backend is None:
+        click.echo("cronguard: no backend is configured; this is about this machine alone", err=True)
+    state = StateDir(settings.state_dir, settings.node)
+    return Storage(settings.backend or "local", state, settings.backend_timeout, Clock())

@@ -1,0 +1,74 @@
+"""`cronguard locks`: who holds what."""
+
+import time
+from typing import Any
+
+import click
+
+from cronguard.cli.common import open_storage, storage_options
+
+_HEADERS = ("JOB", "STATE", "NODE", "PID", "TICK", "SINCE", "UNTIL", "TOKEN")
+_WATCH = 2.0
+
+
+@click.command("locks")
+@click.option("--ns", metavar="NS", help="Only this namespace.")
+@click.option("--all", "show_all", is_flag=True, help="Also jobs that are not running.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--watch", is_flag=True, help="Show it again every two seconds, until interrupted.")
+@storage_options
+def command(ns: str | None, show_all: bool, as_json: bool, watch: bool, **where: str | None) -> None:
+    """Show who holds which lock, since when, until when, and for which tick."""
+    from cronguard.inventory import leases
+
+    storage = open_storage(**where)
+    while True:
+        rows = storage.ask(lambda backend: leases(backend, ns, storage.clock.wall()))
+        shown = [row for row in rows if show_all or row["state"] in ("running", "revoked", "unreadable")]
+        if watch:
+            click.clear()
+        click.echo(_as_json(shown) if as_json else _as_text(shown, storage.clock.wall()))
+        if not watch:
+            return
+        time.sleep(_WATCH)
+
+
+def _as_json(rows: list[dict[str, Any]]) -> str:
+    from cronguard.output import as_json
+
+    return as_json(rows)
+
+
+def _as_text(rows: list[dict[str, Any]], now: float) -> str:
+    from cronguard.output import table
+
+    if not rows:
+        return "no locks"
+    text = table(_HEADERS, [_cells(row, now) for row in rows])
+    held = [row["job"] for row in rows if row["state"] in ("running", "revoked")]
+    problems = [f"\n{row['problem']}" for row in rows if "problem" in row]
+    clear = f"\n\nto stop a job and clear its lock: cronguard unlock {held[0]}" if held else ""
+    return text + "".join(problems) + clear
+
+
+def _cells(row: dict[str, Any], now: float) -> list[str]:
+    from cronguard.output import moment
+
+    if "problem" in row:
+        return [row["job"], row["state"]]
+    ending = row["until"] if row["until"] is not None else row["ended"]
+    since, until = (moment(at, now) if at else "" for at in (row["started"], ending))
+    return [
+        row["job"],
+        _state(row),
+        row["node"],
+        str(row["pid"]),
+        row["tick"],
+        since,
+        until,
+        str(row["token"]),
+    ]
+
+
+def _state(row: dict[str, Any]) -> str:
+    return f"{row['state']} ({row['status']})" if row["status"] else str(row["state"])

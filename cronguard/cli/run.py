@@ -1,0 +1,186 @@
+"""`cronguard run`: run a command once in the cluster."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cronguard.clock import Clock
+from cronguard.errors import BackendError, CronguardError, StoreRefusedError, UsageError
+
+if TYPE_CHECKING:
+    from cronguard.config import Settings
+    from cronguard.guard import Guard
+    from cronguard.log import Log
+    from cronguard.plan import Plan
+
+Decorator = Callable[[Callable[..., int]], Callable[..., int]]
+
+_COMPLAIN_EVERY = 3600.0  # seconds; a line of every minute must not mail sixty times an hour
+_NO_BACKEND = (
+    'no backend is configured, so this guards nothing between machines; set backend = "dir:/shared/folder" '
+    'in /etc/cronguard/config.toml, or "local" if that is what you want'
+)
+
+
+def _option(name: str, help_: str, **more: Any) -> Decorator:
+    """Declare an option whose value the settings check, wherever it comes from."""
+    return click.option(name, default=None, help=help_, **more)
+
+
+def _flag(name: str, help_: str) -> Decorator:
+    return click.option(*name.split(), is_flag=True, default=None, help=help_)
+
+
+@click.command("run", context_settings={"allow_interspersed_args": False})
+@_option("--ns", "Namespace of the job (default: default).", metavar="NS")
+@_option("--name", "Name of the job, the same on every node.", metavar="JOB")
+@_option("--backend", "Where the nodes meet: dir:/PATH, file:/PATH or local.", metavar="URL")
+@_option("--ttl", "How long the lease outlives its holder (default: 180s).", metavar="D")
+@_option("--wait", "Watch a held lease for so long instead of skipping at once.", metavar="D")
+@_option("--timeout", "Stop the command after this time (status 124).", metavar="D")
+@_option("--kill-after", "From SIGTERM to SIGKILL (default: 10s or ttl/6, if less).", metavar="D")
+@_option("--daemons", "What to do about processes in a session of their own.", metavar="release|wait|kill")
+@_option("--strategy", "Whose turn it is (default: preempt).", metavar="preempt")
+@_option("--nodes", "The nodes of the cluster, in order of precedence.", metavar="A,B")
+@_option("--schedule", "The line's schedule, if it may start late (sleep, anacron).", metavar="CRON")
+@_option("--timezone", "The schedule's zone (default: this machine's).", metavar="ZONE")
+@_option("--tick", "The scheduled moment, 2026-11-22T05:30Z (default: this minute).", metavar="LABEL")
+@_flag("--every-run", "A plain mutex: run also if this tick has been run.")
+@_option("--retry", "What may run again for the same tick.", metavar="never|crashed|failed")
+@click.option(
+    "-E", "skip_status", default=None, metavar="N", help="Exit status of a skipped run (default: 75)."
+)
+@_option("--if-unavailable", "When the backend cannot be reached.", metavar="fail|run")
+@_option("--backend-timeout", "How long to wait for the backend (default: 30s).", metavar="D")
+@_option("--log", "Where runs are logged (default: syslog).", metavar="syslog|stderr|none")
+@_option("--log-format", "How they are logged.", metavar="text|json")
+@_flag("-v --verbose", "Say on stderr what happened.")
+@_flag("-q --quiet", "Say nothing but errors.")
+@click.option("--config", metavar="FILE", help="Read this configuration file and no other.")
+@click.option("--dry-run", is_flag=True, help="Say what would happen, and do nothing.")
+@click.option(
+    "-c", "line", metavar="LINE", help="Run this shell line, redirects and pipes included, with $SHELL."
+)
+@click.argument("words", metavar="[--] COMMAND [ARG]...", nargs=-1, type=click.UNPROCESSED)
+def command(
+    line: str | None, words: tuple[str, ...], config: str | None, dry_run: bool, **options: Any
+) -> int:
+    """Run COMMAND if no other node does, or did for this tick; else exit 75, silently.
+
+    The exit status is the command's; 75 skipped, 76 lease lost, 69 backend unreachable, 124 timed out,
+    126/127 the command cannot be executed or found.
+    """
+    from cronguard.config import load
+    from cronguard.plan import make_plan
+
+    settings = load(options, config)
+    argv = _argv(line, words)
+    plan = make_plan(settings, argv, os.environ, Clock())
+    if settings.backend is None and not settings.quiet:
+        click.echo(f"cronguard: {_NO_BACKEND}", err=True)
+    if dry_run:
+        return _explain(plan, settings)
+    return _run(plan, settings)
+
+
+def _argv(line: str | None, words: tuple[str, ...]) -> list[str]:
+    if line is not None and words:
+        raise UsageError(
+            f"-c takes the whole line, but {words[0]!r} comes after it", "put quotes around the line"
+        )
+    if line is not None:
+        return [os.environ.get("SHELL") or "/bin/sh", "-c", line]
+    if not words or not words[0]:
+        raise UsageError("no command is given", "write: cronguard run --ns billing --name JOB -- COMMAND")
+    return list(words)
+
+
+def _run(plan: "Plan", settings: "Settings") -> int:
+    from cronguard.claim import Skip
+    from cronguard.guard import Guard
+
+    log, clock = _log(plan, settings), Clock()
+    began = clock.boot()
+    guard = Guard(plan, os.environ, clock, log.write)
+    try:
+        result = guard.run()
+    except BackendError as error:
+        return _unavailable(guard, plan, settings, log, error)
+    except CronguardError as error:
+        log.write("warning", "error", status=error.status, detail=str(error))
+        raise
+    _forget_complaint(plan)
+    if isinstance(result, Skip):
+        log.write("debug", "skipped", reason=result.reason, detail=result.detail)
+        _say(settings, f"skipped {plan.ask.job}, {result.reason}: {result.detail}")
+        return settings.skip_status
+    level = "info" if result.word == "done" and not result.detail else "warning"
+    took = round(clock.boot() - began, 1)
+    log.write(level, result.word, status=result.status, seconds=took, detail=result.detail or None)
+    _tell(settings, plan, result.word, result.detail)
+    return result.status
+
+
+def _tell(settings: "Settings", plan: "Plan", word: str, detail: str) -> None:
+    """Say what cron's mail must say: that the run did not end by itself, or cannot be relied on to have counted."""
+    if detail:
+        click.echo(f"cronguard: {plan.ask.job}: {word}: {detail}", err=True)
+    else:
+        _say(settings, f"{plan.ask.job}: {word}")
+
+
+def _say(settings: "Settings", text: str) -> None:
+    if settings.verbose or (sys.stderr and sys.stderr.isatty() and not settings.quiet):
+        click.echo(f"cronguard: {text}", err=True)
+
+
+def _log(plan: "Plan", settings: "Settings") -> "Log":
+    from cronguard.log import Log
+
+    ask = plan.ask
+    facts = {"job": str(ask.job), "tick": ask.tick.label, "node": ask.node, "program": ask.program}
+    return Log(settings.log, settings.log_format, **facts)
+
+
+def _unavailable(guard: "Guard", plan: "Plan", settings: "Settings", log: "Log", error: BackendError) -> int:
+    """Fail, or run unguarded if that was asked for: never on a store that was reached and must not be used."""
+    log.write("warning", "unavailable", status=error.status, detail=str(error))
+    if settings.if_unavailable == "run" and not isinstance(error, StoreRefusedError):
+        click.echo(f"cronguard: {plan.ask.job}: running unguarded: {error}", err=True)
+        result = guard.run_unguarded()
+        log.write("warning", result.word, status=result.status, detail="unguarded")
+        _tell(settings, plan, result.word, result.detail)
+        return result.status
+    if isinstance(error, StoreRefusedError) or _is_news(plan, settings):
+        raise error
+    return error.status
+
+
+def _is_news(plan: "Plan", settings: "Settings") -> bool:
+    """Return whether to say that the backend is out of reach: when it begins, and then once an hour."""
+    errand = plan.errand
+    now = Clock().wall()
+    age = errand.state.age("complaint", errand.url, now)
+    if age is not None and 0 <= age < _COMPLAIN_EVERY and not settings.verbose and not sys.stderr.isatty():
+        return False
+    errand.state.store("complaint", errand.url, errand.url.encode())
+    return True
+
+
+def _forget_complaint(plan: "Plan") -> None:
+    if plan.errand.state.age("complaint", plan.errand.url, 0.0) is not None:
+        plan.errand.state.remove("complaint", plan.errand.url)
+
+
+def _explain(plan: "Plan", settings: "Settings") -> int:
+    from cronguard.dry_run import explain
+    from cronguard.storage import Storage
+
+    errand = plan.errand
+    storage = Storage(errand.url, errand.state, errand.backend_timeout, Clock())
+    would_run, text = storage.ask(lambda backend: explain(backend, errand.ask))
+    click.echo(f"{errand.ask.job} on {errand.ask.node}: {text}")
+    return 0 if would_run else settings.skip_status

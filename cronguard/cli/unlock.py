@@ -1,0 +1,19 @@
+"""`cronguard unlock`: stop a job wherever it runs, and free its lease."""
+
+import click
+
+from cronguard.cli.common import open_storage, storage_options
+
+
+@click.command("unlock")
+@click.option("--force", is_flag=True, help="Free it at once: the job may still be running.")
+@storage_options
+@click.argument("job", metavar="NS/JOB")
+def command(job: str, force: bool, **where: str | None) -> None:
+    """Tell the node that runs NS/JOB to stop it; others may run it when it has."""
+    from cronguard.job import Job
+    from cronguard.override import unlock
+
+    named = Job.parse(job)
+    storage = open_storage(**where)
+    click.echo(storage.ask(lambda backend: unlock(backend, named, storage.clock, force=force)))

@@ -1,0 +1,230 @@
+"""Settings: from options, CRONGUARD_* variables, the user's file and the system's; the nearer wins."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cronguard.duration import parse_duration
+from cronguard.errors import ConfigError, UsageError
+from cronguard.job import check_name
+
+SYSTEM_FILE = "/etc/cronguard/config.toml"
+USER_FILE = "~/.config/cronguard/config.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything that can be wished for, checked value by value. Durations are seconds; None is "not said"."""
+
+    ns: str = "default"
+    name: str | None = None
+    node: str = ""
+    backend: str | None = None
+    ttl: float = 180.0
+    wait: float = 0.0
+    timeout: float | None = None
+    kill_after: float | None = None
+    daemons: str = "release"
+    strategy: str = "preempt"
+    nodes: tuple[str, ...] = ()
+    schedule: str | None = None
+    timezone: str | None = None
+    tick: str | None = None
+    every_run: bool = False
+    retry: str = "crashed"
+    skip_status: int = 75
+    if_unavailable: str = "fail"
+    backend_timeout: float = 30.0
+    max_clock_skew: float | None = 300.0
+    log: str = "syslog"
+    log_format: str = "text"
+    state_dir: str | None = None
+    verbose: bool = False
+    quiet: bool = False
+
+
+def _text(value: Any, what: str) -> str:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise UsageError(f"{what}: {value!r} is not a text")
+    return value
+
+
+def _name(value: Any, what: str) -> str:
+    return check_name(_text(value, what), what)
+
+
+def _seconds(value: Any, what: str) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return parse_duration(
+        f"{value:f}" if isinstance(value, float) else str(value) if is_number else _text(value, what), what
+    )
+
+
+def _bounded(least: float, most: float) -> Callable[[Any, str], float]:
+    def parse(value: Any, what: str) -> float:
+        seconds = _seconds(value, what)
+        if not least <= seconds <= most:
+            raise UsageError(f"{what}: {value} is not between {least:g} s and {most:g} s")
+        return seconds
+
+    return parse
+
+
+def _skew(value: Any, what: str) -> float | None:
+    if value is False or value == "off":
+        return None
+    return _bounded(1, 86400)(value, what)
+
+
+def _flag(value: Any, what: str) -> bool:
+    known = {
+        "1": True,
+        "true": True,
+        "yes": True,
+        "on": True,
+        "0": False,
+        "false": False,
+        "no": False,
+        "off": False,
+    }
+    flag = value if isinstance(value, bool) else known.get(str(value).lower())
+    if flag is None:
+        raise UsageError(f"{what}: {value!r} is neither true nor false")
+    return flag
+
+
+def _one_of(*choices: str) -> Callable[[Any, str], str]:
+    def parse(value: Any, what: str) -> str:
+        if value not in choices:
+            raise UsageError(f"{what}: {value!r} is none of {', '.join(choices)}")
+        return str(value)
+
+    return parse
+
+
+def _status(value: Any, what: str) -> int:
+    if isinstance(value, bool) or not str(value).isascii() or not str(value).isdecimal() or int(value) > 255:
+        raise UsageError(f"{what}: {value!r} is not an exit status from 0 to 255")
+    return int(value)
+
+
+def _names(value: Any, what: str) -> tuple[str, ...]:
+    parts = value if isinstance(value, list) else _text(value, what).split(",")
+    names = tuple(_name(part.strip() if isinstance(part, str) else part, what) for part in parts)
+    if len(set(names)) < len(names):
+        raise UsageError(f"{what}: {','.join(names)} names a node twice")
+    return names
+
+
+# One row a setting: how its value is read, whether it comes from an option, a variable or a file.
+PARSERS: Mapping[str, Callable[[Any, str], Any]] = {
+    "ns": _name,
+    "name": _name,
+    "node": _name,
+    "backend": _text,
+    "ttl": _seconds,
+    "wait": _seconds,
+    "timeout": _bounded(0.001, 366 * 86400),
+    "kill_after": _seconds,
+    "daemons": _one_of("release", "wait", "kill"),
+    "strategy": _one_of("preempt"),
+    "nodes": _names,
+    "schedule": _text,
+    "timezone": _text,
+    "tick": _text,
+    "every_run": _flag,
+    "retry": _one_of("never", "crashed", "failed"),
+    "skip_status": _status,
+    "if_unavailable": _one_of("fail", "run"),
+    "backend_timeout": _bounded(0.1, 3600),
+    "max_clock_skew": _skew,
+    "log": _one_of("syslog", "stderr", "none"),
+    "log_format": _one_of("text", "json"),
+    "state_dir": _text,
+    "verbose": _flag,
+    "quiet": _flag,
+}
+
+# These say where and who this node is, and hold for a cronguard inside the job too; all others are one run's wishes.
+_INHERITED = frozenset({"node", "state_dir"})
+WISHES = frozenset(
+    variable for key in PARSERS if key not in _INHERITED for variable in (f"CRONGUARD_{key.upper()}",)
+)
+
+
+def load(
+    options: Mapping[str, Any], config: str | None = None, env: Mapping[str, str] = os.environ
+) -> Settings:
+    """Merge all sources into settings; options that are None were not given.
+
+    Raises UsageError for a bad option, ConfigError for a bad variable or file, naming it and the value.
+    """
+    values: dict[str, Any] = {}
+    for path, is_required in _files(config or env.get("CRONGUARD_CONFIG")):
+        values |= _from_file(path, is_required)
+    values |= _from_variables(env)
+    for key, value in options.items():
+        if value is not None:
+            values[key] = PARSERS[key](value, _option(key))
+    values.setdefault("node", _host_name())
+    return Settings(**values)
+
+
+def _option(key: str) -> str:
+    return "-E" if key == "skip_status" else "--" + key.replace("_", "-")
+
+
+def _files(config: str | None) -> list[tuple[str, bool]]:
+    if config:
+        return [(config, True)]
+    return [(SYSTEM_FILE, False), (os.path.expanduser(USER_FILE), False)]
+
+
+def _from_variables(env: Mapping[str, str]) -> dict[str, Any]:
+    given = {key: f"CRONGUARD_{key.upper()}" for key in PARSERS}
+    return {key: _configured(key, env[var], var) for key, var in given.items() if env.get(var)}
+
+
+def _from_file(path: str, is_required: bool) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as file:
+            import tomllib
+
+            data = tomllib.load(file)
+    except FileNotFoundError as error:
+        if is_required:
+            raise ConfigError(f"{path} does not exist", "see --config and CRONGUARD_CONFIG") from error
+        return {}
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: {error.strerror}", "every user with guarded lines must be able to read it"
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path}: {error}", "it must be TOML, lines like: ttl = 300") from error
+    for key in data:
+        if key not in PARSERS:
+            raise ConfigError(f"{path}: unknown key {key!r}", _close_to(key))
+    return {key: _configured(key, value, f"{path}: {key}") for key, value in data.items()}
+
+
+def _configured(key: str, value: Any, what: str) -> Any:
+    try:
+        return PARSERS[key](value, what)
+    except UsageError as error:
+        raise ConfigError(str(error), error.hint) from error
+
+
+def _close_to(key: str) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(key.replace("-", "_"), PARSERS, n=1)
+    return f"did you mean {close[0]}?" if close else f"known are {', '.join(PARSERS)}"
+
+
+def _host_name() -> str:
+    name = os.uname().nodename
+    try:
+        return check_name(name, "host name")
+    except UsageError as error:
+        raise ConfigError(str(error), 'set node = "NAME" in the configuration, or CRONGUARD_NODE') from error

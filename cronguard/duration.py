@@ -1,0 +1,36 @@
+"""Durations as people write them: plain seconds, or `90s`, `5m`, `2h`, `1d`."""
+
+import re
+
+from cronguard.errors import UsageError
+
+_SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_LONGEST = 366 * 86400.0  # a year and a day: anything longer is a slip of the hand, not a wish
+
+
+def parse_duration(text: str, what: str) -> float:
+    """Seconds; `what` names the option in the error.
+
+    Raises UsageError for anything that is not a number from 0 to a year with one of the units.
+    """
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)([smhd]?)", text.strip(), re.ASCII)
+    if match is None:
+        raise UsageError(f"{what}: {text!r} is not a duration", "write seconds, or 90s, 5m, 2h, 1d")
+    seconds = float(match[1]) * _SECONDS[match[2]]
+    if seconds > _LONGEST:
+        raise UsageError(f"{what}: {text!r} is more than a year", "write seconds, or 90s, 5m, 2h, 1d")
+    return seconds
+
+
+def format_duration(seconds: float) -> str:
+    """Say it shortly, for a person: `2h05m`, `3m07s`, `12s`, `0.4s`."""
+    if seconds < 1:
+        return f"{max(0.0, seconds):.1f}s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days}d{hours:02}h"
+    if hours:
+        return f"{hours}h{minutes:02}m"
+    return f"{minutes}m{rest:02}s" if minutes else f"{rest}s"

@@ -1,0 +1,33 @@
+"""What a backend holds, as rows that people and programs read."""
+
+from typing import Any
+
+from cronguard.backend import Backend, Entry
+from cronguard.errors import StoreRefusedError
+from cronguard.job import check_name
+from cronguard.record import Record, decode
+
+_SHOWN = ("state", "node", "pid", "user", "program", "token", "attempt", "ttl", "started", "ended", "status")
+
+
+def leases(backend: Backend, ns: str | None, wall: float) -> list[dict[str, Any]]:
+    """Return a row per job, in the order of their names; forgotten ones are left out. Keys never go away."""
+    prefix = f"lease/{check_name(ns, '--ns')}/" if ns else "lease/"
+    rows = (_row(entry, wall) for entry in backend.scan(prefix))
+    return [row for row in rows if row]
+
+
+def _row(entry: Entry, wall: float) -> dict[str, Any] | None:
+    job = entry.key.partition("/")[2]
+    try:
+        record = decode(entry.data, job)
+    except StoreRefusedError as error:
+        return {"job": job, "state": "unreadable", "version": entry.version, "problem": str(error)}
+    return _facts(job, entry, record, wall) if record else None
+
+
+def _facts(job: str, entry: Entry, record: Record, wall: float) -> dict[str, Any]:
+    age = wall - record.renewed if entry.age is None else entry.age
+    facts: dict[str, Any] = {"job": job, **{name: getattr(record, name) for name in _SHOWN}}
+    facts |= {"tick": record.tick.label, "version": entry.version, "age": round(age, 1)}
+    return facts | {"until": wall - age + record.ttl if record.is_running else None}

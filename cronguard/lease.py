@@ -1,0 +1,266 @@
+"""The lease: a job's right to run, claimed, renewed and settled by swaps alone."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from cronguard.backend import Backend, Entry
+from cronguard.claim import Ask, Claim, Skip, Watch, decide, held, looks_abandoned
+from cronguard.clock import Clock
+from cronguard.errors import BackendError, ConfigError, StoreRefusedError
+from cronguard.record import Record, decode, encode
+from cronguard.seen import Sightings
+
+
+class Grant(NamedTuple):
+    """The right to run until `deadline` (boot time), when the command must be told to stop."""
+
+    token: int
+    attempt: int
+    deadline: float
+
+
+class Lost(NamedTuple):
+    """The right to run is over: the reason word and what a person should know."""
+
+    reason: str
+    detail: str
+
+
+class Lease:
+    """One run's side of a job's lease; spent once it is settled or lost.
+
+    Every call may take as long as the storage does, and raises BackendError as the backend does. `answered`
+    is called after each answer of the backend, and `slice_` bounds the seconds between two of them.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        ask: Ask,
+        clock: Clock,
+        sightings: Sightings,
+        answered: Callable[[], None] = lambda: None,
+        slice_: float = 5.0,
+    ) -> None:
+        self._backend = backend
+        self._ask = ask
+        self._clock = clock
+        self._sightings = sightings
+        self._answered = answered
+        self._slice = slice_
+        self._held: tuple[Entry, Record] | None = None
+        self._deadline = 0.0
+
+    @property
+    def is_held(self) -> bool:
+        """True from the first claim on."""
+        return self._held is not None
+
+    def acquire(self) -> Grant | Skip:
+        """Claim the lease as soon as it may be claimed, or say why not.
+
+        Raises ConfigError when this node's clock is out of bounds.
+        """
+        began = self._clock.boot()
+        entry, is_fresh = self._read(), False
+        while True:
+            record = self._decode(entry)
+            verdict = self._with_head_start(self._judge(entry, record), began)
+            if isinstance(verdict, Claim):
+                if self._claim(entry, record, verdict):
+                    return self._grant()
+                entry, is_fresh = self._read(), True
+                continue
+            patience = self._patience(verdict, entry, record, began)
+            if record and patience <= 0 and (is_fresh or self._stays_true(verdict, record)):
+                return self._refused(verdict, record)
+            entry, is_fresh = self._watch(entry, patience), True
+
+    def resume(self) -> Grant | Lost:
+        """Go on with a lease that an earlier keeper of this run held: nothing that it sent counts any more."""
+        return self._beat_on(*self._read_freshly(Entry(self._ask.job.key, 0, b"")))
+
+    def renew(self) -> Grant | Lost:
+        """Publish the next beat; it counts only if that was done before the old deadline."""
+        old = self._deadline
+        renewed = self._beat_on(*self._mine())
+        if isinstance(renewed, Grant) and self._clock.boot() >= old:
+            return Lost("late", "the lease could not be renewed before its deadline")
+        return renewed
+
+    def settle(self, state: str, status: int | None, give_up_at: float) -> bool:
+        """Write the outcome and give the lease up; False when another run has it, or boot time `give_up_at` came.
+
+        To be called only when the job's processes are gone.
+        """
+        while True:
+            try:
+                return self._settle_once(state, status)
+            except StoreRefusedError:
+                raise
+            except BackendError:
+                if self._clock.boot() >= give_up_at:
+                    raise
+                self._clock.sleep(0.5)
+
+    def _settle_once(self, state: str, status: int | None) -> bool:
+        entry, record = self._mine()
+        while True:
+            over = record.settled(state, status, self._clock.wall(), self._clock.boot())
+            if self._backend.swap(entry, encode(over)):
+                return True
+            entry, found = self._read_freshly(entry)
+            if found is None or found.run != self._ask.run:
+                return False
+            if not found.is_running:
+                return True
+            record = found
+            self._held = entry, found
+
+    def _beat_on(self, entry: Entry, record: Record | None) -> Grant | Lost:
+        """Publish the next beat on the latest version, as long as that is a running one of ours.
+
+        It may be another than we know: one of ours whose answer was lost.
+        """
+        while record and self._is_ours(record) and record.state == "running":
+            if self._send(entry, record.next_beat(renewed=self._clock.wall())):
+                return self._grant()
+            entry, record = self._read_freshly(entry)
+            if record and self._is_ours(record):
+                self._held = entry, record
+        return self._lost_to(record)
+
+    def _is_ours(self, record: Record) -> bool:
+        return record.run == self._ask.run
+
+    def _judge(self, entry: Entry, record: Record | None) -> Claim | Watch | Skip:
+        if record and record.is_running and self._is_ours(record):
+            return Claim(record.attempt)  # published, though the answer said otherwise
+        unchanged = 0.0
+        if record and record.is_running:
+            unchanged = self._sightings.unchanged(entry.key, entry.version, record.identity)
+        return decide(record, self._ask, unchanged)
+
+    def _with_head_start(self, verdict: Claim | Watch | Skip, began: float) -> Claim | Watch | Skip:
+        left = began + self._ask.head_start - self._clock.boot()
+        return Watch(left) if isinstance(verdict, Claim) and left > 0 else verdict
+
+    def _patience(self, verdict: Watch | Skip, entry: Entry, record: Record | None, began: float) -> float:
+        """Return for how many seconds to go on watching."""
+        if isinstance(verdict, Skip):
+            return 0.0
+        if record is None or not record.is_running or looks_abandoned(record, entry.age, self._clock):
+            return verdict.left
+        return min(verdict.left, began + self._ask.wait - self._clock.boot())
+
+    def _stays_true(self, verdict: Watch | Skip, record: Record) -> bool:
+        """Return whether what a plain listing showed, old as it may be, is answer enough.
+
+        That this tick was claimed stays true. That an earlier run is still going on may be over by now.
+        """
+        return record.tick >= self._ask.tick or (isinstance(verdict, Skip) and verdict.is_final)
+
+    def _refused(self, verdict: Watch | Skip, record: Record) -> Skip:
+        if isinstance(verdict, Watch):
+            return held(record)._replace(reason="waited-out") if self._ask.wait > 0 else held(record)
+        if verdict.reason == "superseded":
+            self._check_clock()  # a node whose clock is behind would skip for ever, and silently
+        return verdict
+
+    def _watch(self, entry: Entry, patience: float) -> Entry:
+        self._backend.wait(entry, min(self._slice, max(0.0, patience)))
+        return self._read()
+
+    def _claim(self, entry: Entry, previous: Record | None, verdict: Claim) -> bool:
+        self._check_clock()
+        if previous and self._is_ours(previous) and previous.is_running:
+            return self._send(entry, previous.next_beat(renewed=self._clock.wall()))
+        return self._send(entry, self._first_record(previous, verdict.attempt))
+
+    def _first_record(self, previous: Record | None, attempt: int) -> Record:
+        ask, wall = self._ask, self._clock.wall()
+        token = previous.token + 1 if previous else int(wall * 1_000_000)
+        latest = max(previous.latest, ask.tick) if previous else ask.tick
+        return Record(
+            job=str(ask.job),
+            state="running",
+            run=ask.run,
+            beat=1,
+            token=token,
+            tick=ask.tick,
+            latest=latest,
+            attempt=attempt,
+            node=ask.node,
+            boot=ask.boot,
+            pid=ask.pid,
+            user=ask.user,
+            program=ask.program,
+            ttl=ask.timing.ttl,
+            started=wall,
+            renewed=wall,
+            history=previous.history if previous else (),
+            unknown=previous.unknown if previous else {},
+        )
+
+    def _send(self, entry: Entry, record: Record) -> bool:
+        """Swap in a running record of ours; the deadline counts from the moment it is first sent."""
+        sent, data = self._clock.boot(), encode(record)
+        try:
+            published = self._backend.swap(entry, data)
+        except StoreRefusedError:
+            raise
+        except BackendError:
+            published, _ = self._read_freshly(entry)
+            if published.data != data:
+                raise
+        self._answered()
+        if published is None:
+            return False
+        self._held = published, record
+        self._deadline = sent + self._ask.timing.run_for
+        return True
+
+    def _read(self) -> Entry:
+        entry = self._backend.read(self._ask.job.key)
+        self._answered()
+        return entry
+
+    def _read_freshly(self, entry: Entry) -> tuple[Entry, Record | None]:
+        latest = self._watch(entry, 0.0)
+        return latest, self._decode(latest)
+
+    def _decode(self, entry: Entry) -> Record | None:
+        return decode(entry.data, f"{self._ask.job} (version {entry.version})")
+
+    def _mine(self) -> tuple[Entry, Record]:
+        if self._held is None:
+            raise AssertionError("nothing is held")
+        return self._held
+
+    def _grant(self) -> Grant:
+        record = self._mine()[1]
+        return Grant(record.token, record.attempt, self._deadline)
+
+    def _lost_to(self, record: Record | None) -> Lost:
+        if record is None:
+            return Lost("gone", "the lease's entry has vanished from the store")
+        if record.run == self._ask.run:
+            return Lost(record.state, "an administrator has unlocked the job")
+        return Lost("taken", f"{record.node} has the lease now (pid {record.pid}, token {record.token})")
+
+    def _check_clock(self) -> None:
+        bound = self._ask.max_clock_skew
+        theirs = self._backend.now() if bound is not None else None
+        ours = self._clock.wall()
+        if bound is not None and theirs is not None and abs(ours - theirs) > bound:
+            raise ConfigError(
+                f"this node's clock says {_utc(ours)}, the backend's {_utc(theirs)}: "
+                f"they differ by more than max_clock_skew ({bound:g} s)",
+                "set the clock (chronyc tracking, timedatectl), or see max_clock_skew in the manual",
+            )
+
+
+def _utc(wall: float) -> str:
+    import time
+
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(wall))

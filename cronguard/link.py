@@ -1,0 +1,62 @@
+"""The socket pair between guard and keeper: whole messages, never waited for."""
+
+import json
+import select
+import socket
+from typing import Any
+
+_LARGEST = 16 * 1024
+
+
+class Link:
+    """One end. A message that finds the other end's buffer full is dropped: who is frozen must not freeze us."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._sock.setblocking(False)
+        self.is_open = True
+
+    @classmethod
+    def pair(cls) -> tuple["Link", "Link"]:
+        """Return two connected ends."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        return cls(ours), cls(theirs)
+
+    def fileno(self) -> int:
+        """Return the descriptor to poll."""
+        return self._sock.fileno()
+
+    def send(self, kind: str, **values: Any) -> None:
+        """Send a message, or drop it; a closed end shows in `is_open`."""
+        try:
+            self._sock.send(json.dumps({"kind": kind, **values}).encode())
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.is_open = False
+
+    def receive(self) -> list[dict[str, Any]]:
+        """Return the messages that have come."""
+        messages: list[dict[str, Any]] = []
+        while self.is_open:
+            try:
+                data = self._sock.recv(_LARGEST)
+            except BlockingIOError:
+                break
+            except OSError:
+                data = b""
+            if not data:
+                self.is_open = False
+                break
+            messages.append(json.loads(data))
+        return messages
+
+    def wait(self, timeout: float) -> None:
+        """Wait until something has come, or for so many seconds."""
+        if self.is_open:
+            select.select([self._sock], [], [], max(0.0, timeout))
+
+    def close(self) -> None:
+        """Close this end: the other reads that it is alone."""
+        self.is_open = False
+        self._sock.close()

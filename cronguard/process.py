@@ -1,0 +1,189 @@
+"""The job's process and its tree: started in a group of its own, watched and ended to the last member."""
+
+import errno
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from cronguard import linux, proctree
+from cronguard.errors import CommandNotExecutableError, CommandNotFoundError, CronguardError
+from cronguard.signals import fork
+
+
+class Process:
+    """A started command. This process must be single-threaded and a child subreaper.
+
+    `status` is None until the leader has ended, then its exit status, 128+n when signal n killed it.
+    """
+
+    def __init__(self, program: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        self._program, self._argv, self._env = program, argv, env
+        self._go_reader, self._go = os.pipe()
+        self._exec_error, self._exec_writer = os.pipe()
+        self.has_terminal = _is_foreground()
+        self._guard = os.getpid()
+        self.pid = fork(self._become_command)
+        os.close(self._go_reader)
+        os.close(self._exec_writer)
+        os.set_blocking(self._exec_error, False)
+        with suppress(OSError):  # the child does the same; whoever is first is right
+            os.setpgid(self.pid, self.pid)
+        self.status: int | None = None
+        self.is_stopped = False
+
+    def release(self) -> None:
+        """Let the command begin: until now its process has only waited, and would have ended with this one."""
+        if self.has_terminal:
+            _give_terminal(self.pid)
+        os.write(self._go, b"g")
+        os.close(self._go)
+
+    def look(self) -> None:
+        """Take note of what became of the leader, and reap orphans that came to this process and have ended.
+
+        The leader itself is not reaped: as long as it is not, its number, and its group's, belong to nobody else.
+        """
+        flags = os.WEXITED | os.WSTOPPED | os.WCONTINUED | os.WNOHANG
+        if self.status is None and (change := os.waitid(os.P_PID, self.pid, flags | os.WNOWAIT)):
+            if change.si_code in (os.CLD_STOPPED, os.CLD_CONTINUED):
+                os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WCONTINUED | os.WNOHANG)
+                self.is_stopped = change.si_code == os.CLD_STOPPED
+            else:
+                self.status = _exit_status(change)
+
+    def exec_failure(self) -> CronguardError | None:
+        """Return why the command could not be executed, once that is known; None if it was."""
+        with suppress(BlockingIOError):
+            if number := os.read(self._exec_error, 16):
+                return _exec_failure(self._program, int(number))
+        return None
+
+    def remaining(self, except_for: frozenset[int]) -> tuple[list[proctree.Stat], list[proctree.Stat]]:
+        """Return what is left of the tree besides the leader: the run's own, and daemons in a session of their own.
+
+        `except_for` are other children of this process, which do not belong to the job.
+        """
+        if not set(proctree.children(self._guard)) - {self.pid} - except_for:
+            return [], []
+        session = os.getsid(0)
+        alive = [row for row in self._tree(except_for) if row.pid != self.pid]
+        ours = [row for row in alive if session == row.session or row.group == self.pid]
+        return ours, [row for row in alive if row not in ours]
+
+    def _tree(self, except_for: frozenset[int]) -> list[proctree.Stat]:
+        rows = proctree.table()
+        roots = [row.pid for row in rows.values() if row.parent == self._guard and row.pid not in except_for]
+        tree = proctree.descendants(rows, roots) | {pid: rows[pid] for pid in roots}
+        return [row for row in tree.values() if not row.is_zombie]
+
+    def reap_orphans(self, except_for: frozenset[int]) -> None:
+        """Reap ended descendants whose parents are gone."""
+        for pid in proctree.children(self._guard):
+            if pid != self.pid and pid not in except_for:
+                with suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+
+    def signal_group(self, signum: int) -> None:
+        """Signal the leader and its group, as a terminal would."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signum)
+
+    def signal_tree(self, signum: int, except_for: frozenset[int]) -> None:
+        """Signal the group, then every other descendant."""
+        self.signal_group(signum)
+        for row in self._tree(except_for):
+            if row.group != self.pid:
+                proctree.send(row, signum)
+        if signum != signal.SIGKILL:
+            self.signal_group(signal.SIGCONT)  # a stopped process acts on no other signal
+
+    def reap(self) -> None:
+        """Give the leader's number back, and the terminal: when its group is gone, and not before."""
+        with suppress(ChildProcessError):
+            os.waitpid(self.pid, os.WNOHANG)
+        self.take_terminal()
+
+    def take_terminal(self) -> None:
+        """Make this process's own group the terminal's foreground again, if it was before."""
+        if self.has_terminal:
+            _give_terminal(os.getpgrp())
+
+    def give_terminal(self) -> None:
+        """Make the command's group the terminal's foreground, if this process's was."""
+        if self.has_terminal:
+            _give_terminal(self.pid)
+
+    def _become_command(self) -> None:
+        linux.die_with_parent(signal.SIGKILL)
+        os.setpgid(0, 0)
+        os.close(self._go)
+        if os.getppid() != self._guard or not os.read(self._go_reader, 1):
+            os._exit(70)  # the guard is gone: nobody would keep the lease
+        for signum in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them; commands do not expect that
+            signal.signal(signum, signal.SIG_DFL)
+        try:
+            _execute(self._program, list(self._argv), self._env)
+        except OSError as error:
+            os.write(self._exec_writer, str(error.errno or errno.EIO).encode())
+            os._exit(127 if error.errno == errno.ENOENT else 126)
+
+
+def find_program(command: str, path: str | None) -> str:
+    """Return the file that the command word names, looked for as a shell does.
+
+    Raises CommandNotFoundError (127) or CommandNotExecutableError (126).
+    """
+    candidates = [command]
+    if "/" not in command:
+        candidates = [os.path.join(folder or ".", command) for folder in (path or os.defpath).split(":")]
+    unusable = ""
+    for candidate in candidates:
+        if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
+            return candidate
+        if os.path.exists(candidate):
+            unusable = unusable or candidate
+    if unusable:
+        raise CommandNotExecutableError(
+            f"{unusable} cannot be executed", "see its mode: ls -l; is it a script?"
+        )
+    where = f" in PATH={path or os.defpath}" if "/" not in command else ""
+    raise CommandNotFoundError(f"{command!r} is not there{where}", "cron's PATH is short: give the full path")
+
+
+def _execute(program: str, argv: list[str], env: Mapping[str, str]) -> None:
+    """Become the program; a script without a first line that names its interpreter is sh's, as under cron."""
+    try:
+        os.execve(program, argv, env)
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+        os.execve("/bin/sh", ["sh", program, *argv[1:]], env)
+
+
+def _exec_failure(program: str, number: int) -> CronguardError:
+    told = f"{program}: {os.strerror(number)}"
+    if number == errno.ENOENT:
+        return CommandNotFoundError(told, "is the interpreter in its first line there?")
+    return CommandNotExecutableError(told, "does it begin with a line like #!/bin/sh?")
+
+
+def _exit_status(change: os.waitid_result) -> int:
+    return change.si_status if change.si_code == os.CLD_EXITED else 128 + change.si_status
+
+
+def _is_foreground() -> bool:
+    try:
+        return os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:
+        return False
+
+
+def _give_terminal(group: int) -> None:
+    """Change the terminal's foreground; from the background that would stop us, unless SIGTTOU is blocked."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
+    try:
+        with suppress(OSError):
+            os.tcsetpgrp(0, group)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)

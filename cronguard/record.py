@@ -1,0 +1,162 @@
+"""The record of a job's lease: versioned JSON that keeps what it does not know."""
+
+import json
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from cronguard import __version__
+from cronguard.errors import StoreRefusedError
+from cronguard.tick import Tick
+
+FORMAT = 1
+HISTORY = 50  # outcomes kept in the record: at some 200 bytes each they stay far below an entry's 64 KiB
+RUNNING = frozenset({"running", "revoked"})  # revoked: told to stop, not yet known to be gone
+ENDED = frozenset({"done", "failed", "timed-out", "lost", "cancelled"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """Who has, or last had, the right to run a job. Moments are seconds of the holder's wall clock.
+
+    `beat` counts the records that one run published, so run and beat together name a record for ever.
+    `latest` is the highest tick ever claimed; `tick` is this run's, which is lower only when a person ran an
+    old tick again by hand. `ended_boot` is on the boot clock that `boot` names.
+    """
+
+    job: str
+    state: str
+    run: str
+    beat: int
+    token: int
+    tick: Tick
+    latest: Tick
+    attempt: int
+    node: str
+    boot: str
+    pid: int
+    user: str
+    program: str
+    ttl: float
+    started: float
+    renewed: float
+    ended: float | None = None
+    ended_boot: float | None = None
+    status: int | None = None
+    history: tuple[dict[str, Any], ...] = ()
+    unknown: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_running(self) -> bool:
+        """True until the run is known to be over."""
+        return self.state in RUNNING
+
+    @property
+    def identity(self) -> str:
+        """Unique among all records ever published."""
+        return f"{self.run}:{self.beat}"
+
+    def next_beat(self, **changes: Any) -> "Record":
+        """Return this record changed, as the same run's next one."""
+        return replace(self, beat=self.beat + 1, **changes)
+
+    def settled(self, state: str, status: int | None, wall: float, boot: float) -> "Record":
+        """Return the record of how the run came to its end, added to the history."""
+        over = self.next_beat(state=state, status=status, renewed=wall, ended=wall, ended_boot=boot)
+        return replace(over, history=(*self.history, over.outcome())[-HISTORY:])
+
+    def outcome(self) -> dict[str, Any]:
+        """Return the line of history that this record is worth."""
+        return {
+            "tick": self.tick.label,
+            "node": self.node,
+            "state": self.state,
+            "status": self.status,
+            "token": self.token,
+            "attempt": self.attempt,
+            "started": self.started,
+            "ended": self.ended,
+        }
+
+
+_TICKS = ("tick", "latest")
+_KNOWN = {f.name for f in fields(Record)} - {"unknown"}
+
+
+def encode(record: Record) -> bytes:
+    """Return the record as JSON, one line, the fields that only a newer cronguard knows included."""
+    data: dict[str, Any] = {"format": FORMAT, "writer": f"cronguard {__version__}", **record.unknown}
+    for name in _KNOWN:
+        data[name] = getattr(record, name)
+    data |= {name: data[name].label for name in _TICKS}
+    return json.dumps(data, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+
+def decode(data: bytes, where: str) -> Record | None:
+    """Read a record; None for no data (never written, or forgotten).
+
+    Raises StoreRefusedError, naming `where`, for anything that is not a record that this version understands.
+    """
+    if not data:
+        return None
+    try:
+        parsed = json.loads(data)
+        if not isinstance(parsed, dict) or "format" not in parsed:
+            raise _refusal(where, "is not a cronguard record")
+        if parsed["format"] != FORMAT:
+            raise _newer(where, parsed)
+        return _checked(parsed)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
+        raise _refusal(where, f"cannot be read as a cronguard record ({error})") from error
+
+
+def _checked(parsed: dict[str, Any]) -> Record:
+    known = {name: value for name, value in parsed.items() if name in _KNOWN}
+    unknown = {k: v for k, v in parsed.items() if k not in _KNOWN and k not in ("format", "writer")}
+    known |= {name: _tick(parsed[name]) for name in _TICKS}
+    known["history"] = tuple(dict(outcome) for outcome in parsed.get("history", ()))
+    record = Record(**known, unknown=unknown)
+    _check_types(record)
+    return record
+
+
+def _tick(label: Any) -> Tick:
+    from cronguard.errors import UsageError
+
+    try:
+        return Tick.parse(label)
+    except UsageError as error:
+        raise ValueError(str(error)) from error
+
+
+def _check_types(record: Record) -> None:
+    if record.state not in RUNNING | ENDED:
+        raise ValueError(f"unknown state {record.state!r}")
+    for name in ("job", "run", "node", "boot", "user", "program"):
+        if not isinstance(getattr(record, name), str):
+            raise TypeError(f"{name} is not a text")
+    for name in ("beat", "token", "attempt", "pid"):
+        if type(getattr(record, name)) is not int:
+            raise TypeError(f"{name} is not a whole number")
+    for name in ("ttl", "started", "renewed", "ended", "ended_boot", "status"):
+        value = getattr(record, name)
+        missing = value is None and name in ("ended", "ended_boot", "status")
+        if not missing and (type(value) not in (int, float) or not -1e15 < value < 1e15):
+            raise TypeError(f"{name} is not a number")
+    if record.ttl <= 0:
+        raise ValueError("ttl is not positive")
+
+
+def _newer(where: str, parsed: dict[str, Any]) -> StoreRefusedError:
+    writer = str(parsed.get("writer", "an unknown program"))[:100]
+    return StoreRefusedError(
+        f"{where}: the record has format {parsed['format']!r}, written by {writer}; "
+        f"this is cronguard {__version__}, which knows format {FORMAT}",
+        "install the same version of cronguard on every node",
+    )
+
+
+def _refusal(where: str, why: str) -> StoreRefusedError:
+    return StoreRefusedError(
+        f"{where}: {why}",
+        "nothing was changed; look at it, and if no node runs the job, move it away by hand",
+    )

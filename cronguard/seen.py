@@ -1,0 +1,50 @@
+"""What this node saw: since when, on its own boot clock, a version has stood unchanged."""
+
+import json
+from contextlib import suppress
+
+from cronguard.clock import Clock
+from cronguard.statedir import StateDir
+
+
+class Sightings:
+    """First sightings of versions, kept in small files, so that a job of every minute need not watch anew each time.
+
+    A sighting counts only on the boot clock it was made on: after a reboot, or in another time namespace, the
+    watch begins again. Two stores may give the same version to one key, so the store's URL and the record's
+    unique identity are part of what was seen.
+    """
+
+    def __init__(self, state: StateDir | None, url: str, boot: str, clock: Clock) -> None:
+        self._state = state
+        self._url = url
+        self._boot = boot
+        self._clock = clock
+        self._first: dict[str, tuple[str, float]] = {}
+
+    def unchanged(self, key: str, version: int, identity: str) -> float:
+        """Return for how many seconds this node knows that this very version is the latest; 0.0 at first sight."""
+        now = self._clock.boot()
+        what = f"{version}:{identity}"
+        seen, first = self._first.get(key) or self._load(key)
+        if seen != what or first > now:
+            first = now
+            self._store(key, what, first)
+        self._first[key] = (what, first)
+        return now - first
+
+    def _about(self, key: str) -> str:
+        return f"{self._url} {key}"
+
+    def _load(self, key: str) -> tuple[str, float]:
+        if self._state:
+            with suppress(ValueError, TypeError, KeyError):
+                kept = json.loads(self._state.load("seen", self._about(key)))
+                if (kept["boot"], kept["about"]) == (self._boot, self._about(key)):
+                    return str(kept["what"]), float(kept["first"])
+        return "", 0.0
+
+    def _store(self, key: str, what: str, first: float) -> None:
+        if self._state:
+            kept = {"boot": self._boot, "about": self._about(key), "what": what, "first": first}
+            self._state.store("seen", self._about(key), json.dumps(kept).encode())

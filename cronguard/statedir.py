@@ -1,0 +1,61 @@
+"""The folder in which this node keeps what is its own: sightings, the gate, the local backend."""
+
+import os
+from contextlib import suppress
+
+
+class StateDir:
+    """A node's folder on its own disk. All of it but the local backend is advice: losing it costs time only.
+
+    Without an explicit path: `/var/lib/cronguard` for root, else `$XDG_STATE_HOME/cronguard` or
+    `~/.local/state/cronguard`. A home directory may be shared by many machines, so all that is a node's own
+    lies below the node's name.
+    """
+
+    def __init__(self, path: str | None, node: str) -> None:
+        self.root = path or _default()
+        self._own = f"{self.root}/node/{node}"
+
+    def path(self, kind: str, what: str) -> str:
+        """Return where a small file about `what` (any text) of this kind is kept."""
+        import binascii
+
+        raw = os.fsencode(what)
+        return f"{self._own}/{kind}/{binascii.crc32(raw):08x}-{len(raw)}"
+
+    def load(self, kind: str, what: str) -> bytes:
+        """Return what was stored; nothing if there is none or it cannot be read."""
+        try:
+            with open(self.path(kind, what), "rb") as file:
+                return file.read()
+        except OSError:
+            return b""
+
+    def store(self, kind: str, what: str, data: bytes) -> None:
+        """Replace what is stored, complete or not at all; not being able to is no error."""
+        path = self.path(kind, what)
+        aside = f"{path}.{os.getpid()}"
+        with suppress(OSError):
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            with open(aside, "wb") as file:
+                file.write(data)
+            os.replace(aside, path)
+
+    def remove(self, kind: str, what: str) -> None:
+        """Forget what is stored, if anything."""
+        with suppress(OSError):
+            os.unlink(self.path(kind, what))
+
+    def age(self, kind: str, what: str, wall: float) -> float | None:
+        """Return how many seconds ago it was stored; None if it is not there."""
+        try:
+            return wall - os.stat(self.path(kind, what)).st_mtime
+        except OSError:
+            return None
+
+
+def _default() -> str:
+    if os.geteuid() == 0:
+        return "/var/lib/cronguard"
+    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return f"{home}/cronguard"

@@ -1,0 +1,72 @@
+"""Storage work in a child that can be abandoned: a call on a hung disk cannot be given a time limit from inside."""
+
+import json
+import os
+import select
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from cronguard.backend import Backend, open_backend
+from cronguard.clock import Clock
+from cronguard.errors import BackendError, CronguardError, as_message, from_message
+from cronguard.gate import Gate
+from cronguard.signals import fork
+from cronguard.statedir import StateDir
+
+
+class Storage(NamedTuple):
+    """A backend as the commands see it: work is sent there, and its answer comes back or not."""
+
+    url: str
+    state: StateDir
+    timeout: float
+    clock: Clock
+
+    def ask(self, work: Callable[[Backend], Any]) -> Any:
+        """Return what `work` returns, which must survive JSON.
+
+        Raises what it raises of our errors, and BackendError when it takes longer than the time limit.
+        """
+        reader, writer = os.pipe()
+        pid = fork(lambda: self._answer(work, writer))
+        os.close(writer)
+        try:
+            answer = json.loads(self._collect(reader))
+        except ValueError:
+            raise BackendError(
+                f"the backend {self.url} has not answered for {self.timeout:g} s",
+                "see whether its storage hangs (dmesg, df), or raise --backend-timeout",
+            ) from None
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            with suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+        if "error" in answer:
+            raise from_message(answer)
+        return answer["result"]
+
+    def _answer(self, work: Callable[[Backend], Any], writer: int) -> None:
+        gate = Gate(self.state, self.url, self.timeout, self.clock)
+        try:
+            gate.enter()
+            backend = open_backend(self.url, self.clock, self.state)
+            answer = {"result": work(backend)}
+        except CronguardError as error:
+            answer = dict(as_message(error))
+        except Exception as error:  # noqa: BLE001 - told by the parent, as a bug
+            answer = dict(as_message(CronguardError(f"{type(error).__name__}: {error}")))
+        with open(writer, "wb") as file:
+            file.write(json.dumps(answer).encode())
+
+    def _collect(self, reader: int) -> bytes:
+        give_up_at = self.clock.boot() + self.timeout
+        data = b""
+        with open(reader, "rb", buffering=0) as file:
+            while select.select([file], [], [], max(0.0, give_up_at - self.clock.boot()))[0]:
+                more = file.read(65536)
+                if not more:
+                    break
+                data += more
+        return data
