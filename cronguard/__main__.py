@@ -1,7 +1,5 @@
 """`python -m cronguard`."""
 
-import sys
+from cronguard.cli import entry
 
-from cronguard.cli import main
-
-sys.exit(main())
+entry()

@@ -1,18 +1,16 @@
 """The backend contract: one atomic step, publish the next version of an entry."""
 
 import errno
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 from cronguard.clock import Clock
 from cronguard.errors import BackendError, ConfigError, StoreForbiddenError
+from cronguard.job import is_name
 from cronguard.statedir import StateDir
 
 MAX_DATA = 64 * 1024
-
-_KEY = re.compile(r"[a-z]{1,20}(/[A-Za-z0-9][A-Za-z0-9._-]{0,99}){2}", re.ASCII)
 
 
 class Entry(NamedTuple):
@@ -133,7 +131,8 @@ def storage_errors(where: str) -> Iterator[None]:
 
 def check_key(key: str) -> str:
     """Return the key; a malformed one is a bug above, caught before it becomes a path."""
-    if not _KEY.fullmatch(key):
+    parts = key.split("/")
+    if len(parts) != 3 or not all(map(is_name, parts)):
         raise AssertionError(f"malformed key {key!r}")
     return key
 

@@ -1,6 +1,5 @@
 """Whether a job may be claimed: a pure function of its record, of who asks, and of what he has seen."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from cronguard.clock import Clock
@@ -17,8 +16,7 @@ _RETRIED = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(NamedTuple):
     """One run that asks for a job's lease: who, for which tick, by which rules.
 
     `wait` is how many seconds to watch a held lease; `head_start` how many to leave to nodes whose turn comes

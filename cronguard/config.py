@@ -2,8 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from cronguard.duration import parse_duration
 from cronguard.errors import ConfigError, UsageError
@@ -13,8 +12,7 @@ SYSTEM_FILE = "/etc/cronguard/config.toml"
 USER_FILE = "~/.config/cronguard/config.toml"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(NamedTuple):
     """Everything that can be wished for, checked value by value. Durations are seconds; None is "not said"."""
 
     ns: str = "default"

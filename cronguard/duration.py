@@ -1,7 +1,5 @@
 """Durations as people write them: plain seconds, or `90s`, `5m`, `2h`, `1d`."""
 
-import re
-
 from cronguard.errors import UsageError
 
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -13,10 +11,12 @@ def parse_duration(text: str, what: str) -> float:
 
     Raises UsageError for anything that is not a number from 0 to a year with one of the units.
     """
-    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)([smhd]?)", text.strip(), re.ASCII)
-    if match is None:
+    number = text.strip()
+    unit = number[-1:] if number[-1:] in _SECONDS else ""
+    digits = number.removesuffix(unit)
+    if not (digits.isascii() and digits.replace(".", "", 1).isdecimal() and digits[0] != "." != digits[-1]):
         raise UsageError(f"{what}: {text!r} is not a duration", "write seconds, or 90s, 5m, 2h, 1d")
-    seconds = float(match[1]) * _SECONDS[match[2]]
+    seconds = float(digits) * _SECONDS[unit]
     if seconds > _LONGEST:
         raise UsageError(f"{what}: {text!r} is more than a year", "write seconds, or 90s, 5m, 2h, 1d")
     return seconds

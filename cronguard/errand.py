@@ -1,13 +1,12 @@
 """What a keeper is started for."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from cronguard.claim import Ask
 from cronguard.statedir import StateDir
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
+class Errand(NamedTuple):
     """Whose lease to keep, and where. `is_resumed`: an earlier keeper of this run has claimed it already."""
 
     ask: Ask

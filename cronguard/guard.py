@@ -4,20 +4,19 @@ from collections.abc import Callable, Mapping
 from signal import Signals as Signum
 from typing import TYPE_CHECKING, NamedTuple
 
-from cronguard import linux, proctree
 from cronguard.claim import Skip
 from cronguard.clock import Clock
-from cronguard.environment import job_environment
 from cronguard.keeping import Keeping
-from cronguard.process import Process
 from cronguard.signals import Signals
-from cronguard.supervisor import Ending, Supervisor
 
 if TYPE_CHECKING:
+    from cronguard.execution import Execution
     from cronguard.lease import Grant
     from cronguard.plan import Plan
+    from cronguard.supervisor import Ending
 
 LOST, TIMED_OUT = 76, 124
+_UNWRITTEN = "its outcome could not be written to the backend, so this tick may run again on another node"
 _SETTLE_LOST = (
     5.0  # seconds: a lease that could not be renewed can hardly be settled; others find out by watching
 )
@@ -37,11 +36,12 @@ class Guard:
     def __init__(self, plan: "Plan", env: Mapping[str, str], clock: Clock, log: Callable[..., None]) -> None:
         self._plan, self._env, self._clock, self._log = plan, env, clock, log
         self._signals = Signals()
-        linux.become_subreaper()
 
     def run(self) -> Result | Skip:
         """Claim, run, settle. Raises BackendError and the other errors of the claim, and those of the execution."""
         keeping = Keeping(self._plan.errand, self._clock)
+        import cronguard.execution  # noqa: F401 - while the keeper claims
+
         answer = keeping.acquire(self._signals)
         if isinstance(answer, Signum):
             return Result(128 + answer, "cancelled", f"{answer.name} came before anything was claimed")
@@ -52,35 +52,28 @@ class Guard:
 
     def run_unguarded(self) -> Result:
         """Run without a lease: the user said that this is better than not to run."""
-        process = self._start(None)
-        process.release()
-        ending = self._watch(process, None)
-        process.reap()
-        return _checked(process, _result(ending))
+        from cronguard.execution import Execution
+
+        execution = Execution(self._plan, self._env, None)
+        result = _result(execution.run(self._signals, self._clock, self._notice))
+        return _begun(execution, result)
 
     def _run_command(self, keeping: Keeping, grant: "Grant") -> Result:
-        process = self._start(grant.token)
-        if leader := proctree.stat(process.pid):
+        from cronguard.execution import Execution
+
+        execution = Execution(self._plan, self._env, grant.token)
+        leader = execution.leader
+        if leader:
             keeping.guard(leader)
-        self._log("info", "started", token=grant.token, attempt=grant.attempt, pid=process.pid)
-        process.release()
-        ending = self._watch(process, keeping)
-        process.reap()
-        return _checked(process, self._settled(keeping, ending))
+            self._log("info", "started", token=grant.token, attempt=grant.attempt, pid=leader.pid)
+        ending = execution.run(self._signals, self._clock, self._notice, keeping)
+        return _begun(execution, self._settled(keeping, ending))
 
-    def _start(self, token: int | None) -> Process:
-        plan = self._plan
-        return Process(plan.program, plan.argv, job_environment(self._env, plan.ask, token))
+    def _notice(self, pids: str) -> None:
+        self._log("warning", "waiting", detail="the command has ended, its group has not", pids=pids)
 
-    def _watch(self, process: Process, keeping: Keeping | None) -> Ending:
-        def notice(pids: str) -> None:
-            self._log("warning", "waiting", detail="the command has ended, its group has not", pids=pids)
-
-        return Supervisor(
-            process, self._signals, self._plan.limits, self._clock, self._plan.ask.run, keeping, notice
-        ).watch()
-
-    def _settled(self, keeping: Keeping, ending: Ending) -> Result:
+    def _settled(self, keeping: Keeping, ending: "Ending") -> Result:
+        """Have the outcome written, and return what it is."""
         result = _result(ending)
         if ending.left:
             keeping.end()
@@ -90,15 +83,10 @@ class Guard:
         state = "cancelled" if result.word == "revoked" else result.word
         if keeping.settle(state, result.status, min(limit, _SETTLE_LOST) if state == "lost" else limit):
             return result
-        if state == "lost":
-            return _more(result, keeping.trouble)
-        unwritten = (
-            "its outcome could not be written to the backend, so this tick may run again on another node"
-        )
-        return _more(result, f"{unwritten} ({keeping.trouble})" if keeping.trouble else unwritten)
+        return _more(result, "" if state == "lost" else _UNWRITTEN, keeping.trouble)
 
 
-def _result(ending: Ending) -> Result:
+def _result(ending: "Ending") -> Result:
     if ending.cause in ("lost", "revoked"):
         return Result(LOST, ending.cause, ending.detail)
     if ending.cause == "timed-out":
@@ -108,12 +96,12 @@ def _result(ending: Ending) -> Result:
     return Result(ending.status, "cancelled" if ending.was_told else "failed")
 
 
-def _more(result: Result, detail: str) -> Result:
-    return result._replace(detail="; ".join(filter(None, (result.detail, detail))))
+def _more(result: Result, *details: str) -> Result:
+    return result._replace(detail="; ".join(filter(None, (result.detail, *details))))
 
 
-def _checked(process: Process, result: Result) -> Result:
+def _begun(execution: "Execution", result: Result) -> Result:
     """Return the result, unless the command never began: that is an error of its own."""
-    if failure := process.exec_failure():
+    if failure := execution.failure:
         raise failure
     return result

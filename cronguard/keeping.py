@@ -4,7 +4,6 @@ import os
 import select
 import signal
 from contextlib import suppress
-from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING, Any
 
@@ -163,7 +162,7 @@ class Keeping:
                 os.kill(self._keeper.pid, signal.SIGKILL)
         if not self._keeper.is_alive() and self._clock.boot() - self._started >= _RESTART:
             self._keeper.link.close()
-            self._keeper = KeeperProcess(replace(self._errand, is_resumed=is_resumed), self._clock)
+            self._keeper = KeeperProcess(self._errand._replace(is_resumed=is_resumed), self._clock)
             self._numbers.add(self._keeper.pid)
             self._started = self._clock.boot()
             if self._leader:

@@ -199,7 +199,7 @@ class Lease:
             started=wall,
             renewed=wall,
             history=previous.history if previous else (),
-            unknown=previous.unknown if previous else {},
+            unknown=previous.unknown if previous else (),
         )
 
     def _send(self, entry: Entry, record: Record) -> bool:

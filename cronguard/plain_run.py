@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 
 from cronguard import linux
 from cronguard.clock import Clock
-from cronguard.process import Process, find_program
+from cronguard.limits import Limits
+from cronguard.process import Process
+from cronguard.program import find_program
 from cronguard.signals import Signals
-from cronguard.supervisor import Limits, Supervisor
+from cronguard.supervisor import Supervisor
 
 _KILL_AFTER = 10.0
 TIMED_OUT = 124

@@ -10,9 +10,9 @@ from cronguard.config import Settings
 from cronguard.errand import Errand
 from cronguard.errors import UsageError
 from cronguard.job import Job
-from cronguard.process import find_program
+from cronguard.limits import Limits
+from cronguard.program import find_program
 from cronguard.statedir import StateDir
-from cronguard.supervisor import Limits
 from cronguard.tick import Tick
 from cronguard.timing import Timing
 

@@ -1,8 +1,7 @@
 """The record of a job's lease: versioned JSON that keeps what it does not know."""
 
 import json
-from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from cronguard import __version__
 from cronguard.errors import StoreRefusedError
@@ -14,8 +13,7 @@ RUNNING = frozenset({"running", "revoked"})  # revoked: told to stop, not yet kn
 ENDED = frozenset({"done", "failed", "timed-out", "lost", "cancelled"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(NamedTuple):
     """Who has, or last had, the right to run a job. Moments are seconds of the holder's wall clock.
 
     `beat` counts the records that one run published, so run and beat together name a record for ever.
@@ -43,7 +41,7 @@ class Record:
     ended_boot: float | None = None
     status: int | None = None
     history: tuple[dict[str, Any], ...] = ()
-    unknown: dict[str, Any] = field(default_factory=dict)
+    unknown: tuple[tuple[str, Any], ...] = ()
 
     @property
     def is_running(self) -> bool:
@@ -57,12 +55,12 @@ class Record:
 
     def next_beat(self, **changes: Any) -> "Record":
         """Return this record changed, as the same run's next one."""
-        return replace(self, beat=self.beat + 1, **changes)
+        return self._replace(beat=self.beat + 1, **changes)
 
     def settled(self, state: str, status: int | None, wall: float, boot: float) -> "Record":
         """Return the record of how the run came to its end, added to the history."""
         over = self.next_beat(state=state, status=status, renewed=wall, ended=wall, ended_boot=boot)
-        return replace(over, history=(*self.history, over.outcome())[-HISTORY:])
+        return over._replace(history=(*self.history, over.outcome())[-HISTORY:])
 
     def outcome(self) -> dict[str, Any]:
         """Return the line of history that this record is worth."""
@@ -79,12 +77,12 @@ class Record:
 
 
 _TICKS = ("tick", "latest")
-_KNOWN = {f.name for f in fields(Record)} - {"unknown"}
+_KNOWN = frozenset(Record._fields) - {"unknown"}
 
 
 def encode(record: Record) -> bytes:
     """Return the record as JSON, one line, the fields that only a newer cronguard knows included."""
-    data: dict[str, Any] = {"format": FORMAT, "writer": f"cronguard {__version__}", **record.unknown}
+    data: dict[str, Any] = {"format": FORMAT, "writer": f"cronguard {__version__}", **dict(record.unknown)}
     for name in _KNOWN:
         data[name] = getattr(record, name)
     data |= {name: data[name].label for name in _TICKS}
@@ -111,7 +109,7 @@ def decode(data: bytes, where: str) -> Record | None:
 
 def _checked(parsed: dict[str, Any]) -> Record:
     known = {name: value for name, value in parsed.items() if name in _KNOWN}
-    unknown = {k: v for k, v in parsed.items() if k not in _KNOWN and k not in ("format", "writer")}
+    unknown = tuple((k, v) for k, v in parsed.items() if k not in _KNOWN and k not in ("format", "writer"))
     known |= {name: _tick(parsed[name]) for name in _TICKS}
     known["history"] = tuple(dict(outcome) for outcome in parsed.get("history", ()))
     record = Record(**known, unknown=unknown)

@@ -5,11 +5,11 @@ import select
 import signal
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from cronguard import proctree
 from cronguard.clock import Clock
+from cronguard.limits import Limits
 from cronguard.process import Process
 from cronguard.signals import ENDING, Signals
 
@@ -33,7 +33,7 @@ class Ending(NamedTuple):
     left: tuple[int, ...]
 
 
-class Keeping(Protocol):
+class Attended(Protocol):
     """What the supervisor needs of the lease's side, if the command has a lease."""
 
     deadline: float
@@ -51,15 +51,6 @@ class Keeping(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How long a command may run, how long it has to stop, and what becomes of daemons it leaves. Seconds."""
-
-    kill_after: float
-    timeout: float | None = None
-    daemons: str = "release"
-
-
 class Supervisor:
     """Watches one command until it, and what it must not leave behind, is gone."""
 
@@ -70,7 +61,7 @@ class Supervisor:
         limits: Limits,
         clock: Clock,
         run: str,
-        keeping: Keeping | None = None,
+        keeping: Attended | None = None,
         notice: Callable[[str], None] | None = None,
     ) -> None:
         self._process, self._signals, self._limits, self._clock = process, signals, limits, clock

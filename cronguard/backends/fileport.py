@@ -1,6 +1,11 @@
-"""The few file operations that versions in directories need."""
+"""The few file operations that stores on a shared tree need, and what is made of them alone."""
 
+import os
+import time
+from contextlib import suppress
 from typing import Protocol
+
+STAGING = ".staging-"  # the prefix of what is not yet in place; no entry's name begins with a dot
 
 
 class FilePort(Protocol):
@@ -44,3 +49,49 @@ class FilePort(Protocol):
     def rmdir(self, path: str) -> None:
         """Remove an empty directory."""
         ...
+
+
+def unique() -> str:
+    """Return a name that no other process, on this or another node, has or will have."""
+    return f"{os.uname().nodename[:30]}-{os.getpid()}-{time.monotonic_ns()}-{os.urandom(4).hex()}"
+
+
+def make_missing(port: FilePort, top: str, folder: str) -> None:
+    """Make `top` and the directories from there down to `folder`, where they are missing."""
+    for end in [i for i, sign in enumerate(f"{folder}/") if sign == "/" and i >= len(top)]:
+        try:
+            port.list(folder[:end])
+        except FileNotFoundError:
+            _make_shared(port, folder[:end])
+
+
+def store_time(port: FilePort, folder: str) -> float:
+    """Return the store's time: that of a directory just made; raises FileNotFoundError without the folder.
+
+    A file's time may be the client's on newer kernels (attribute delegation, RFC 9754). As the folder is changed
+    by it, an NFS client's next listing of the folder is the server's.
+    """
+    probe = f"{folder}/{STAGING}{unique()}"
+    port.make(probe)
+    try:
+        return port.modified(probe)
+    finally:
+        with suppress(OSError):
+            port.rmdir(probe)
+
+
+def _make_shared(port: FilePort, path: str) -> None:
+    """Make a directory that others use at once: made aside, it never has another mode or group than the root's.
+
+    Two who do so are both right: one takes the other's place as long as it is empty.
+    """
+    parent = os.path.dirname(path)
+    aside = f"{parent}/{STAGING}{unique()}"
+    port.make(aside)
+    try:
+        port.rename(aside, path)
+    except OSError:  # SFTP says only "failure" for "exists"
+        with suppress(OSError):
+            port.rmdir(aside)
+        port.list(path)
+    port.sync(parent)

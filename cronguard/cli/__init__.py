@@ -1,6 +1,7 @@
 """The command line: one small file a command, imported when it runs."""
 
 import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
@@ -46,6 +47,15 @@ def cronguard() -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit status; whatever goes wrong is told in a line or two."""
     return guarded(lambda: cronguard.main(argv, prog_name="cronguard", standalone_mode=False))
+
+
+def entry() -> None:
+    """Run the command line as a program, and end it at once: Python's own tidying up costs a sixth of a skip."""
+    status = main()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # closed by who started us, or None
+            stream.flush()
+    os._exit(status)
 
 
 def guarded(work: Callable[[], int | None]) -> int:

@@ -1,0 +1,45 @@
+# Two commands for a fresh machine with Python and make: `make try` and `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
+
+.PHONY: try test lint unit requirements
+
+# What a user gets: the package and nothing else. The state is this folder's own, and goes with it.
+TRY := CRONGUARD_STATE_DIR=.venv/try CRONGUARD_BACKEND=local $(BIN)/cronguard
+try: $(BIN)/python
+	$(BIN)/pip install --quiet .
+	$(TRY) run --ns demo --name hello --verbose -- echo "this ran once"
+	@echo "--- the same tick on another node is skipped, with status 75:"
+	CRONGUARD_NODE=other $(TRY) run --ns demo --name hello --verbose -- echo "this does not run" || test $$? = 75
+	$(TRY) locks --all
+
+test: lint unit
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: $(VENV)/dev
+	$(BIN)/pytest
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/dev: $(BIN)/python requirements-dev.txt pyproject.toml
+	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Only to choose newer versions: resolve the dependencies again, with hashes.
+requirements: $(VENV)/dev
+	$(BIN)/pip install --quiet pip-tools
+	$(BIN)/python -c 'import tomllib; t = tomllib.load(open("pyproject.toml", "rb")); \
+		print(*t["project"]["dependencies"], *t["dependency-groups"]["dev"], sep="\n")' > $(VENV)/dev.in
+	$(BIN)/pip-compile --quiet --upgrade --generate-hashes --strip-extras --allow-unsafe \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-header --no-annotate \
+		--output-file=requirements-dev.txt $(VENV)/dev.in

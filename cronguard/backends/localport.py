@@ -1,0 +1,95 @@
+"""File operations on a mounted tree."""
+
+import errno
+import os
+import stat
+
+
+class LocalPort:
+    """The operations of FilePort on a local or NFS tree.
+
+    What it makes has the group and mode of the root, whatever the umask.
+    """
+
+    def __init__(self, root: str) -> None:
+        found = os.stat(root)
+        self._mode = stat.S_IMODE(found.st_mode) & 0o2777
+        self._group = -1 if found.st_gid == os.getegid() or found.st_mode & stat.S_ISGID else found.st_gid
+        umask = os.umask(0o077)
+        os.umask(umask)
+        self._masked = bool(self._mode & umask)
+
+    def list(self, path: str) -> list[str]:
+        """Return the names in a directory."""
+        return os.listdir(path)
+
+    def make(self, path: str) -> None:
+        """Make a directory."""
+        os.mkdir(path, self._mode)
+        self._give(path, self._mode)
+
+    def write(self, path: str, data: bytes) -> None:
+        """Create a file and bring it to the disk."""
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, self._mode & 0o666)
+        try:
+            if os.write(fd, data) != len(data):
+                raise OSError(errno.ENOSPC, "the file could not be written whole", path)
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+        self._give(path, self._mode & 0o666)
+
+    def read(self, path: str) -> bytes:
+        """Return a file's content; one gone stale is one gone."""
+        try:
+            with open(path, "rb", buffering=0) as file:
+                return file.read()
+        except OSError as error:
+            raise _gone_if_stale(error) from error
+
+    def rename(self, old: str, new: str) -> None:
+        """Rename a directory; the kernel refuses a target that is not empty."""
+        os.rename(old, new)
+
+    def sync(self, path: str) -> None:
+        """Bring a directory's entries to the disk; a network file system has done so already."""
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def modified(self, path: str) -> float:
+        """Return the modification time."""
+        try:
+            return os.stat(path).st_mtime
+        except OSError as error:
+            raise _gone_if_stale(error) from error
+
+    def unlink(self, path: str) -> None:
+        """Remove a file."""
+        os.unlink(path)
+
+    def rmdir(self, path: str) -> None:
+        """Remove an empty directory."""
+        os.rmdir(path)
+
+    def _give(self, path: str, mode: int) -> None:
+        if self._masked:
+            os.chmod(path, mode)
+        if self._group != -1:
+            try:
+                os.chown(path, -1, self._group)
+            except PermissionError:
+                if not _is_open_to_all(mode):  # else a stranger to the group is as welcome as its members
+                    raise
+
+
+def _is_open_to_all(mode: int) -> bool:
+    return (mode >> 3 & 0o7) & ~mode == 0
+
+
+def _gone_if_stale(error: OSError) -> OSError:
+    if error.errno == errno.ESTALE:
+        return FileNotFoundError(errno.ENOENT, "gone while it was read", error.filename)
+    return error

@@ -1,0 +1,42 @@
+"""The command of a run: started with its environment, watched to its end."""
+
+from collections.abc import Callable, Mapping
+
+from cronguard import linux, proctree
+from cronguard.clock import Clock
+from cronguard.environment import job_environment
+from cronguard.errors import CronguardError
+from cronguard.keeping import Keeping
+from cronguard.plan import Plan
+from cronguard.process import Process
+from cronguard.signals import Signals
+from cronguard.supervisor import Ending, Supervisor
+
+
+class Execution:
+    """A planned command as a process that waits for its start. `token` None: it runs unguarded."""
+
+    def __init__(self, plan: Plan, env: Mapping[str, str], token: int | None) -> None:
+        linux.become_subreaper()
+        self._plan = plan
+        self._process = Process(plan.program, plan.argv, job_environment(env, plan.ask, token))
+
+    @property
+    def leader(self) -> proctree.Stat | None:
+        """The command's process."""
+        return proctree.stat(self._process.pid)
+
+    def run(
+        self, signals: Signals, clock: Clock, notice: Callable[[str], None], keeping: Keeping | None = None
+    ) -> Ending:
+        """Let it begin, and return when its processes are gone."""
+        self._process.release()
+        ask, limits = self._plan.ask, self._plan.limits
+        ending = Supervisor(self._process, signals, limits, clock, ask.run, keeping, notice).watch()
+        self._process.reap()
+        return ending
+
+    @property
+    def failure(self) -> CronguardError | None:
+        """Why the command never began, if it did not."""
+        return self._process.exec_failure()

@@ -1,0 +1,57 @@
+"""The crontab that this user has installed, through the crontab command."""
+
+import os
+import subprocess
+
+from cronguard.errors import ConfigError
+
+
+def read_crontab() -> bytes:
+    """Return it as it is.
+
+    Raises ConfigError, with what the crontab command says, if there is none or it cannot be read.
+    """
+    return _crontab(["-l"])
+
+
+def install_crontab(text: bytes, folder: str, stamp: str) -> str | None:
+    """Replace it, after a copy to `folder`, named for the user and `stamp`; return the copy's path, if one was needed.
+
+    Raises ConfigError if cron refuses the new one, which leaves the old one as it was.
+    """
+    try:
+        old = read_crontab()
+    except ConfigError:  # a first crontab replaces nothing
+        old = b""
+    backup = _keep(old, folder, stamp) if old else None
+    _crontab(["-"], text)
+    return backup
+
+
+def _keep(old: bytes, folder: str, stamp: str) -> str:
+    path = f"{folder}/crontab-{os.geteuid()}-{stamp}"
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(fd, "wb") as file:
+            file.write(old)
+            file.flush()
+            os.fsync(fd)
+    except OSError as error:
+        raise ConfigError(
+            f"the crontab cannot be kept in {path}: {error.strerror}", "it was not replaced"
+        ) from error
+    return path
+
+
+def _crontab(arguments: list[str], text: bytes | None = None) -> bytes:
+    command = ["crontab", *arguments]
+    given = subprocess.DEVNULL if text is None else None
+    try:
+        done = subprocess.run(command, input=text, stdin=given, capture_output=True, check=False)
+    except OSError as error:
+        raise ConfigError(f"the command crontab cannot be run: {error.strerror}", "install cron") from error
+    if done.returncode != 0:
+        said = done.stderr.decode(errors="replace").strip()
+        raise ConfigError(f"'{' '.join(command)}' failed: {said}")
+    return done.stdout

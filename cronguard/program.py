@@ -1,0 +1,27 @@
+"""The program that a command word names."""
+
+import os
+
+from cronguard.errors import CommandNotExecutableError, CommandNotFoundError
+
+
+def find_program(command: str, path: str | None) -> str:
+    """Return the file that the command word names, looked for as a shell does.
+
+    Raises CommandNotFoundError (127) or CommandNotExecutableError (126).
+    """
+    candidates = [command]
+    if "/" not in command:
+        candidates = [os.path.join(folder or ".", command) for folder in (path or os.defpath).split(":")]
+    unusable = ""
+    for candidate in candidates:
+        if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
+            return candidate
+        if os.path.exists(candidate):
+            unusable = unusable or candidate
+    if unusable:
+        raise CommandNotExecutableError(
+            f"{unusable} cannot be executed", "see its mode: ls -l; is it a script?"
+        )
+    where = f" in PATH={path or os.defpath}" if "/" not in command else ""
+    raise CommandNotFoundError(f"{command!r} is not there{where}", "cron's PATH is short: give the full path")
