@@ -77,6 +77,34 @@ def decide(record: Record | None, ask: Ask, unchanged: float) -> Verdict:
     return verdict if left <= 0 else Watch(left)
 
 
+def first_record(ask: Ask, previous: Record | None, attempt: int, wall: float) -> Record:
+    """Return the record with which `ask` claims: a higher token, and the history of all who were before.
+
+    A job without a record starts its tokens at the clock, in microseconds, so that they also grow after the
+    store was emptied, or the job was moved to another one.
+    """
+    return Record(
+        job=str(ask.job),
+        state="running",
+        run=ask.run,
+        beat=1,
+        token=previous.token + 1 if previous else int(wall * 1_000_000),
+        tick=ask.tick,
+        latest=max(previous.latest, ask.tick) if previous else ask.tick,
+        attempt=attempt,
+        node=ask.node,
+        boot=ask.boot,
+        pid=ask.pid,
+        user=ask.user,
+        program=ask.program,
+        ttl=ask.timing.ttl,
+        started=wall,
+        renewed=wall,
+        history=previous.closed_history() if previous else (),
+        unknown=previous.unknown if previous else (),
+    )
+
+
 def held(record: Record) -> Skip:
     """Return the answer to one who will not watch a running lease."""
     return Skip("held", f"{record.node} runs it (pid {record.pid}, tick {record.tick.label})", is_final=False)

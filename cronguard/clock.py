@@ -3,6 +3,8 @@
 import os
 import time
 
+from cronguard.errors import ConfigError
+
 
 class Clock:
     """Wall time for people, boot time for safety.
@@ -44,3 +46,17 @@ def process_started(clock: Clock) -> float:
         fields = file.read().rpartition(")")[2].split()
     start_field = 19  # field 22 of proc(5), counted after the command name
     return min(clock.boot(), (int(fields[start_field]) + 1) / os.sysconf("SC_CLK_TCK"))
+
+
+def check_skew(ours: float, theirs: float | None, bound: float) -> None:
+    """Raise ConfigError, with both times, if this node's wall clock and the backend's differ by more than `bound` s."""
+    if theirs is not None and abs(ours - theirs) > bound:
+        raise ConfigError(
+            f"this node's clock says {_utc(ours)}, the backend's {_utc(theirs)}: "
+            f"they differ by more than max_clock_skew ({bound:g} s)",
+            "set the clock (chronyc tracking, timedatectl), or see max_clock_skew in the manual",
+        )
+
+
+def _utc(wall: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(wall))

@@ -67,7 +67,11 @@ class Guard:
             keeping.guard(leader)
             self._log("info", "started", token=grant.token, attempt=grant.attempt, pid=leader.pid)
         ending = execution.run(self._signals, self._clock, self._notice, keeping)
-        return _begun(execution, self._settled(keeping, ending))
+        if failure := execution.failure:
+            # Settled as cancelled: another node may have what it needs.
+            self._settled(keeping, ending._replace(was_told=True))
+            raise failure
+        return self._settled(keeping, ending)
 
     def _notice(self, pids: str) -> None:
         self._log("warning", "waiting", detail="the command has ended, its group has not", pids=pids)

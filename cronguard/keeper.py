@@ -176,7 +176,8 @@ class Watchdog:
             rows = proctree.table()
             mine = {os.getpid(), *proctree.descendants(rows, [os.getpid()])}
             tree = proctree.descendants(rows, [self._guard])
-            if self._guard in rows:
+            guard = proctree.stat(self._guard)
+            if guard and not guard.is_zombie:  # it lived until all was read; the dead have no descendants
                 self._tree = {pid: row for pid, row in tree.items() if pid not in mine}
 
     def _stop_if_overdue(self) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from cronguard.backend import Backend, Entry
-from cronguard.claim import Ask, Claim, Skip, Watch, decide, held, looks_abandoned
-from cronguard.clock import Clock
-from cronguard.errors import BackendError, ConfigError, StoreRefusedError
+from cronguard.claim import Ask, Claim, Skip, Watch, decide, first_record, held, looks_abandoned
+from cronguard.clock import Clock, check_skew
+from cronguard.errors import BackendError, StoreRefusedError
 from cronguard.record import Record, decode, encode
 from cronguard.seen import Sightings
 
@@ -65,11 +65,13 @@ class Lease:
         entry, is_fresh = self._read(), False
         while True:
             record = self._decode(entry)
+            if record and record.is_running and self._is_ours(record):
+                return self._take_back(entry, record)
             verdict = self._with_head_start(self._judge(entry, record), began)
             if isinstance(verdict, Claim):
                 if self._claim(entry, record, verdict):
                     return self._grant()
-                entry, is_fresh = self._read(), True
+                entry, is_fresh = self._watch(entry, 0.0), True
                 continue
             patience = self._patience(verdict, entry, record, began)
             if record and patience <= 0 and (is_fresh or self._stays_true(verdict, record)):
@@ -134,8 +136,6 @@ class Lease:
         return record.run == self._ask.run
 
     def _judge(self, entry: Entry, record: Record | None) -> Claim | Watch | Skip:
-        if record and record.is_running and self._is_ours(record):
-            return Claim(record.attempt)  # published, though the answer said otherwise
         unchanged = 0.0
         if record and record.is_running:
             unchanged = self._sightings.unchanged(entry.key, entry.version, record.identity)
@@ -173,34 +173,16 @@ class Lease:
 
     def _claim(self, entry: Entry, previous: Record | None, verdict: Claim) -> bool:
         self._check_clock()
-        if previous and self._is_ours(previous) and previous.is_running:
-            return self._send(entry, previous.next_beat(renewed=self._clock.wall()))
-        return self._send(entry, self._first_record(previous, verdict.attempt))
+        return self._send(entry, first_record(self._ask, previous, verdict.attempt, self._clock.wall()))
 
-    def _first_record(self, previous: Record | None, attempt: int) -> Record:
-        ask, wall = self._ask, self._clock.wall()
-        token = previous.token + 1 if previous else int(wall * 1_000_000)
-        latest = max(previous.latest, ask.tick) if previous else ask.tick
-        return Record(
-            job=str(ask.job),
-            state="running",
-            run=ask.run,
-            beat=1,
-            token=token,
-            tick=ask.tick,
-            latest=latest,
-            attempt=attempt,
-            node=ask.node,
-            boot=ask.boot,
-            pid=ask.pid,
-            user=ask.user,
-            program=ask.program,
-            ttl=ask.timing.ttl,
-            started=wall,
-            renewed=wall,
-            history=previous.history if previous else (),
-            unknown=previous.unknown if previous else (),
-        )
+    def _take_back(self, entry: Entry, record: Record) -> Grant | Skip:
+        """Go on from a claim of ours that was published although the answer was lost."""
+        answer = self._beat_on(entry, record)
+        if isinstance(answer, Lost):
+            self._held = entry, record
+            self._settle_once("cancelled", None)
+            return Skip(answer.reason, answer.detail)
+        return answer
 
     def _send(self, entry: Entry, record: Record) -> bool:
         """Swap in a running record of ours; the deadline counts from the moment it is first sent."""
@@ -213,12 +195,11 @@ class Lease:
             published, _ = self._read_freshly(entry)
             if published.data != data:
                 raise
+        if published:
+            self._held = published, record
+            self._deadline = sent + self._ask.timing.run_for
         self._answered()
-        if published is None:
-            return False
-        self._held = published, record
-        self._deadline = sent + self._ask.timing.run_for
-        return True
+        return published is not None
 
     def _read(self) -> Entry:
         entry = self._backend.read(self._ask.job.key)
@@ -249,18 +230,5 @@ class Lease:
         return Lost("taken", f"{record.node} has the lease now (pid {record.pid}, token {record.token})")
 
     def _check_clock(self) -> None:
-        bound = self._ask.max_clock_skew
-        theirs = self._backend.now() if bound is not None else None
-        ours = self._clock.wall()
-        if bound is not None and theirs is not None and abs(ours - theirs) > bound:
-            raise ConfigError(
-                f"this node's clock says {_utc(ours)}, the backend's {_utc(theirs)}: "
-                f"they differ by more than max_clock_skew ({bound:g} s)",
-                "set the clock (chronyc tracking, timedatectl), or see max_clock_skew in the manual",
-            )
-
-
-def _utc(wall: float) -> str:
-    import time
-
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(wall))
+        if self._ask.max_clock_skew is not None:
+            check_skew(self._clock.wall(), self._backend.now(), self._ask.max_clock_skew)

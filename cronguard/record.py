@@ -62,6 +62,12 @@ class Record(NamedTuple):
         over = self.next_beat(state=state, status=status, renewed=wall, ended=wall, ended_boot=boot)
         return over._replace(history=(*self.history, over.outcome())[-HISTORY:])
 
+    def closed_history(self) -> tuple[dict[str, Any], ...]:
+        """Return the history as the next run finds it: a run that never settled is in it as crashed."""
+        if not self.is_running:
+            return self.history
+        return (*self.history, self._replace(state="crashed").outcome())[-HISTORY:]
+
     def outcome(self) -> dict[str, Any]:
         """Return the line of history that this record is worth."""
         return {

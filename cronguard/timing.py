@@ -22,11 +22,16 @@ class Timing(NamedTuple):
         if not MIN_TTL <= ttl <= MAX_TTL:
             raise UsageError(f"--ttl: {format_duration(ttl)} is not between 5s and 7d", "the default is 180")
         timing = cls(ttl, min(10.0, ttl / 6) if kill_after is None else kill_after)
-        room = ttl - timing.kill - 2 * timing.heartbeat
-        if room < 0:
+        if ttl - timing.kill < 2 * timing.heartbeat:
+            least_ttl = (
+                max(2 * timing.kill, MIN_TTL)
+                if timing.kill <= 2 * _MOST_HEARTBEAT
+                else timing.kill + 2 * _MOST_HEARTBEAT
+            )
+            most = ttl - 2 * timing.heartbeat - (timing.kill - timing.kill_after)
             raise UsageError(
                 f"--kill-after: {timing.kill_after:g} s is too long for a ttl of {ttl:g} s",
-                f"use a ttl of {ttl - room:g} s or more, or a kill-after of {max(0.0, timing.kill_after + room):g} s or less",
+                f"use a ttl of {least_ttl:g} s or more, or a kill-after of {most:g} s or less",
             )
         return timing
 
