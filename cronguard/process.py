@@ -10,6 +10,8 @@ from cronguard import linux, proctree
 from cronguard.errors import CommandNotExecutableError, CommandNotFoundError, CronguardError
 from cronguard.signals import fork
 
+_KEYBOARD_STOPS = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+
 
 class Process:
     """A started command. This process must be single-threaded and a child subreaper.
@@ -21,7 +23,7 @@ class Process:
         self._program, self._argv, self._env = program, argv, env
         self._go_reader, self._go = os.pipe()
         self._exec_error, self._exec_writer = os.pipe()
-        self.has_terminal = _is_foreground()
+        self.has_terminal = _foreground() != 0
         self._guard = os.getpid()
         self.pid = fork(self._become_command)
         os.close(self._go_reader)
@@ -34,8 +36,7 @@ class Process:
 
     def release(self) -> None:
         """Let the command begin: until now its process has only waited, and would have ended with this one."""
-        if self.has_terminal:
-            _give_terminal(self.pid)
+        self.give_terminal()
         os.write(self._go, b"g")
         os.close(self._go)
 
@@ -48,7 +49,7 @@ class Process:
         if self.status is None and (change := os.waitid(os.P_PID, self.pid, flags | os.WNOWAIT)):
             if change.si_code in (os.CLD_STOPPED, os.CLD_CONTINUED):
                 os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WCONTINUED | os.WNOHANG)
-                self.is_stopped = change.si_code == os.CLD_STOPPED
+                self.is_stopped = change.si_code == os.CLD_STOPPED and change.si_status in _KEYBOARD_STOPS
             else:
                 self.status = _exit_status(change)
 
@@ -105,14 +106,16 @@ class Process:
         self.take_terminal()
 
     def take_terminal(self) -> None:
-        """Make this process's own group the terminal's foreground again, if it was before."""
-        if self.has_terminal:
+        """Make this process's own group the terminal's foreground again, if the command's is."""
+        if _foreground() == self.pid:
             _give_terminal(os.getpgrp())
 
-    def give_terminal(self) -> None:
-        """Make the command's group the terminal's foreground, if this process's was."""
-        if self.has_terminal:
+    def give_terminal(self) -> bool:
+        """Make the command's group the terminal's foreground if this process's is: never take it from a shell."""
+        is_ours = _foreground() == os.getpgrp()
+        if is_ours:
             _give_terminal(self.pid)
+        return is_ours
 
     def _become_command(self) -> None:
         linux.die_with_parent(signal.SIGKILL)
@@ -150,11 +153,12 @@ def _exit_status(change: os.waitid_result) -> int:
     return change.si_status if change.si_code == os.CLD_EXITED else 128 + change.si_status
 
 
-def _is_foreground() -> bool:
+def _foreground() -> int:
+    """Return the group that has the terminal; 0 if there is none."""
     try:
-        return os.tcgetpgrp(0) == os.getpgrp()
+        return os.tcgetpgrp(0)
     except OSError:
-        return False
+        return 0
 
 
 def _give_terminal(group: int) -> None:

@@ -93,18 +93,26 @@ class Supervisor:
             self._process.signal_group(signum)
             self._stop_oneself()
         else:
+            if signum == signal.SIGCONT:
+                self._process.give_terminal()  # a shell's `fg` sends it
             self._was_told |= signum in ENDING
             self._process.signal_group(signum)
 
     def _attend(self) -> None:
         if self._process.is_stopped and self._process.has_terminal:
-            self._stop_oneself()
+            self._on_stop()
         if self._keeping and (lost := self._keeping.attend()):
             self._stop(*lost, self._clock.boot() + self._limits.kill_after)
 
+    def _on_stop(self) -> None:
+        self._process.is_stopped = False
+        if self._process.give_terminal():  # it wanted the terminal that a shell has given to us since
+            self._process.signal_group(signal.SIGCONT)
+        else:
+            self._stop_oneself()
+
     def _stop_oneself(self) -> None:
         """Stop with the command, so that the shell that started us has the terminal; go on with it too."""
-        self._process.is_stopped = False
         self._process.take_terminal()
         os.kill(os.getpid(), signal.SIGSTOP)
         self._process.give_terminal()

@@ -58,11 +58,12 @@ def unique() -> str:
 
 def make_missing(port: FilePort, top: str, folder: str) -> None:
     """Make `top` and the directories from there down to `folder`, where they are missing."""
-    for end in [i for i, sign in enumerate(f"{folder}/") if sign == "/" and i >= len(top)]:
-        try:
-            port.list(folder[:end])
-        except FileNotFoundError:
-            _make_shared(port, folder[:end])
+    try:
+        port.modified(folder)
+    except FileNotFoundError:
+        if folder != top:
+            make_missing(port, top, os.path.dirname(folder))
+        _make_shared(port, folder)
 
 
 def store_time(port: FilePort, folder: str) -> float:
@@ -81,17 +82,12 @@ def store_time(port: FilePort, folder: str) -> float:
 
 
 def _make_shared(port: FilePort, path: str) -> None:
-    """Make a directory that others use at once: made aside, it never has another mode or group than the root's.
+    """Make a directory; of two who do so at once, both are right.
 
-    Two who do so are both right: one takes the other's place as long as it is empty.
+    Not made aside and renamed into place: that would replace one that another has just begun to use.
     """
-    parent = os.path.dirname(path)
-    aside = f"{parent}/{STAGING}{unique()}"
-    port.make(aside)
     try:
-        port.rename(aside, path)
+        port.make(path)
     except OSError:  # SFTP says only "failure" for "exists"
-        with suppress(OSError):
-            port.rmdir(aside)
-        port.list(path)
-    port.sync(parent)
+        port.modified(path)
+    port.sync(os.path.dirname(path))

@@ -56,6 +56,9 @@ class LocalPort:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(fd)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # a file system, such as CIFS, that knows no fsync of directories
+                raise
         finally:
             os.close(fd)
 

@@ -44,7 +44,9 @@ class Share:
         try:
             found = os.stat(self.root)
         except FileNotFoundError:
-            hint = f"is the share mounted? if it is new: mkdir {self.root}, with the group and mode of its users"
+            hint = (
+                f"is the share mounted? if it is new: mkdir {self.root}, with the group and mode of its users"
+            )
             raise BackendError(f"{self.root} does not exist", hint) from None
         if not stat.S_ISDIR(found.st_mode):
             raise ConfigError(f"{self.root} is not a directory", f"give {scheme}: the path of a directory")

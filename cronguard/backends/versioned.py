@@ -7,25 +7,25 @@ publishes version N+1, and it is complete from its first moment. The first versi
 that all who find nothing race for one name.
 """
 
+import errno
 import os
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 
 from cronguard.backend import Entry, check_data, check_key, storage_errors
-from cronguard.backends.fileport import FilePort
+from cronguard.backends.fileport import STAGING, FilePort, make_missing, store_time, unique
+from cronguard.backends.polling import poll
 from cronguard.clock import Clock
 from cronguard.errors import StoreRefusedError
+from cronguard.job import is_name
 
 RECORD = "record.json"
 KEPT = 16  # versions: whoever still reads an old one while newer come has this many publications to finish
 _DIGITS = 20
-_STAGING, _TRASH = ".staging-", ".trash-"
-_STAGING_LIFE = (
-    86400.0  # nobody is paused for a day between preparing and renaming; if he was, his rename fails
-)
+_TRASH = ".trash-"
+# Nobody is paused for a day between preparing and renaming; if he was, his rename fails.
+_STAGING_LIFE = 86400.0
 _LOOKS = 20  # a listed version may be gone when it is opened; twenty times in a row is a broken store
-_POLL_FIRST, _POLL_MOST = 0.1, 1.0  # a hand-over is seen within a second; a waiter costs three calls a second
 
 
 class VersionedBackend:
@@ -57,7 +57,7 @@ class VersionedBackend:
         folder = self._folder(entry.key)
         with storage_errors(folder):
             staging = self._stage(folder, check_data(data))
-            if self._highest(self._names(folder)) > entry.version:
+            if self._highest(self._names(folder)) != entry.version:  # lower: the store was emptied meanwhile
                 self._discard(staging)
                 return None
             mine = self._version_path(folder, entry.version + 1)
@@ -69,28 +69,23 @@ class VersionedBackend:
         with storage_errors(self._root):
             for ns in self._parts(f"{self._root}/{kind}"):
                 for name in self._parts(f"{self._root}/{kind}/{ns}"):
-                    if f"{kind}/{ns}/{name}".startswith(prefix):
-                        yield self.read(f"{kind}/{ns}/{name}")
+                    key = f"{kind}/{ns}/{name}"
+                    if key.startswith(prefix) and (entry := self.read(key)).version:
+                        yield entry
 
     def wait(self, entry: Entry, timeout: float) -> None:
         """Poll, each time past the caches of a network file system."""
         folder = self._folder(entry.key)
-        until, pause = self._clock.boot() + timeout, _POLL_FIRST
-        while True:
-            with storage_errors(folder):
-                self._look_freshly(folder)
-                changed = self._highest(self._names(folder)) != entry.version
-            left = until - self._clock.boot()
-            if changed or left <= 0:
-                return
-            self._clock.sleep(min(pause, left))
-            pause = min(2 * pause, _POLL_MOST)
+
+        def has_changed() -> bool:
+            self._look_freshly(folder)
+            return self._highest(self._names(folder)) != entry.version
+
+        with storage_errors(folder):
+            poll(self._clock, timeout, has_changed)
 
     def now(self) -> float | None:
-        """Return the time of a directory just made: the store's clock, not this node's.
-
-        A file's time may be the client's on newer kernels (attribute delegation, RFC 9754).
-        """
+        """Return the time of a directory just made: the store's clock, not this node's."""
         with storage_errors(self._root):
             return self._look_freshly(self._root)
 
@@ -106,11 +101,11 @@ class VersionedBackend:
     def _names(self, folder: str) -> list[str]:
         try:
             return self._port.list(folder)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # a person's note among the directories
             return []
 
     def _parts(self, folder: str) -> list[str]:
-        return sorted(name for name in self._names(folder) if not name.startswith("."))
+        return sorted(filter(is_name, self._names(folder)))
 
     def _versions(self, names: list[str]) -> list[int]:
         return sorted(int(name) for name in names if len(name) == _DIGITS and name.isdecimal())
@@ -125,7 +120,7 @@ class VersionedBackend:
 
     def _stage(self, folder: str, data: bytes) -> str:
         """Prepare a version inside the entry's own directory: the mkdir makes the next listing of it fresh."""
-        staging = f"{folder}/{_STAGING}{_unique()}"
+        staging = f"{folder}/{STAGING}{unique()}"
         try:
             self._port.make(staging)
         except FileNotFoundError:
@@ -139,15 +134,8 @@ class VersionedBackend:
         return staging
 
     def _make_all(self, folder: str) -> None:
-        """Make the directories below the root that are missing; two who do so at once are both right."""
-        depth = self._root.count("/")
-        parts = folder.split("/")
-        for count in range(depth + 1, len(parts) + 1):
-            path = "/".join(parts[:count])
-            try:
-                self._port.make(path)
-            except OSError:  # SFTP says only "failure" for "exists"
-                self._port.list(path)
+        """Make the entry's directory."""
+        make_missing(self._port, self._root, folder)
 
     def _publish(self, staging: str, mine: str, data: bytes) -> bool:
         """Rename into place; a reported failure may be a lost race, or only a lost reply.
@@ -156,12 +144,14 @@ class VersionedBackend:
         """
         try:
             self._port.rename(staging, mine)
-        except OSError:
-            published = self._holds(mine, data)
+        except OSError as error:
             self._discard(staging)
-            if not published and os.path.basename(mine) not in self._names(os.path.dirname(mine)):
-                raise
-            return published
+            published = self._holds(mine, data)
+            if published or error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                return published
+            if self._highest(self._names(os.path.dirname(mine))) >= int(os.path.basename(mine)):
+                return False  # SFTP says only "failure" for "exists"
+            raise
         return True
 
     def _confirmed(self, entry: Entry, data: bytes) -> Entry | None:
@@ -183,9 +173,10 @@ class VersionedBackend:
         return None
 
     def _holds(self, version_path: str, data: bytes) -> bool:
+        """Return whether the version is there and is mine; raises OSError when that cannot be told."""
         try:
             return self._port.read(f"{version_path}/{RECORD}") == data
-        except OSError:
+        except FileNotFoundError:
             return False
 
     def _tidy(self, folder: str, names: list[str]) -> None:
@@ -200,14 +191,14 @@ class VersionedBackend:
         """Remove what the crashed left behind. Not each time: in a herd, each would look at all the others'."""
         now = self._look_freshly(folder)
         for name in names:
-            if name.startswith((_STAGING, _TRASH)):
+            if name.startswith((STAGING, _TRASH)):
                 with suppress(OSError):
                     if now - self._port.modified(f"{folder}/{name}") > _STAGING_LIFE:
                         self._discard(f"{folder}/{name}")
 
     def _discard(self, path: str) -> bool:
         """Remove a directory, renamed away first: an empty one under its own name could be renamed onto."""
-        trash = f"{os.path.dirname(path)}/{_TRASH}{_unique()}"
+        trash = f"{os.path.dirname(path)}/{_TRASH}{unique()}"
         try:
             self._port.rename(path, trash)
         except OSError:
@@ -220,18 +211,8 @@ class VersionedBackend:
 
     def _look_freshly(self, folder: str) -> float:
         """Change the directory, so that an NFS client's next listing of it is the server's; its time is the store's."""
-        probe = f"{folder}/{_STAGING}{_unique()}"
         try:
-            self._port.make(probe)
+            return store_time(self._port, folder)
         except FileNotFoundError:
             self._make_all(folder)
-            self._port.make(probe)
-        try:
-            return self._port.modified(probe)
-        finally:
-            with suppress(OSError):
-                self._port.rmdir(probe)
-
-
-def _unique() -> str:
-    return f"{os.uname().nodename[:30]}-{os.getpid()}-{time.monotonic_ns()}-{os.urandom(4).hex()}"
+            return store_time(self._port, folder)

@@ -1,0 +1,96 @@
+"""Whether the locks of a mounted file system reach the other machines: read from what the kernel says of its mounts."""
+
+import re
+from typing import NamedTuple
+
+INSTEAD = "mount it so that its locks are the server's (for NFS: vers=4.2), or use dir:, which needs no locks"
+_LOCAL_TYPES = {"9p", "virtiofs", "vboxsf"}  # their servers ignore locks, or are never told of them
+_HERE_ONLY, _OLD_READS = "its locks end at this machine", "what is read under a lock may be old"
+_UNSAFE_OPTIONS = {
+    "nolock": _HERE_ONLY,
+    "local_lock=flock": _HERE_ONLY,
+    "local_lock=posix": _HERE_ONLY,
+    "local_lock=all": _HERE_ONLY,
+    "nobrl": _HERE_ONLY,  # CIFS
+    "cache=loose": _OLD_READS,
+    "cache=singleclient": _OLD_READS,
+    "localflock": _HERE_ONLY,  # Lustre
+    "localflocks": _HERE_ONLY,  # GFS2 and OCFS2
+}
+
+
+class _Mount(NamedTuple):
+    number: str
+    parent: str
+    point: str
+    kind: str
+    options: frozenset[str]
+
+
+def refusal(mountinfo: str, path: str, recover_lost_locks: str) -> str | None:
+    """Say why lock files at `path` are not safe; None when they are. INSTEAD has what to do about it.
+
+    `mountinfo` is the text of /proc/self/mountinfo, `path` an absolute path without symbolic links, and
+    `recover_lost_locks` the value of the nfs module's parameter of that name (empty: no such module).
+    """
+    mount = _holding(_parse(mountinfo), path)
+    if mount is None:
+        return f"{path} lies in no mount that this process can see, so nobody knows whether its locks work"
+    why = _fault(mount, recover_lost_locks)
+    return f"{path} {why}" if why else None
+
+
+def _fault(mount: _Mount, recover_lost_locks: str) -> str | None:
+    if mount.kind.split(".")[0] in ("fuse", "fuseblk") or mount.kind in _LOCAL_TYPES:
+        return f"is on {mount.kind}, whose locks need not reach other machines"
+    if option := min(mount.options & _UNSAFE_OPTIONS.keys(), default=None):
+        return f"is mounted with {option}: {_UNSAFE_OPTIONS[option]}"
+    if mount.kind in ("nfs", "nfs4"):
+        return _nfs_fault(mount, recover_lost_locks)
+    return None
+
+
+def _nfs_fault(mount: _Mount, recover_lost_locks: str) -> str | None:
+    version = next((o for o in mount.options if o.startswith("vers=")), f"type {mount.kind}")
+    if not version.startswith(("vers=4", "type nfs4")):
+        return (
+            f"is on NFS with {version}: a write that was delayed past the loss of its lock still lands there"
+        )
+    if recover_lost_locks.strip() in ("Y", "1"):
+        return "is on NFS with nfs.recover_lost_locks=1: a lock that was lost, and taken by others, is believed held"
+    return None
+
+
+def _parse(mountinfo: str) -> list[_Mount]:
+    """Read the lines that proc(5) describes; the fields before the dash vary in number."""
+    mounts = []
+    for line in mountinfo.splitlines():
+        about, _, source = line.partition(" - ")
+        number, parent, _, _, point = about.split(" ")[:5]
+        kind, _, options = source.split(" ", 2)
+        mounts.append(_Mount(number, parent, _unescaped(point), kind, frozenset(options.split(","))))
+    return mounts
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), text)
+
+
+def _holding(mounts: list[_Mount], path: str) -> _Mount | None:
+    """Follow the path from mount to mount, as the kernel does.
+
+    The longest mount point would not do: it may lie hidden below a later mount.
+    """
+    numbers = {mount.number for mount in mounts}
+    holding = None
+    below = [m for m in mounts if m.parent not in numbers or m.parent == m.number]
+    while nearest := min(
+        (m for m in below if _lies_in(path, m.point)), key=lambda m: len(m.point), default=None
+    ):
+        holding = nearest
+        below = [m for m in mounts if m.parent == nearest.number != m.number]
+    return holding
+
+
+def _lies_in(path: str, point: str) -> bool:
+    return f"{path}/".startswith(f"{point.rstrip('/')}/")
