@@ -1,0 +1,70 @@
+import os
+import tempfile
+
+import pytest
+from faulty_port import Port
+from stores import KEY, STORES, Directory, File
+
+from cronguard.backends.localport import LocalPort
+from cronguard.backends.versioned import VersionedBackend
+
+
+@pytest.fixture
+def place():
+    """A folder that other users can reach, as a mounted share is."""
+    with tempfile.TemporaryDirectory(prefix="cronguard-test-") as folder:
+        os.chmod(folder, 0o755)
+        yield folder
+
+
+@pytest.fixture(params=STORES)
+def store(request, place):
+    return STORES[request.param](place)
+
+
+@pytest.fixture(params=["dir", "file"])
+def shared(request, place):
+    return STORES[request.param](place)
+
+
+@pytest.fixture
+def directory(place):
+    return Directory(place)
+
+
+@pytest.fixture
+def file(place):
+    return File(place)
+
+
+@pytest.fixture
+def port(directory):
+    return Port(directory.root)
+
+
+@pytest.fixture
+def versioned(directory, port):
+    """This node's handle."""
+    return VersionedBackend(port, directory.root, directory.clock)
+
+
+@pytest.fixture
+def other(directory):
+    """Another node's handle, on a tree where all is well."""
+    return VersionedBackend(LocalPort(directory.root), directory.root, directory.clock)
+
+
+@pytest.fixture
+def folder(directory):
+    return f"{directory.root}/v1/{KEY}"
+
+
+@pytest.fixture
+def lock_files(file):
+    return file.open()
+
+
+@pytest.fixture
+def path(file):
+    """The lock file of KEY."""
+    return f"{file.root}/file-v1/{KEY}.lock"

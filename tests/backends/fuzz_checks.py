@@ -1,0 +1,83 @@
+"""What must hold of a fuzz's logs, whatever the backend: pure functions that return what is wrong, as sentences."""
+
+from collections import Counter
+from itertools import pairwise
+from typing import NamedTuple
+
+
+class Attempt(NamedTuple):
+    """One swap: what it would publish, over what, when it was begun and ended, and what was answered.
+
+    `answer` is "published", "none", "error", or "unknown" for a writer that was killed before he could log one.
+    Times are of one clock for all writers.
+    """
+
+    id: str
+    replaces: str
+    version: int  # that it would have
+    began: int
+    ended: int | None
+    answer: str
+
+
+class Hold(NamedTuple):
+    """One time that a lease was held; `stopped` is None for a holder that was killed."""
+
+    node: str
+    token: int
+    started: int
+    stopped: int | None
+
+
+def chain_faults(attempts, latest_id, latest_version):
+    """The published records, followed back from the latest by what each one replaced, against what writers were told."""
+    by_id = {attempt.id: attempt for attempt in attempts}
+    chain, faults = _followed(by_id, latest_id, latest_version)
+    published = [a for a in attempts if a.answer == "published"]
+    faults += [
+        f"{id_} was attempted {n} times" for id_, n in Counter(a.id for a in attempts).items() if n > 1
+    ]
+    faults += [
+        f"version {v} was published {n} times"
+        for v, n in Counter(a.version for a in published).items()
+        if n > 1
+    ]
+    faults += [
+        f"{o} was replaced {n} times" for o, n in Counter(a.replaces for a in published).items() if n > 1
+    ]
+    in_chain = {a.id for a in chain}
+    faults += [
+        f"{a.id} was reported published and is not in the chain" for a in published if a.id not in in_chain
+    ]
+    for earlier, later in pairwise(chain):
+        if later.ended is not None and later.ended < earlier.began:
+            faults.append(
+                f"{later.id} is after {earlier.id} in the chain, and had ended before that one began"
+            )
+    return faults
+
+
+def _followed(by_id, latest_id, latest_version):
+    chain, faults, id_, version = [], [], latest_id, latest_version
+    while version > 0:
+        attempt = by_id.get(id_)
+        if attempt is None:
+            return chain[::-1], [*faults, f"version {version} holds {id_!r}, which nobody wrote"]
+        if attempt.version != version:
+            faults.append(f"{id_} was written as version {attempt.version} and is version {version}")
+        chain.append(attempt)
+        id_, version = attempt.replaces, version - 1
+    if id_ != "":
+        faults.append(f"version 1 replaced {id_!r}")
+    return chain[::-1], faults
+
+
+def hold_faults(holds):
+    """Overlaps of the times that a lease was held, and tokens that do not grow in the order of the starts."""
+    faults = []
+    for first, second in pairwise(sorted(holds, key=lambda hold: hold.started)):
+        if first.stopped is not None and second.started < first.stopped:
+            faults.append(f"{second.node} started while {first.node} was running")
+        if second.token <= first.token:
+            faults.append(f"token {second.token} of {second.node} came after {first.token} of {first.node}")
+    return faults

@@ -1,0 +1,106 @@
+"""One contender of the fuzz: a process of its own (or a thread, on memory), which logs what it does and was told."""
+
+import json
+import os
+import random
+import sys
+import time
+
+from cronguard.backend import open_backend
+from cronguard.claim import Ask
+from cronguard.clock import Clock, boot_id
+from cronguard.errors import BackendError
+from cronguard.job import Job
+from cronguard.lease import Grant, Lease
+from cronguard.seen import Sightings
+from cronguard.statedir import StateDir
+from cronguard.tick import Tick
+from cronguard.timing import Timing
+
+KEY = "fuzz/billing/chain"
+JOB = Job("billing", "mutex")
+
+
+class Hasty(Clock):
+    """Polls far more often than a node would, so that many hand-overs fit into a test."""
+
+    def sleep(self, seconds):
+        time.sleep(min(max(0.0, seconds), 0.003))
+
+
+class Log:
+    """Lines of JSON, each at the file before the next step: a killed writer leaves all but the half of one."""
+
+    def __init__(self, path):
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def write(self, **facts):
+        os.write(self._fd, json.dumps(facts).encode() + b"\n")
+
+
+def swap_often(backend, writer, count, log):
+    """Publish records, each of which names the one that it replaces."""
+    dice = random.Random(writer)
+    for number in range(count):
+        entry = backend.read(KEY)
+        replaces = json.loads(entry.data)["id"] if entry.data else ""
+        id_ = f"{writer}:{number}"
+        data = json.dumps({"id": id_, "pad": "x" * dice.choice([0, 10, 5000])}).encode()
+        log.write(id=id_, replaces=replaces, version=entry.version + 1, began=time.monotonic_ns())
+        try:
+            answer = "published" if backend.swap(entry, data) else "none"
+        except BackendError as error:
+            answer = f"error: {error}"
+        log.write(id=id_, ended=time.monotonic_ns(), answer=answer)
+
+
+def hold_often(backend, writer, count, log):
+    """Take a job's lease, be busy for a moment, give it up."""
+    clock, dice = Hasty(), random.Random(writer)
+    for number in range(count):
+        lease = Lease(backend, _ask(writer, number, clock), clock, Sightings(None, "fuzz", boot_id(), clock))
+        grant = lease.acquire()
+        assert isinstance(grant, Grant), grant
+        log.write(run=number, node=writer, token=grant.token, started=_boot_ns())
+        time.sleep(dice.choice([0, 0.0005, 0.002]))
+        if dice.random() < 0.3:
+            renewed = lease.renew()
+            assert isinstance(renewed, Grant), renewed
+        log.write(run=number, stopped=_boot_ns())
+        lease.settle("done", 0, clock.boot() + 60)
+
+
+def _boot_ns():
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def _ask(writer, number, clock):
+    return Ask(
+        job=JOB,
+        tick=Tick.of(clock.wall()),
+        run=f"{writer}-{number}",
+        node=writer,
+        boot=boot_id(),
+        pid=os.getpid(),
+        user="app",
+        program="true",
+        timing=Timing.of(120.0, None),
+        started=clock.boot(),
+        every_run=True,
+        wait=100.0,
+    )
+
+
+WORK = {"swap": swap_often, "hold": hold_often}
+
+
+def main(work, url, folder, writer, count):
+    """Work on the store that the URL names; the parent starts all at once by closing our stdin."""
+    backend = open_backend(url, Hasty(), StateDir(f"{folder}/state", writer))
+    log = Log(f"{folder}/{writer}.log")
+    sys.stdin.read()
+    WORK[work](backend, writer, int(count), log)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

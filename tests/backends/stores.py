@@ -1,0 +1,85 @@
+"""The stores that the contract is tried on: a new backend adds a class of a few lines, and its name to STORES."""
+
+import os
+import threading
+import time
+
+from cronguard.backend import open_backend
+from cronguard.backends.memory import MemoryBackend
+from cronguard.statedir import StateDir
+
+KEY = "lease/billing/invoices"
+
+
+def publish(backend, data=b"data", key=KEY, times=1):
+    """Publish the next version, or the next few; nobody else does so meanwhile."""
+    for _ in range(times):
+        entry = backend.swap(backend.read(key), data)
+        assert entry
+    return entry
+
+
+class PollClock:
+    """Goes on when somebody sleeps; what else happens at that time is what the test put into `meanwhile`."""
+
+    def __init__(self):
+        self.now_boot = 1000.0
+        self.ahead = 0.0  # of the store's clock, which is the machine's
+        self.meanwhile = []
+
+    def wall(self):
+        return time.time() + self.ahead
+
+    def boot(self):
+        return self.now_boot
+
+    def sleep(self, seconds):
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
+        self.now_boot += seconds
+
+
+class Memory:
+    """Threads of one process."""
+
+    def __init__(self, folder):
+        self._backend = MemoryBackend()
+
+    def open(self, node="web1"):
+        return self._backend
+
+    def during_wait(self, act):
+        threading.Thread(target=act).start()
+
+
+class Shared:
+    """A store on a directory, polled."""
+
+    scheme = ""
+
+    def __init__(self, folder):
+        self.root = f"{folder}/share"
+        self.url = f"{self.scheme}:{self.root}"
+        self.clock = PollClock()
+        self._folder = folder
+        os.mkdir(self.root)
+
+    def state(self, node="web1"):
+        return StateDir(f"{self._folder}/state", node)
+
+    def open(self, node="web1"):
+        return open_backend(self.url, self.clock, self.state(node))
+
+    def during_wait(self, act):
+        self.clock.meanwhile.append(act)
+
+
+class Directory(Shared):
+    scheme = "dir"
+
+
+class File(Shared):
+    scheme = "file"
+
+
+STORES = {"memory": Memory, "dir": Directory, "file": File}

@@ -1,0 +1,20 @@
+"""Each rule of the directory backend is needed: switched off, real processes trip over what it prevents."""
+
+import pytest
+from version_stress import AllRules, AnyFirstNumber, NoRenamingAway, NoSecondLook, run, violations
+
+ROUNDS = 120  # of each process
+
+
+@pytest.mark.parametrize("new_keys", [False, True])
+def test_with_all_rules_no_version_is_replaced_twice_and_all_can_be_read(tmp_path, new_keys):
+    reports = run(AllRules, tmp_path, ROUNDS, new_keys=new_keys)
+    assert violations(reports) == []
+    assert sum("id" in report for process in reports for report in process) > ROUNDS
+
+
+@pytest.mark.parametrize(
+    ("rules", "new_keys"), [(NoSecondLook, False), (NoRenamingAway, False), (AnyFirstNumber, True)]
+)
+def test_without_one_of_the_rules_it_goes_wrong(tmp_path, rules, new_keys):
+    assert violations(run(rules, tmp_path, ROUNDS, new_keys=new_keys))

@@ -1,0 +1,105 @@
+"""Nodes as processes: each call is `python -m cronguard` with a home and a state folder of its own."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import cronguard
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(cronguard.__file__)))
+IMPORTED_FROM = os.pathsep.join(
+    filter(None, [ROOT, os.environ.get("PYTHONPATH")])
+)  # the package under test first
+PLAIN = (sys.executable, "-m", "cronguard")
+# The same with a wall clock that is wrong, as a process sees it; the store keeps the right one.
+SKEWED = """
+import sys, time
+right = time.time
+time.time = lambda: right() + float(sys.argv[1])
+from cronguard.cli import main
+sys.exit(main(sys.argv[2:]))
+"""
+# Root, less the right to pass by modes; anybody else has not got it anyway.
+BOUND_BY_MODES = (
+    ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search")
+    if os.geteuid() == 0 and shutil.which("setpriv")
+    else ()
+)
+
+
+class Node:
+    """One server, which has its own home and state, and shares a folder with the others."""
+
+    def __init__(self, home, store, name="web1"):
+        self.home, self.store = home, store
+        home.mkdir(exist_ok=True)
+        self.marker = home / "ran"
+        self.env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "LOGNAME": "app",
+            "PYTHONPATH": IMPORTED_FROM,
+        }
+        self.env |= {
+            "CRONGUARD_STATE_DIR": str(home / "state"),
+            "CRONGUARD_NODE": name,
+            "CRONGUARD_LOG": "none",
+        }
+
+    def call(self, *argv, how=PLAIN, env=(), **more):
+        """Run a command line to its end."""
+        given = {"capture_output": True, "text": True, "stdin": subprocess.DEVNULL, **more}
+        return subprocess.run([*how, *argv], env={**self.env, **dict(env)}, check=False, timeout=120, **given)
+
+    def start(self, *argv, env=()):
+        """Start a command line whose standard input and output the test holds."""
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        return subprocess.Popen([*PLAIN, *argv], env={**self.env, **dict(env)}, text=True, **pipes)
+
+    def run(self, *options, command=None, **more):
+        """Guard a command that leaves a mark, or the given one, on the shared folder."""
+        where = (
+            ()
+            if any(str(option).startswith("--backend=") for option in options)
+            else ("--backend", f"dir:{self.store}")
+        )
+        return self.call("run", *where, *options, "--", *(command or ("touch", str(self.marker))), **more)
+
+    def has_run(self):
+        """Whether the command ran since the last time this was asked."""
+        found = self.marker.exists()
+        self.marker.unlink(missing_ok=True)
+        return found
+
+    def skewed(self, seconds):
+        """How to call it with a clock that is wrong by so many seconds."""
+        return (sys.executable, "-c", SKEWED, str(seconds))
+
+
+def told(done, status, *values):
+    """Check that there was one clear line on stderr, with a hint at most, and that the status is right."""
+    lines = done.stderr.splitlines()
+    assert done.returncode == status, (done.returncode, done.stderr)
+    assert done.stdout == ""
+    assert 1 <= len(lines) <= 2, done.stderr
+    assert lines[0].startswith("cronguard: ") and not lines[0].endswith(".")
+    assert lines[1:] == [line for line in lines[1:] if line.startswith("hint: ")]
+    for value in values:
+        assert str(value) in lines[0], (value, lines[0])
+
+
+def content(folder):
+    """All files below a folder, byte for byte."""
+    return {
+        os.path.join(where, name): open(os.path.join(where, name), "rb").read()
+        for where, _, names in os.walk(folder)
+        for name in names
+    }
+
+
+def record_file(store, job="default/j", version=1):
+    """Where the lease of a job is kept in a shared folder."""
+    folder = store / "v1" / "lease" / job / f"{version:020}"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / "record.json"

@@ -1,0 +1,12 @@
+"""The scenarios: each is a function that gets a freshly booted cluster and asserts what must hold."""
+
+from scenarios import guarded, machines
+
+MODULES = (machines, guarded)
+
+SCENARIOS = {
+    name.replace("_", "-"): scenario
+    for module in MODULES
+    for name, scenario in vars(module).items()
+    if getattr(scenario, "__module__", None) == module.__name__ and not name.startswith("_")
+}

@@ -1,0 +1,139 @@
+"""What cronguard promises, on real machines: every scenario on `dir:` and `file:` side by side."""
+
+import os
+import time
+from itertools import pairwise
+
+from intervals import disorder, ticks
+
+from scenarios.contest import (
+    BACKENDS,
+    TTL,
+    check,
+    check_the_next_tick,
+    hold,
+    line,
+    make_stores,
+    successions,
+    tick,
+)
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TAKEOVER = TTL + 1 + 2  # ttl, the margin for unequal clocks, and two seconds to look and to start
+
+
+def the_chain_of_versions_never_forks(cluster):
+    """Three nodes publish versions of one entry as fast as they can; each replaces the one before it."""
+    make_stores(cluster)
+    for url in BACKENDS.values():
+        outputs = cluster.everywhere(f"$PYTHON {HERE}/fuzz.py {url} 40", timeout=240)
+        assert [result.status for result in outputs] == [0, 0, 0], outputs
+        chain = sorted(_published(text) for result in outputs for text in result.output.splitlines())
+        assert [version for version, _, _ in chain] == list(range(1, 121)), url
+        assert all(new[2] == old[1] for old, new in pairwise(chain)), url
+
+
+def _published(text):
+    version, mine, replaced = text.split()
+    return int(version), mine, replaced
+
+
+def each_tick_runs_once(cluster):
+    """Cron on three nodes whose clocks are 20 s apart starts a job of a second: five ticks, five runs."""
+    make_stores(cluster)
+    cluster.next_minute_in(26, offsets=(-20, 0, 20))
+    for client in cluster.clients:
+        client.cron("".join(f"* * * * * {line(scheme)} 2>>/run/lab/$(hostname).log\n" for scheme in BACKENDS))
+    time.sleep(26 + 4 * 60 + 20 + 12)
+    runs = ticks(cluster.runs())
+    assert len(runs) == 5 * len(BACKENDS), list(runs)
+    assert all(len(of_tick) == 1 for of_tick in runs.values()), list(map(str, cluster.runs()))
+    check(cluster)
+
+
+def a_dead_node_is_followed(cluster):
+    """The holder's machine is cut dead in mid-job: one waiting node takes over, the other learns that it was done."""
+    contest = hold(cluster)
+    crashed = time.time()
+    contest.holder.crash()
+    for old, new in successions(cluster):
+        assert new.start - crashed < TAKEOVER, f"{old}, then {new}"
+    assert sorted(command.wait(60).status for command in contest.waiting) == sorted([0, 75] * len(BACKENDS))
+    check(cluster)
+
+
+def a_partitioned_holder_stops_first(cluster):
+    """The holder loses the network: its job is dead before the other one starts."""
+    contest = hold(cluster)
+    contest.holder.cut()
+    successions(cluster)
+    check(cluster)
+    assert [command.wait(60).status for command in contest.held] == [76] * len(BACKENDS)
+    contest.holder.mend()
+    check_the_next_tick(cluster)
+
+
+def a_frozen_server_stops_the_jobs(cluster):
+    """The server stands still for longer than ttl: no job outlives it, nothing piles up, and all is well afterwards."""
+    contest = hold(cluster)
+    visitor = contest.waiters[1]
+    frozen = time.time()
+    cluster.server.freeze()
+    late = []
+    for _ in range(3):
+        late += [visitor.start(line(scheme, f"--tick {tick()} --backend-timeout 5")) for scheme in BACKENDS]
+        time.sleep(15)
+    assert all(run.end - frozen < TTL for run in cluster.runs()), list(map(str, cluster.runs()))
+    assert [command.wait(30).status for command in late] == [69] * len(late)
+    processes = int(visitor.run("pgrep -fc 'python.* -m cronguard'").output)
+    cluster.server.thaw()
+    assert processes <= 4 * len(BACKENDS), processes
+    for command in (*contest.held, *contest.waiting):
+        command.wait(90)
+    check_the_next_tick(cluster)
+    check(cluster)
+
+
+def a_job_outlives_the_server(cluster):
+    """The server dies and comes back within the ttl: the job never notices."""
+    make_stores(cluster)
+    held = [cluster.clients[0].start(line(scheme, ttl=90, seconds=45)) for scheme in BACKENDS]
+    time.sleep(15)
+    cluster.server.reboot()
+    assert [command.wait(120).status for command in held] == [0] * len(BACKENDS)
+    assert len(cluster.runs()) == len(BACKENDS)
+    check_the_next_tick(cluster)
+    check(cluster)
+
+
+def a_frozen_holder_gives_way(cluster):
+    """The holder's whole machine stands still beyond ttl: its job ends within a second of waking."""
+    contest = hold(cluster)
+    contest.holder.freeze()
+    successions(cluster)
+    thawed = time.time()
+    contest.holder.thaw()
+    assert [command.wait(60).status for command in contest.held] == [76] * len(BACKENDS)
+    for old, _ in successions(cluster):
+        assert old.marks[-1] - thawed < 1, f"{old}, woken at {thawed:.2f}"
+    assert not disorder(cluster.runs())
+
+
+def a_wrong_clock_is_refused(cluster):
+    """A node ten minutes ahead is told so, and runs nothing."""
+    make_stores(cluster)
+    cluster.clients[0].shift_clock(600)
+    for scheme in BACKENDS:
+        result = cluster.clients[0].run(line(scheme))
+        assert result.status == 78, result
+        assert "clock" in result.output, result
+    assert not cluster.runs()
+
+
+def lock_files_on_nfs_3_are_refused(cluster):
+    """Not every NFS 3 mount has locks that work across nodes, so `file:` takes none."""
+    make_stores(cluster)
+    url = "file:/run/mixed/file"
+    refused = cluster.clients[2].run(f"cronguard run --name old --backend {url} -- job old 1")
+    assert refused.status == 78, refused
+    assert not cluster.runs()

@@ -1,0 +1,41 @@
+"""Start many runs in one instant: herd.py COUNT SPREAD OUT WORD...; prints their exit statuses.
+
+Each is a process of its own, forked from this one once it has imported all, so that they meet at the backend
+and not in the queue for a processor. The first starts SPREAD/2 seconds before the edge of a second, the last so
+much after it. The words `{n}` in the arguments, and in CRONGUARD_NODE, become each process's number.
+"""
+
+import math
+import os
+import sys
+import time
+
+from cronguard import (  # noqa: F401 - imported here, once for all
+    cli,
+    guard,
+    keeper,
+    keeping,
+    plan,
+)
+from cronguard.backends import directory  # noqa: F401
+from cronguard.cli import run  # noqa: F401
+
+
+def start(number, at):
+    """Become a run at this moment."""
+    os.environ["CRONGUARD_NODE"] = os.environ["CRONGUARD_NODE"].replace("{n}", str(number))
+    time.sleep(max(0.0, at - time.time()))
+    out = os.open(sys.argv[3], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+    os._exit(cli.main([word.replace("{n}", str(number)) for word in sys.argv[4:]]))
+
+
+count, spread = int(sys.argv[1]), float(sys.argv[2])
+edge = math.ceil(time.time() + 1.0)
+pids = []
+for number in range(count):
+    if (pid := os.fork()) == 0:
+        start(number, edge - spread / 2 + spread * number / count)
+    pids.append(pid)
+print(*[os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids])

@@ -1,0 +1,65 @@
+"""What a process has from those who started it, as its neighbours see it."""
+
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rig import Seen
+
+_STATUS = [
+    "Umask",
+    "Uid",
+    "Gid",
+    "Groups",
+    "SigBlk",
+    "SigIgn",
+    "CapInh",
+    "CapPrm",
+    "CapEff",
+    "CapBnd",
+    "CapAmb",
+    "NoNewPrivs",
+    "Seccomp",
+    "Cpus_allowed_list",
+    "Mems_allowed_list",
+]
+
+
+class Portrait(NamedTuple):
+    """The inheritance of one process."""
+
+    words: bytes
+    environment: dict[bytes, bytes]
+    descriptors: dict[int, tuple[str, str]]
+    folder: str
+    limits: str
+    status: dict[str, str]
+    priorities: tuple[Any, ...]
+    session: int
+    terminal: int
+
+    @classmethod
+    def of(cls, pid):
+        folder = Path(f"/proc/{pid}")
+        status = dict(line.split(":\t", 1) for line in (folder / "status").read_text().splitlines())
+        stat = (folder / "stat").read_text().rpartition(")")[2].split()
+        environment = (folder / "environ").read_bytes().split(b"\0")[:-1]
+        descriptors = (int(name) for name in os.listdir(folder / "fd"))
+        adjusted = (folder / "oom_score_adj").read_text()
+        return cls(
+            words=(folder / "cmdline").read_bytes(),
+            environment=dict(entry.split(b"=", 1) for entry in environment),
+            descriptors={fd: _descriptor(folder, fd) for fd in descriptors},
+            folder=os.readlink(folder / "cwd"),
+            limits=(folder / "limits").read_text(),
+            status={name: status[name].strip() for name in _STATUS},
+            priorities=(stat[16], os.sched_getscheduler(pid), adjusted),
+            session=Seen.of(pid).session,
+            terminal=int(stat[4]),
+        )
+
+
+def _descriptor(folder, fd):
+    """Return where it leads to, and how it was opened."""
+    info = (folder / "fdinfo" / str(fd)).read_text().splitlines()
+    return os.readlink(folder / "fd" / str(fd)), next(line for line in info if line.startswith("flags"))

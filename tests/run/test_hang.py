@@ -1,0 +1,185 @@
+"""Storage that does not answer: nobody waits for it who must not, and one stuck process is enough."""
+
+import signal
+
+import pytest
+from fusefs import Fault
+from rig import HERE, LIMIT, PYTHON, Member, boot, tick, wait_until, words
+
+TTL = 5
+ALL = Fault("*", "hang")
+NO_ANSWER = "cronguard: the backend has not answered for 2 s\n"
+
+
+@pytest.fixture
+def member(tmp_path):
+    return Member(tmp_path / "member", "stubborn")
+
+
+def stuck(cluster):
+    """Return the processes of cronguard that are left though no run is, by their numbers."""
+    return [seen.pid for seen in cluster.left() if "cronguard" in words(seen.pid)]
+
+
+def test_a_claim_on_storage_that_hangs_is_69_in_time_and_the_next_ones_join_no_queue(
+    mounted, mount, tmp_path
+):
+    assert mounted.run("--tick", tick(0), "--", "true") == (0, "", "")
+    mount.faults.set(ALL)
+    began = boot()
+    first = mounted.run("--tick", tick(1), "--backend-timeout", "2", "-c", "touch ran")
+    assert (first.status, first.out) == (69, "")
+    assert first.err.startswith(NO_ANSWER), first.err
+    assert boot() < began + LIMIT
+    left = stuck(mounted)
+    assert len(left) == 1
+    for number, job in [(1, "job"), (2, "job"), (3, "job"), (1, "other")]:
+        began = boot()
+        options = ["--tick", tick(number), "--backend-timeout", 10 * LIMIT]
+        assert mounted.run(*options, "-c", "touch ran", job=job) == (69, "", "")
+        assert boot() < began + LIMIT, "it waited for storage that is known to hang"
+        assert stuck(mounted) == left
+    mount.faults.clear()
+    wait_until(lambda: not stuck(mounted), "the end of the process that hung")
+    assert not (tmp_path / "ran").exists()
+    assert mounted.run("--tick", tick(4), "-c", "touch ran") == (0, "", "")
+    assert (tmp_path / "ran").exists()
+
+
+def test_runs_that_come_while_the_first_still_waits_do_not_join_it_in_the_kernel(mounted, mount):
+    mount.faults.set(ALL)
+    runs = [mounted.start("--backend-timeout", "4", "--", "true", job=f"job{n}") for n in range(5)]
+    assert [run.end().status for run in runs] == [69] * 5
+    assert len(stuck(mounted)) == 1
+
+
+def test_a_process_whose_guard_was_killed_while_it_hung_is_not_joined_either(mounted, mount):
+    mount.faults.set(ALL)
+    first = mounted.start("--", "true")
+    wait_until(mount.faults.has_hung, "the hang")
+    first.send(signal.SIGKILL)
+    left = wait_until(lambda: stuck(mounted), "what is left")
+    for _ in range(2):
+        assert mounted.run("--backend-timeout", "2", "--", "true").status == 69
+        assert stuck(mounted) == left
+
+
+def test_a_hang_is_told_once_to_whoever_reads_crons_mail_and_to_a_person_each_time(mounted, mount):
+    mount.faults.set(ALL)
+    options = ["--backend-timeout", "2"]
+    assert mounted.run(*options, "--", "true").err.startswith(NO_ANSWER)
+    assert mounted.run(*options, "--", "true") == (69, "", "")
+    told = mounted.run(*options, "-v", "--", "true").err.splitlines()
+    assert told[0].startswith("cronguard: the backend does not answer: process ")
+    assert told[1].startswith("hint: ") and len(told) == 2
+
+
+@pytest.mark.parametrize("call", ["readdir", "mkdir", "create", "write", "fsync", "rename", "fsyncdir"])
+def test_a_claim_is_69_wherever_in_it_the_storage_hangs(mounted, mount, call):
+    assert mounted.run("--tick", tick(0), "--", "true") == (0, "", "")
+    mount.faults.set(Fault(call, "hang"))
+    done = mounted.run("--tick", tick(1), "--backend-timeout", "2", "--ttl", TTL, "--", "true")
+    assert done.status == 69
+    assert len(stuck(mounted)) == 1
+    again = mounted.run("--tick", tick(2), "--backend-timeout", "2", "--ttl", TTL, "--", "true")
+    assert again.status == 69
+    assert len(stuck(mounted)) == 1
+    mount.faults.clear()
+    wait_until(lambda: not stuck(mounted), "the end of the process that hung")
+    record = mounted.record()
+    if record.is_running:  # it was published after all, with nobody to run it: others find out by watching
+        assert mounted.run("--tick", tick(3), "--wait", LIMIT, "--", "true") == (0, "", "")
+    else:
+        assert mounted.run("--tick", tick(3), "--", "true") == (0, "", "")
+
+
+def test_the_user_may_prefer_an_unguarded_run_to_none(mounted, mount):
+    mount.faults.set(ALL)
+    line = 'echo "token: $CRONGUARD_TOKEN"; exit 3'
+    done = mounted.run("--backend-timeout", "2", "--if-unavailable", "run", "-c", line)
+    assert (done.status, done.out) == (3, "token: \n")
+    assert "running unguarded" in done.err
+
+
+@pytest.mark.parametrize("call", ["*", "rename", "fsync"])
+def test_when_storage_hangs_during_a_run_the_job_is_dead_before_its_ttl_ends(mounted, mount, member, call):
+    run = mounted.start("--ttl", TTL, "--tick", tick(1), "--", *member.command)
+    member.process()
+    mount.faults.set(Fault(call, "hang"))
+    done = run.end()
+    assert not member.is_alive
+    assert (done.status, done.out) == (76, "")
+    assert "lost: the lease could not be renewed in time" in done.err
+    assert member.last_seen < mounted.last_renewal("n1") + TTL
+    assert len(stuck(mounted)) == 1
+    mount.faults.clear()
+    wait_until(lambda: not stuck(mounted), "the end of the process that hung")
+    heir = mounted.run("--tick", tick(2), "--wait", LIMIT, "--", "true", node="n2")
+    assert heir == (0, "", "")
+
+
+def test_a_renewal_whose_reply_comes_after_the_deadline_does_not_bring_the_run_back(mounted, mount, member):
+    run = mounted.start("--ttl", TTL, "--", *member.command)
+    member.process()
+    beat = mounted.record().beat
+    mount.faults.set(Fault("rename", "hang-after"))
+    wait_until(lambda: not member.is_alive, "the end of the job")
+    assert mounted.versions()[-1].beat > beat  # what was sent has been published, and nobody was told
+    mount.faults.clear()
+    assert run.end().status == 76
+
+
+def test_a_renewal_that_is_done_while_the_job_is_asked_to_stop_does_not_bring_the_run_back(
+    mounted, mount, tmp_path
+):
+    heard = tmp_path / "heard"
+    listener = [*PYTHON, HERE / "listener.py", heard]
+    run = mounted.start("--ttl", "24", "--kill-after", "10", "--", *listener)
+    wait_until(lambda: heard.exists() and "listening" in heard.read_text(), "the listener")
+    beat = mounted.record().beat
+    mount.faults.set(Fault("rename", "hang"))
+    wait_until(lambda: "TERM" in heard.read_text(), "the wish to stop")
+    mount.faults.clear()
+    wait_until(lambda: mounted.versions()[-1].beat > beat, "the renewal")
+    assert run.end().status == 76
+    assert mounted.record().state == "lost"
+
+
+def test_a_hang_that_passes_before_the_deadline_costs_nothing(mounted, mount, member):
+    run = mounted.start("--ttl", LIMIT, "--", *member.command)
+    member.process()
+    mount.faults.set(ALL)
+    began = boot()
+    wait_until(lambda: boot() > began + 2)
+    mount.faults.clear()
+    beat = mounted.record().beat
+    wait_until(lambda: mounted.record().beat > beat, "a renewal", 2 * LIMIT)
+    member.tell_to_end()
+    assert run.end() == (0, "", "")
+
+
+@pytest.mark.parametrize("status", [0, 5])
+def test_a_hang_when_the_outcome_is_written_keeps_the_commands_status_and_says_so(
+    mounted, mount, tmp_path, status
+):
+    member = Member(tmp_path / "member")
+    line = f"{' '.join(member.command)}; exit {status}"
+    run = mounted.start("--backend-timeout", "2", "-c", line)
+    member.process()
+    mount.faults.set(ALL)
+    member.tell_to_end()
+    done = run.end()
+    assert (done.status, done.out) == (status, "")
+    assert "its outcome could not be written to the backend" in done.err
+    assert len(done.err.splitlines()) == 1
+    assert len(stuck(mounted)) == 1
+
+
+def test_the_guards_death_ends_the_job_though_the_keeper_hangs(mounted, mount, member):
+    run = mounted.start("--ttl", 10 * LIMIT, "-c", f"setsid {' '.join(member.command)} & wait")
+    member.process()
+    began = boot()
+    wait_until(lambda: boot() > began + 5)  # for the keeper's look at the tree
+    mount.faults.set(ALL)
+    run.guard.send(signal.SIGKILL)
+    member.wait_until_gone()

@@ -1,0 +1,66 @@
+"""What is sent to the guard is for the command."""
+
+import signal
+
+import pytest
+from rig import HERE, PYTHON, Member, shell, tick, wait_until
+
+
+class Listening:
+    """A run whose command notes the signals that it hears."""
+
+    def __init__(self, cluster, *prefix):
+        self.file = cluster.root / "heard"
+        command = [*PYTHON, HERE / "listener.py", self.file]
+        self.run = cluster.start("--", *command, **({"preexec_fn": prefix[0]} if prefix else {}))
+        wait_until(lambda: "listening" in self.heard, "the listener")
+
+    @property
+    def heard(self):
+        return self.file.read_text().split() if self.file.exists() else []
+
+    def end(self):
+        self.file.with_name("heard.end").touch()
+        return self.run.end()
+
+
+@pytest.mark.parametrize("name", ["TERM", "INT", "HUP", "QUIT", "USR1", "USR2", "WINCH", "CONT"])
+def test_a_signal_for_the_guard_arrives_in_the_command_once(cluster, name):
+    listening = Listening(cluster)
+    listening.run.send(getattr(signal, f"SIG{name}"))
+    wait_until(lambda: name in listening.heard, f"SIG{name}")
+    assert listening.end() == (0, "", "")
+    assert listening.heard == ["listening", name]
+    assert cluster.record().state == "done"
+
+
+def test_a_command_that_a_signal_for_the_guard_ended_is_cancelled_and_may_run_again(cluster):
+    run = cluster.start("--tick", tick(1), "--", "sleep", "1000")
+    run.job()
+    run.send(signal.SIGTERM)
+    assert run.end() == (143, "", "")
+    assert cluster.record().state == "cancelled"
+    assert cluster.run("--tick", tick(1), *shell("exit 3"), node="n2").status == 3
+
+
+def test_what_nohup_made_the_guard_ignore_the_command_ignores_too(cluster):
+    listening = Listening(cluster, lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    listening.run.send(signal.SIGHUP)
+    listening.run.send(signal.SIGUSR1)
+    wait_until(lambda: "USR1" in listening.heard, "SIGUSR1")
+    assert listening.end() == (0, "", "")
+    assert listening.heard == ["listening", "USR1"]
+
+
+def test_a_signal_while_waiting_ends_the_run_and_claims_nothing(cluster, tmp_path):
+    holder = Member(tmp_path / "holder")
+    first = cluster.start("--tick", tick(1), "--", *holder.command)
+    holder.process()
+    waiting = cluster.start("--tick", tick(2), "--wait", "600", *shell("touch ran"), node="n2")
+    waiting.keeper()
+    waiting.send(signal.SIGTERM)
+    assert waiting.end().status == 143
+    holder.tell_to_end()
+    assert first.end() == (0, "", "")
+    assert cluster.record().tick.label == tick(1)
+    assert not (tmp_path / "ran").exists()

@@ -1,0 +1,160 @@
+"""What must happen: every answer that a run gets is true, and in time; nobody waits for ever.
+
+A run is owed this when nothing went wrong for it while it asked: its node alive and connected, each of its calls
+answered within a second, its processes left alone. Others may crash, hang and be cut off as they like.
+"""
+
+from collections import defaultdict
+from math import inf
+
+from cronguard.claim import MAX_ATTEMPTS, Skip
+from cronguard.timing import takeover_after
+
+from .connection import LATE
+
+_OLDEST = 30.0
+_SLACK = 4.0  # seconds: calls, forks and the grain of polling; and the difference of the clocks' rates
+_SILENT = 2.6  # seconds after which a stopped guard is known to be silent
+_LONGEST_WATCH = 5.0  # a slice of watching
+_RETRIED = {"never": (), "crashed": ("lost", "cancelled"), "failed": ("lost", "cancelled", "failed", "timed-out")}
+
+
+def errors(world):
+    """Yield the runs that got no answer although nothing went wrong for them."""
+    for run in _owed(world):
+        if not (run.grant or run.skip):
+            yield f"{run.name} got {run.answer!r}"
+
+
+def false_answers(world):
+    """Yield the runs that were told not to run for a reason that was not true."""
+    for run in _owed(world):
+        if run.skip and not _IS_TRUE[run.skip.reason](world, run):
+            yield f"{run.name} was told {run.skip.reason}, which was not so: {run.skip.detail}"
+
+
+def lost_ticks(world):
+    """Yield the ticks that nobody claimed, and that no run was rightly told to skip."""
+    claimed = {known.record.tick for known in world.store.past}
+    owed = {run.ask.tick for run in _owed(world)}
+    true = {run.ask.tick for run in _owed(world) if run.skip and _IS_TRUE[run.skip.reason](world, run)}
+    for tick in sorted(owed - claimed - true):
+        yield f"{tick.label} was lost"
+
+
+def delays(world):
+    """Yield the runs that asked for longer than their wait, head start, a takeover and the slack."""
+    for run in world.runs:
+        most = run.ask.wait + run.ask.head_start + takeover_after(run.ask.timing.ttl) + _LONGEST_WATCH + _SLACK
+        if run.answer is not None and not run.had_trouble(run.answered_at) and run.answered_at - run.began > most:
+            yield f"{run.name} asked for {run.answered_at - run.began:.1f} s"
+
+
+def endless(world):
+    """Yield the runs that never came to an end."""
+    for run in world.runs:
+        if not run.is_over or (run.ran() and run.ran()[1] == inf):
+            yield f"{run.name} is still there"
+
+
+def stopped_runs(world):
+    """Yield the jobs that were stopped although nothing went wrong for them."""
+    for run in world.runs:
+        if run.ran() and run.job.was_told and not run.had_trouble():
+            yield f"{run.name} was stopped"
+
+
+def unsettled_runs(world):
+    """Yield the jobs whose end did not reach the store although nothing went wrong for them."""
+    settled = {known.record.run for known in world.store.past if not known.record.is_running}
+    for run in world.runs:
+        if run.ran() and run.name not in settled and not run.had_trouble():
+            yield f"{run.name} was not settled"
+
+
+def kept_for_nobody(world):
+    """Yield the runs whose lease was renewed time and again although their guard was stopped."""
+    sent = defaultdict(list)
+    for known in world.store.past:
+        if known.record.is_running:
+            sent[known.record.run].append(known.record.renewed)
+    for run in world.runs:
+        for begin, end in run.stopped:
+            beats = [at for at in map(run.node.true_time, sent[run.name]) if begin + _SILENT < at < end]
+            if len(beats) > 1:
+                yield f"{run.name} was renewed {len(beats)} times while its guard was stopped"
+
+
+def _owed(world):
+    return [run for run in world.runs if run.answer is not None and not run.had_trouble(run.answered_at)]
+
+
+def _current(world, run, since):
+    """Return the versions that were the latest at some moment from `since` until the answer."""
+    past = world.store.past
+    ends = [known.at for known in past[1:]] + [inf]
+    return [
+        known for known, end in zip(past, ends, strict=True) if known.at <= run.answered_at and end >= since
+    ]
+
+
+def _superseded(world, run):
+    return any(known.record.latest > run.ask.tick for known in _current(world, run, run.began - _OLDEST))
+
+
+def _already_ran(world, run):
+    for known in _current(world, run, run.began - _OLDEST):
+        record = known.record
+        is_over = record.state not in ("running", "revoked", *_RETRIED[run.ask.retry])
+        if record.tick == run.ask.tick and (is_over or record.attempt >= MAX_ATTEMPTS or run.ask.retry == "never"):
+            return True
+    return False
+
+
+def _held(world, run):
+    """Another run had this tick, or had the lease and it had not run out; or the clocks said so."""
+    for known in _current(world, run, run.began - _OLDEST):
+        if known.record.is_running and known.record.tick == run.ask.tick:
+            return True
+    return _not_run_out(world, run, run.began)
+
+
+def _waited_out(world, run):
+    is_time = run.answered_at >= run.began + run.node.true(run.ask.wait) - 0.1
+    return is_time and _not_run_out(world, run, run.answered_at - LATE)
+
+
+def _not_run_out(world, run, since):
+    most = takeover_after(run.ask.timing.ttl) + _SLACK
+    for known in _current(world, run, since):
+        is_seen = run.answered_at - run.node.seen.get(known.entry.version, run.answered_at) > most
+        if known.record.is_running and not is_seen and _looked_young(world, run, known, most):
+            return True
+    return False
+
+
+def _looked_young(world, run, known, most):
+    """Return whether the lease had not run out, or the clock that tells its age said so."""
+    if run.answered_at - known.at <= most:
+        return True
+    if world.schedule.weather.tells_age:
+        moments = [run.began, run.answered_at, *(at for at, _ in world.steps if run.began < at < run.answered_at)]
+        ages = [_stored_now(world, at) - known.stored for at in moments]
+    else:
+        ages = [run.node.wall() - (world.timeline.now - run.answered_at) - known.record.renewed]
+    return min(ages) <= most
+
+
+def _stored_now(world, at):
+    offset = next((offset for stepped, offset in reversed(world.steps) if stepped <= at), 0.0)
+    from .store import EPOCH
+
+    return EPOCH + at + offset
+
+
+_IS_TRUE = {
+    "superseded": _superseded,
+    "already-ran": _already_ran,
+    "held": _held,
+    "waited-out": _waited_out,
+}

@@ -1,0 +1,115 @@
+"""Nodes: their clocks, their processes, and the few files of their own."""
+
+from .process import Process
+from .store import EPOCH
+
+
+class Node:
+    """A server. `plan` says how its clocks go; each boot is a clock of its own."""
+
+    def __init__(self, world, plan, number):
+        self.name = f"node{number}"
+        self.timeline = world.timeline
+        self.is_up = self.is_stopped = False
+        self.state = Files()
+        self.cut_until = 0.0
+        self.seen = {}  # version -> when this node first saw it, on this boot
+        self._wall_offset, self._rate = plan.offset, plan.rate
+        self._boots = 0
+        self._processes = []
+        self.start(plan.uptime)
+
+    def start(self, uptime):
+        """Boot; the boot clock shows `uptime` then, which is not 0 in a time namespace of its own."""
+        self._boots += 1
+        self.boot_id = f"{self.name}-boot{self._boots}"
+        self._started, self._uptime = self.timeline.now, uptime
+        self.is_up = True
+        self.seen = {}
+
+    def crash(self, keeps_files):
+        """Lose power: every process ends at once."""
+        self.is_up = self.is_stopped = False
+        for process in self._processes:
+            process.end()
+        self._processes = []
+        if not keeps_files:
+            self.state = Files()
+
+    def spawn(self):
+        """Return a new process."""
+        process = Process(self.timeline)
+        self._processes = [old for old in self._processes if old.is_alive]
+        self._processes.append(process)
+        return process
+
+    def stop(self, seconds):
+        """Stop the whole machine for a while; its clocks go on."""
+        if self.is_up and not self.is_stopped:
+            self.is_stopped = True
+            stopped = [process for process in self._processes if process.is_alive]
+            for process in stopped:
+                process.stop()
+            self.timeline.at(self.timeline.now + seconds, self._go_on, stopped)
+
+    def wall(self):
+        """Seconds since 1970, as this node believes."""
+        return EPOCH + self.timeline.now + self._wall_offset
+
+    def true_time(self, wall):
+        """Return the true time at which this node's wall clock shows that."""
+        return wall - EPOCH - self._wall_offset
+
+    def boot(self):
+        """Seconds on this boot's clock."""
+        return self._uptime + (self.timeline.now - self._started) * self._rate
+
+    def moment(self, boot):
+        """Return the true time of a moment on the boot clock: a millisecond late, as the kernel's timers are."""
+        return self._started + (boot - self._uptime) / self._rate + 0.001
+
+    def true(self, seconds):
+        """Return how long this node's seconds truly last."""
+        return seconds / self._rate
+
+    @property
+    def is_cut(self):
+        """True while the network between this node and the store is down."""
+        return self.timeline.now < self.cut_until
+
+    def cut(self, seconds):
+        """Take the network down for a while."""
+        self.cut_until = max(self.cut_until, self.timeline.now + seconds)
+
+    def _go_on(self, stopped):
+        self.is_stopped = False
+        for process in stopped:
+            if process.is_alive:
+                process.go_on()
+
+
+class ThreadClock:
+    """A node's clocks as one thread has them: it is that thread that sleeps."""
+
+    def __init__(self, node, thread):
+        self._node, self._thread = node, thread
+        self.wall, self.boot = node.wall, node.boot
+
+    def sleep(self, seconds):
+        """Wait by the node's clock."""
+        self._thread.sleep(self._node.true(max(0.0, seconds)))
+
+
+class Files:
+    """A state folder, in memory."""
+
+    def __init__(self):
+        self._kept = {}
+
+    def load(self, kind, what):
+        """Return what was stored; nothing if there is none."""
+        return self._kept.get((kind, what), b"")
+
+    def store(self, kind, what, data):
+        """Replace what is stored."""
+        self._kept[kind, what] = data

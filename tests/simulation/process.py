@@ -1,0 +1,104 @@
+"""Processes that can be stopped, continued and killed at any moment, with threads that are coroutines."""
+
+from math import inf
+
+from greenlet import greenlet
+
+
+class Process:
+    """A process of a node. `changed` are called after it was stopped, continued, or has ended."""
+
+    def __init__(self, timeline):
+        self.timeline = timeline
+        self.is_alive = True
+        self.stopped = self.continued = -inf
+        self.changed = []
+        self._stops = 0
+        self._late = []
+
+    @property
+    def is_running(self):
+        """Neither stopped nor dead."""
+        return self.is_alive and not self._stops
+
+    def at(self, moment, act, *args):
+        """Plan what this process does; it does it later if it is stopped then, and never if it is dead."""
+        self.timeline.at(moment, self._do, act, args)
+
+    def stop(self):
+        """SIGSTOP; stopped twice, it must be continued twice."""
+        self._stops += 1
+        if self._stops == 1:
+            self.stopped = self.timeline.now
+        self._tell()
+
+    def go_on(self):
+        """SIGCONT: what it should have done meanwhile, it does now."""
+        self._stops -= 1
+        if self.is_running:
+            self.continued = self.timeline.now
+            late, self._late = self._late, []
+            for act, args in late:
+                self.timeline.at(0.0, self._do, act, args)
+        self._tell()
+
+    def end(self):
+        """SIGKILL, or its own end: it does nothing more."""
+        if self.is_alive:
+            self.is_alive = False
+            self._late = []
+            self._tell()
+
+    def _do(self, act, args):
+        if self._stops and self.is_alive:
+            self._late.append((act, args))
+        elif self.is_alive:
+            act(*args)
+
+    def _tell(self):
+        for act in self.changed:
+            act()
+
+
+class Thread:
+    """A thread of a process, which begins after `delay` seconds. Its methods but `poke` are for itself alone."""
+
+    def __init__(self, process, work, delay):
+        self._process = process
+        self._timeline = process.timeline
+        self._greenlet = greenlet(work, parent=self._timeline.hub)
+        self._turn = 0
+        self._is_waiting = self._is_poked = False
+        process.at(self._timeline.now + delay, self._greenlet.switch)
+
+    def sleep(self, seconds):
+        """Do nothing for so many seconds of true time."""
+        self._pause(self._timeline.now + seconds)
+
+    def wait(self, until):
+        """Return when poked, or at that moment of true time; at once if poked since the last wait."""
+        if not self._is_poked:
+            self._is_waiting = True
+            self._pause(until)
+        self._is_waiting = self._is_poked = False
+
+    def poke(self, delay=0.0):
+        """Wake it from a wait, or keep it from the next."""
+        self._process.at(self._timeline.now + delay, self._be_poked)
+
+    def _pause(self, until):
+        self._turn += 1
+        if until < inf:
+            self._process.at(until, self._resume, self._turn)
+        self._timeline.hub.switch()
+
+    def _be_poked(self):
+        self._is_poked = True
+        if self._is_waiting:
+            self._resume(self._turn)
+
+    def _resume(self, turn):
+        if turn == self._turn:
+            self._turn += 1
+            self._is_waiting = False
+            self._greenlet.switch()

@@ -1,0 +1,76 @@
+"""What must never happen, checked on the whole history of a schedule."""
+
+from collections import defaultdict
+from itertools import combinations, pairwise
+
+MOST_ATTEMPTS = 3
+
+
+def overlaps(world):
+    """Yield the pairs of jobs that lived at the same time, unless the earlier one's guard and keeper were stopped."""
+    ran = sorted((run for run in world.runs if run.ran()), key=lambda run: run.ran()[0])
+    for earlier, later in combinations(ran, 2):
+        begin, end = later.ran()[0], min(earlier.ran()[1], later.ran()[1])
+        if begin < end and not _was_helpless(earlier, end):
+            yield f"overlap of {end - begin:.3f} s at {begin:.3f}: {earlier.name} and {later.name}"
+
+
+def disorder(world):
+    """Yield the starts whose token is not higher than that of the start before."""
+    ran = sorted((run for run in world.runs if run.ran()), key=lambda run: run.ran()[0])
+    for earlier, later in pairwise(ran):
+        if later.grant.token <= earlier.grant.token and not _was_helpless(later, later.ran()[0]):
+            yield f"token {later.grant.token} of {later.name} is not above that of {earlier.name}"
+
+
+def repeats(world):
+    """Yield the ticks that were claimed again, and to success, when an earlier success was in the store."""
+    past = world.store.past
+    claimed = {known.record.run: known.at for known in reversed(past)}
+    settled = {known.record.run: known for known in past if not known.record.is_running}
+    for tick, runs in _by_tick(world).items():
+        fine = sorted((run for run in runs if _succeeded(run)), key=lambda run: claimed[run.name])
+        for earlier, later in pairwise(fine):
+            if earlier.name in settled and settled[earlier.name].at < claimed[later.name]:
+                state = settled[earlier.name].record.state
+                yield f"{tick.label} succeeded twice: {earlier.name}, settled as {state}, and {later.name}"
+
+
+def excess(world):
+    """Yield the ticks that were tried too often, and the jobs started without a claim."""
+    claims = defaultdict(set)
+    for known in world.store.past:
+        claims[known.record.tick].add(known.record.run)
+    for tick, runs in claims.items():
+        if len(runs) > MOST_ATTEMPTS:
+            yield f"{tick.label} was tried {len(runs)} times"
+    for run in world.runs:
+        if run.ran() and run.name not in claims[run.ask.tick]:
+            yield f"{run.name} ran without a claim"
+
+
+def regress(world):
+    """Yield the claims for a tick that is not later than what was claimed before, unless it is tried again."""
+    for before, after in pairwise(world.store.past):
+        old, new = before.record, after.record
+        is_claim = new.run != old.run
+        if is_claim and (new.tick < old.latest or (new.tick == old.tick and old.state == "done")):
+            yield f"{new.run} claims {new.tick.label} after {old.run} had {old.latest.label} {old.state}"
+
+
+def _succeeded(run):
+    return run.ran() is not None and run.job.status == 0 and not run.job.was_told
+
+
+def _was_helpless(run, before):
+    """Return whether guard and keeper were stopped together for so long that nobody could have kept the deadline."""
+    least = run.ask.timing.kill_after
+    return any(begin < before and end - begin >= least for begin, end in run.helpless)
+
+
+def _by_tick(world):
+    runs = defaultdict(list)
+    for run in world.runs:
+        if run.ran():
+            runs[run.ask.tick].append(run)
+    return runs

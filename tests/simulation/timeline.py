@@ -1,0 +1,28 @@
+"""Virtual time."""
+
+from heapq import heappop, heappush
+
+from greenlet import getcurrent
+
+
+class Timeline:
+    """True time, and what is to happen when; of two things at one moment, the one planned first."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.hub = getcurrent()  # threads give the word back to it
+        self._plans = []
+        self._number = 0
+
+    def at(self, moment, act, *args):
+        """Plan an act for a moment; one that has passed means now."""
+        self._number += 1
+        heappush(self._plans, (max(moment, self.now), self._number, act, args))
+
+    def run(self, until):
+        """Let everything happen up to that moment."""
+        plans = self._plans
+        while plans and plans[0][0] <= until:
+            self.now, _, act, args = heappop(plans)
+            act(*args)
+        self.now = until
