@@ -8,12 +8,14 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
 .PHONY: try test lint unit requirements
 
 # What a user gets: the package and nothing else. The state is this folder's own, and goes with it.
-TRY := CRONGUARD_STATE_DIR=.venv/try CRONGUARD_BACKEND=local $(BIN)/cronguard
+TRY := CRONGUARD_STATE_DIR=$(VENV)/try CRONGUARD_BACKEND=local $(BIN)/cronguard
+TICK := --tick 2026-01-01T05:30Z
 try: $(BIN)/python
 	$(BIN)/pip install --quiet .
-	$(TRY) run --ns demo --name hello --verbose -- echo "this ran once"
+	rm -rf $(VENV)/try
+	$(TRY) run --ns demo --name hello $(TICK) --verbose -- echo "this ran once"
 	@echo "--- the same tick on another node is skipped, with status 75:"
-	CRONGUARD_NODE=other $(TRY) run --ns demo --name hello --verbose -- echo "this does not run" || test $$? = 75
+	CRONGUARD_NODE=other $(TRY) run --ns demo --name hello $(TICK) --verbose -- echo "this does not run"; test $$? = 75
 	$(TRY) locks --all
 
 test: lint unit

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 from cronguard.clock import Clock
-from cronguard.errors import BackendError, ConfigError, StoreForbiddenError
+from cronguard.errors import BackendError, ConfigError, StoreForbiddenError, StoreRefusedError
 from cronguard.job import is_name
 from cronguard.statedir import StateDir
 
@@ -124,6 +124,9 @@ def storage_errors(where: str) -> Iterator[None]:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             hint = "the job's user must be able to write there; see the store's group and mode, and its mount"
             raise StoreForbiddenError(told, hint) from error
+        if error.errno in (errno.ENOTDIR, errno.EISDIR, errno.ELOOP):
+            hint = "something that is not cronguard's is in its place: see ls -l"
+            raise StoreRefusedError(told, hint) from error
         raise BackendError(
             told, "see whether the store is mounted, has space, and answers (df, ls)"
         ) from error

@@ -4,9 +4,10 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from cronguard.duration import parse_duration
+from cronguard.duration import format_duration, parse_duration
 from cronguard.errors import ConfigError, UsageError
 from cronguard.job import check_name
+from cronguard.timing import MAX_TTL, MIN_TTL
 
 SYSTEM_FILE = "/etc/cronguard/config.toml"
 USER_FILE = "~/.config/cronguard/config.toml"
@@ -63,7 +64,9 @@ def _bounded(least: float, most: float) -> Callable[[Any, str], float]:
     def parse(value: Any, what: str) -> float:
         seconds = _seconds(value, what)
         if not least <= seconds <= most:
-            raise UsageError(f"{what}: {value} is not between {least:g} s and {most:g} s")
+            raise UsageError(
+                f"{what}: {value} is not between {format_duration(least)} and {format_duration(most)}"
+            )
         return seconds
 
     return parse
@@ -95,7 +98,7 @@ def _flag(value: Any, what: str) -> bool:
 def _one_of(*choices: str) -> Callable[[Any, str], str]:
     def parse(value: Any, what: str) -> str:
         if value not in choices:
-            raise UsageError(f"{what}: {value!r} is none of {', '.join(choices)}")
+            raise UsageError(f"{what}: {value!r} is not known", f"write {' or '.join(choices)}")
         return str(value)
 
     return parse
@@ -121,7 +124,7 @@ PARSERS: Mapping[str, Callable[[Any, str], Any]] = {
     "name": _name,
     "node": _name,
     "backend": _text,
-    "ttl": _seconds,
+    "ttl": _bounded(MIN_TTL, MAX_TTL),
     "wait": _seconds,
     "timeout": _bounded(0.001, 366 * 86400),
     "kill_after": _seconds,
@@ -143,6 +146,9 @@ PARSERS: Mapping[str, Callable[[Any, str], Any]] = {
     "verbose": _flag,
     "quiet": _flag,
 }
+
+# In a file they would give all jobs one name, or stop all ticks after the first.
+_OF_ONE_LINE = frozenset({"name", "tick", "schedule"})
 
 # These say where and who this node is, and hold for a cronguard inside the job too; all others are one run's wishes.
 _INHERITED = frozenset({"node", "state_dir"})
@@ -190,7 +196,7 @@ def _from_file(path: str, is_required: bool) -> dict[str, Any]:
             import tomllib
 
             data = tomllib.load(file)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         if is_required:
             raise ConfigError(f"{path} does not exist", "see --config and CRONGUARD_CONFIG") from error
         return {}
@@ -203,7 +209,10 @@ def _from_file(path: str, is_required: bool) -> dict[str, Any]:
     for key in data:
         if key not in PARSERS:
             raise ConfigError(f"{path}: unknown key {key!r}", _close_to(key))
-    return {key: _configured(key, value, f"{path}: {key}") for key, value in data.items()}
+    values = {key: _configured(key, value, f"{path}: {key}") for key, value in data.items()}
+    for key in _OF_ONE_LINE & values.keys():
+        raise ConfigError(f"{path}: {key} belongs to one crontab line, not to all", f"write --{key} there")
+    return values
 
 
 def _configured(key: str, value: Any, what: str) -> Any:

@@ -19,4 +19,5 @@ def explain(backend: Backend, ask: Ask) -> tuple[bool, str]:
     if isinstance(verdict, Skip):
         return False, f"turn: now; tick {ask.tick.label}: would skip, {verdict.reason}: {verdict.detail}"
     holder = f"held by {record.node} (pid {record.pid})" if record else "held"
-    return False, f"turn: now; lease: {holder}; tick {ask.tick.label}: would wait or skip"
+    doing = f"wait for it for {ask.wait:g} s" if ask.wait else "skip, or watch it if its node seems dead"
+    return False, f"turn: now; lease: {holder}; tick {ask.tick.label}: would {doing}"

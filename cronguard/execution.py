@@ -29,8 +29,9 @@ class Execution:
     def run(
         self, signals: Signals, clock: Clock, notice: Callable[[str], None], keeping: Keeping | None = None
     ) -> Ending:
-        """Let it begin, and return when its processes are gone."""
-        self._process.release()
+        """Let it begin, unless its deadline is over already; return when its processes are gone."""
+        if keeping is None or clock.boot() < keeping.deadline:
+            self._process.release()
         ask, limits = self._plan.ask, self._plan.limits
         ending = Supervisor(self._process, signals, limits, clock, ask.run, keeping, notice).watch()
         self._process.reap()

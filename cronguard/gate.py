@@ -9,6 +9,8 @@ from cronguard.errors import BackendError
 from cronguard.proctree import Stat, stat
 from cronguard.statedir import StateDir
 
+_NOTE = 60  # bytes
+
 
 class Gate:
     """Keeps processes from piling up on storage that hangs.
@@ -38,11 +40,12 @@ class Gate:
             self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if self._fd is not None:
             self._lock(self._fd)
-            os.pwrite(self._fd, f"{os.getpid()} {self._clock.boot():.2f}\n".encode().ljust(40), 0)
+            self._sign(self._fd)
 
     def leave(self) -> None:
         """Let the next one in: the backend has answered."""
         if self._fd is not None:
+            os.ftruncate(self._fd, 0)
             os.close(self._fd)
             self._fd = None
 
@@ -51,16 +54,14 @@ class Gate:
         self._state.store("stuck", self._url, f"{row.pid} {row.start}".encode())
 
     def _check_stuck(self) -> None:
-        words = self._state.load("stuck", self._url).split()
-        if (
-            len(words) == 2
-            and (row := stat(int(words[0])))
-            and row.start == int(words[1])
-            and not row.is_zombie
-        ):
-            raise _no_answer(row.pid)
-        if words:
+        if note := self._state.load("stuck", self._url):
+            if row := _living(note):
+                raise _no_answer(row.pid)
             self._state.remove("stuck", self._url)
+
+    def _sign(self, fd: int) -> None:
+        if row := stat(os.getpid()):
+            os.pwrite(fd, f"{row.pid} {row.start} {self._clock.boot():.2f}".encode().ljust(_NOTE), 0)
 
     def _lock(self, fd: int) -> None:
         pause = 0.001
@@ -75,13 +76,21 @@ class Gate:
                 return
 
     def _check_holder(self, fd: int) -> None:
-        pid, _, since = os.pread(fd, 40, 0).decode("ascii", "replace").partition(" ")
-        try:
-            waited = self._clock.boot() - float(since)
-        except ValueError:  # locked a moment ago, not yet written
-            return
-        if waited > self._patience:
-            raise _no_answer(int(pid))
+        """Raise BackendError if who has the lock has had it for too long; what a dead one wrote does not count."""
+        note = os.pread(fd, _NOTE, 0)
+        if row := _living(note):
+            with suppress(ValueError, IndexError):
+                if self._clock.boot() - float(note.split()[2]) > self._patience:
+                    raise _no_answer(row.pid)
+
+
+def _living(note: bytes) -> Stat | None:
+    """Return the process that a note begins with, number and start, if that still runs."""
+    with suppress(ValueError, IndexError):
+        number, start = int(note.split()[0]), int(note.split()[1])
+        row = stat(number)
+        return row if row and row.start == start and not row.is_zombie else None
+    return None
 
 
 def _no_answer(pid: int) -> BackendError:

@@ -12,7 +12,7 @@ _SHOWN = ("state", "node", "pid", "user", "program", "token", "attempt", "ttl", 
 
 def leases(backend: Backend, ns: str | None, wall: float) -> list[dict[str, Any]]:
     """Return a row per job, in the order of their names; forgotten ones are left out. Keys never go away."""
-    prefix = f"lease/{check_name(ns, '--ns')}/" if ns else "lease/"
+    prefix = f"lease/{check_name(ns, '--ns')}/" if ns is not None else "lease/"
     rows = (_row(entry, wall) for entry in backend.scan(prefix))
     return [row for row in rows if row]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from cronguard import proctree
 from cronguard.backend import Backend, open_backend
-from cronguard.claim import Ask, Skip
+from cronguard.claim import Skip
 from cronguard.clock import Clock
 from cronguard.errand import Errand
 from cronguard.errors import BackendError, CronguardError, StoreRefusedError, as_message
@@ -41,7 +41,7 @@ class Keeper:
         self._clock = clock
         self._orders = Mailbox()
         self._gate = Gate(errand.state, errand.url, errand.backend_timeout, clock)
-        self._watchdog = Watchdog(link, clock, errand.ask, self._orders.put)
+        self._watchdog = Watchdog(link, clock, errand, self._orders.put)
 
     def run(self) -> None:
         """Do the whole errand; what goes wrong is the guard's to tell."""
@@ -130,10 +130,12 @@ class Mailbox:
 class Watchdog:
     """The keeper's second thread: hears the guard, and ends the job when the guard cannot."""
 
-    def __init__(self, link: Link, clock: Clock, ask: Ask, order: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self, link: Link, clock: Clock, errand: Errand, order: Callable[[dict[str, Any]], None]
+    ) -> None:
         self._link = link
         self._clock = clock
-        self._ask = ask
+        self._ask, self._is_resumed = errand.ask, errand.is_resumed
         self._order = order
         self._guard = os.getppid()
         self._heard = clock.boot()
@@ -162,7 +164,8 @@ class Watchdog:
     def _hear(self, message: dict[str, Any]) -> None:
         self._heard = self._clock.boot()
         if message["kind"] == "started":
-            self._leader, self._looked = proctree.Stat(*message["leader"]), self._heard
+            self._leader = proctree.Stat(*message["leader"])
+            self._looked = 0.0 if self._is_resumed else self._heard  # a job that just begins has no tree yet
         elif message["kind"] == "settle":
             self._leader, self._tree = None, {}
             self._order(message)

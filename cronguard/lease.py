@@ -70,7 +70,7 @@ class Lease:
             verdict = self._with_head_start(self._judge(entry, record), began)
             if isinstance(verdict, Claim):
                 if self._claim(entry, record, verdict):
-                    return self._grant()
+                    return self._granted_in_time()
                 entry, is_fresh = self._watch(entry, 0.0), True
                 continue
             patience = self._patience(verdict, entry, record, began)
@@ -87,6 +87,7 @@ class Lease:
         old = self._deadline
         renewed = self._beat_on(*self._mine())
         if isinstance(renewed, Grant) and self._clock.boot() >= old:
+            self._deadline = old
             return Lost("late", "the lease could not be renewed before its deadline")
         return renewed
 
@@ -112,8 +113,8 @@ class Lease:
             if self._backend.swap(entry, encode(over)):
                 return True
             entry, found = self._read_freshly(entry)
-            if found is None or found.run != self._ask.run:
-                return False
+            if found is None or not self._is_ours(found):
+                return found is not None and over.outcome() in found.history
             if not found.is_running:
                 return True
             record = found
@@ -158,7 +159,9 @@ class Lease:
 
         That this tick was claimed stays true. That an earlier run is still going on may be over by now.
         """
-        return record.tick >= self._ask.tick or (isinstance(verdict, Skip) and verdict.is_final)
+        if isinstance(verdict, Skip) and verdict.is_final:
+            return True
+        return record.tick >= self._ask.tick and not self._ask.every_run
 
     def _refused(self, verdict: Watch | Skip, record: Record) -> Skip:
         if isinstance(verdict, Watch):
@@ -175,6 +178,16 @@ class Lease:
         self._check_clock()
         return self._send(entry, first_record(self._ask, previous, verdict.attempt, self._clock.wall()))
 
+    def _granted_in_time(self) -> Grant:
+        """Return the grant, unless the store took so long that its deadline is over before the command begins."""
+        if self._clock.boot() < self._deadline:
+            return self._grant()
+        self._settle_once("cancelled", None)
+        raise BackendError(
+            f"the backend took longer to answer than a ttl of {self._ask.timing.ttl:g} s allows",
+            "see what makes its storage slow, or raise --ttl",
+        )
+
     def _take_back(self, entry: Entry, record: Record) -> Grant | Skip:
         """Go on from a claim of ours that was published although the answer was lost."""
         answer = self._beat_on(entry, record)
@@ -182,7 +195,7 @@ class Lease:
             self._held = entry, record
             self._settle_once("cancelled", None)
             return Skip(answer.reason, answer.detail)
-        return answer
+        return self._granted_in_time()
 
     def _send(self, entry: Entry, record: Record) -> bool:
         """Swap in a running record of ours; the deadline counts from the moment it is first sent."""

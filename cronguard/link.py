@@ -23,8 +23,8 @@ class Link:
         return cls(ours), cls(theirs)
 
     def fileno(self) -> int:
-        """Return the descriptor to poll."""
-        return self._sock.fileno()
+        """Return the descriptor to poll; -1 when the other end is gone, of which poll would tell without end."""
+        return self._sock.fileno() if self.is_open else -1
 
     def send(self, kind: str, **values: Any) -> None:
         """Send a message, or drop it; a closed end shows in `is_open`."""

@@ -2,9 +2,10 @@
 
 import os
 import socket
-import sys
 from contextlib import suppress
 from typing import Any
+
+from cronguard.stderr import say
 
 _CRON = 9 << 3  # syslog's facility for us: these lines belong beside cron's own
 LEVELS = {"warning": 4, "info": 6, "debug": 7}
@@ -26,9 +27,7 @@ class Log:
         if self._target == "syslog":
             _to_syslog(LEVELS[level], line)
         elif self._target == "stderr":
-            with suppress(OSError, ValueError):
-                sys.stderr.write(f"cronguard: {line}\n")
-                sys.stderr.flush()
+            say(line)
 
 
 def _json(facts: dict[str, Any]) -> str:

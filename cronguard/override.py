@@ -28,7 +28,9 @@ def unlock(backend: Backend, job: Job, clock: Clock, *, force: bool) -> str:
         if not record.is_running:
             return f"{job} is not locked (last: {record.state} on {record.node})"
         wall = clock.wall()
-        changed = record.settled("cancelled", None, wall, 0.0) if force else record.next_beat(state="revoked")
+        changed = (
+            record.settled("cancelled", None, wall, None) if force else record.next_beat(state="revoked")
+        )
         if backend.swap(entry, encode(changed)):
             return _freed(job, record) if force else _revoked(job, record)
     raise _too_busy(job)

@@ -57,8 +57,11 @@ class Record(NamedTuple):
         """Return this record changed, as the same run's next one."""
         return self._replace(beat=self.beat + 1, **changes)
 
-    def settled(self, state: str, status: int | None, wall: float, boot: float) -> "Record":
-        """Return the record of how the run came to its end, added to the history."""
+    def settled(self, state: str, status: int | None, wall: float, boot: float | None) -> "Record":
+        """Return the record of how the run came to its end, added to the history.
+
+        `boot` is the holder's boot time, which nobody else knows.
+        """
         over = self.next_beat(state=state, status=status, renewed=wall, ended=wall, ended_boot=boot)
         return over._replace(history=(*self.history, over.outcome())[-HISTORY:])
 

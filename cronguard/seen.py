@@ -2,6 +2,7 @@
 
 import json
 from contextlib import suppress
+from math import isfinite
 
 from cronguard.clock import Clock
 from cronguard.statedir import StateDir
@@ -41,10 +42,17 @@ class Sightings:
             with suppress(ValueError, TypeError, KeyError):
                 kept = json.loads(self._state.load("seen", self._about(key)))
                 if (kept["boot"], kept["about"]) == (self._boot, self._about(key)):
-                    return str(kept["what"]), float(kept["first"])
+                    return str(kept["what"]), _moment(kept["first"])
         return "", 0.0
 
     def _store(self, key: str, what: str, first: float) -> None:
         if self._state:
             kept = {"boot": self._boot, "about": self._about(key), "what": what, "first": first}
             self._state.store("seen", self._about(key), json.dumps(kept).encode())
+
+
+def _moment(value: object) -> float:
+    """Return a boot time; JSON as Python reads it knows infinities, and one of the past would be a takeover at once."""
+    if not isinstance(value, int | float) or not isfinite(value) or value < 0:
+        raise ValueError(f"{value!r} is not a moment")
+    return float(value)

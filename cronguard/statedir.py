@@ -13,7 +13,7 @@ class StateDir:
     """
 
     def __init__(self, path: str | None, node: str) -> None:
-        self.root = path or _default()
+        self.root = os.path.abspath(path or _default())  # the keeper leaves this directory
         self._own = f"{self.root}/node/{node}"
 
     def path(self, kind: str, what: str) -> str:

@@ -30,10 +30,8 @@ _RECOVER_LOST_LOCKS = "/sys/module/nfs/parameters/recover_lost_locks"
 # than ten has crashed or is cut off: an NFS server takes it back when that client's 90 s are over, and the caller, who
 # answers for a deadline, must hear of it before.
 _LOCK_PATIENCE = 10.0
-_FIRST_TRY, _LAST_TRY = (
-    0.001,
-    0.05,
-)  # pauses between tries: a lock is held for some ms, and servers count the tries
+# Pauses between tries, in seconds: a lock is held for some ms, and each try costs an NFS server a request.
+_FIRST_TRY, _LAST_TRY = 0.001, 0.05
 _LOOKS = 20  # a person may move a lock file away while we wait for its lock, but not twenty times in a row
 
 

@@ -88,6 +88,9 @@ def _make_shared(port: FilePort, path: str) -> None:
     """
     try:
         port.make(path)
-    except OSError:  # SFTP says only "failure" for "exists"
-        port.modified(path)
+    except OSError as error:  # SFTP says only "failure" for "exists"
+        try:
+            port.modified(path)
+        except FileNotFoundError:
+            raise error from None
     port.sync(os.path.dirname(path))

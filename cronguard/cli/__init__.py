@@ -1,5 +1,6 @@
 """The command line: one small file a command, imported when it runs."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -10,8 +11,9 @@ import click
 
 from cronguard import __version__
 from cronguard.errors import CronguardError
+from cronguard.stderr import say
 
-USAGE, BUG, INTERRUPTED, BROKEN_PIPE = 64, 70, 130, 141
+USAGE, BUG, UNWRITABLE, INTERRUPTED, BROKEN_PIPE = 64, 70, 74, 130, 141
 
 # The whole list: a command's module is imported when the command is asked for.
 COMMANDS = {
@@ -58,7 +60,7 @@ def entry() -> None:
     os._exit(status)
 
 
-def guarded(work: Callable[[], int | None]) -> int:
+def guarded(work: Callable[[], int | None]) -> int:  # noqa: PLR0911 - the table of errors and statuses
     """Turn errors into their exit statuses: the one place where that is done."""
     try:
         return work() or 0
@@ -70,6 +72,8 @@ def guarded(work: Callable[[], int | None]) -> int:
         return _misused(error)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
+    except SystemExit:  # click's answer to a reader of our output who has gone
+        return BROKEN_PIPE
     except Exception as error:  # noqa: BLE001 - whatever it is, a person gets one line
         return _broken(error)
 
@@ -83,26 +87,19 @@ def _misused(error: click.UsageError) -> int:
 
 
 def _broken(error: Exception) -> int:
-    """Tell a bug as a line, not a traceback; one who reads our output no more is none."""
-    if isinstance(error, BrokenPipeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python complains when it flushes at exit
-        return BROKEN_PIPE
+    """Tell a bug as a line, not a traceback; output that cannot be written is none of ours."""
     if os.environ.get("CRONGUARD_DEBUG"):
         raise error
+    if isinstance(error, OSError) and error.filename is None and error.errno == errno.ENOSPC:
+        return complain(f"the output cannot be written: {error.strerror}", None, UNWRITABLE)
     hint = "this is a bug in cronguard; with CRONGUARD_DEBUG=1 it shows where"
     return complain(f"{type(error).__name__}: {error}", hint, BUG)
 
 
 def complain(message: str, hint: str | None, status: int) -> int:
-    """Say it on stderr, prefixed so that cron's mail tells who speaks; returns the status."""
-    lines = [f"cronguard: {message}", *([f"hint: {hint}"] if hint else [])]
-    with suppress(OSError, ValueError):  # stderr is closed: the exit status has to do
-        click.echo(_printable("\n".join(lines)), err=True)
+    """Say what is wrong and what to do, on stderr; returns the status."""
+    say(message, *([f"hint: {hint}"] if hint else []))
     return status
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 def _uncapped(message: str) -> str:

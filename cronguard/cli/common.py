@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cronguard.stderr import say
+
 if TYPE_CHECKING:
     from cronguard.storage import Storage
 
@@ -31,6 +33,6 @@ def open_storage(config: str | None, **options: str | None) -> "Storage":
 
     settings = load(options, config)
     if settings.backend is None:
-        click.echo("cronguard: no backend is configured; this is about this machine alone", err=True)
+        say("no backend is configured; this is about this machine alone")
     state = StateDir(settings.state_dir, settings.node)
     return Storage(settings.backend or "local", state, settings.backend_timeout, Clock())

@@ -47,8 +47,19 @@ def _as_text(rows: list[dict[str, Any]], now: float) -> str:
     text = table(_HEADERS, [_cells(row, now) for row in rows])
     held = [row["job"] for row in rows if row["state"] in ("running", "revoked")]
     problems = [f"\n{row['problem']}" for row in rows if "problem" in row]
-    clear = f"\n\nto stop a job and clear its lock: cronguard unlock {held[0]}" if held else ""
-    return text + "".join(problems) + clear
+    return text + "".join(problems) + (_how_to_clear(rows, now) if held else "")
+
+
+def _how_to_clear(rows: list[dict[str, Any]], now: float) -> str:
+    held = [row for row in rows if row["until"] is not None]
+    overdue = [row["job"] for row in held if row["until"] < now]
+    advice = f"\n\nto stop a job and clear its lock: cronguard unlock {held[0]['job']}"
+    if overdue:
+        advice += (
+            f"\n{overdue[0]} is not renewed any more: the next run takes it over by itself; if you know that the job "
+            f"is dead: cronguard unlock --force {overdue[0]}"
+        )
+    return advice
 
 
 def _cells(row: dict[str, Any], now: float) -> list[str]:

@@ -1,7 +1,6 @@
 """`cronguard run`: run a command once in the cluster."""
 
 import os
-import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +8,7 @@ import click
 
 from cronguard.clock import Clock
 from cronguard.errors import BackendError, CronguardError, StoreRefusedError, UsageError
+from cronguard.stderr import is_terminal, say
 
 if TYPE_CHECKING:
     from cronguard.config import Settings
@@ -80,7 +80,7 @@ def command(
     argv = _argv(line, words)
     plan = make_plan(settings, argv, os.environ, Clock())
     if settings.backend is None and not settings.quiet:
-        click.echo(f"cronguard: {_NO_BACKEND}", err=True)
+        say(_NO_BACKEND)
     if dry_run:
         return _explain(plan, settings)
     return _run(plan, settings)
@@ -127,14 +127,14 @@ def _run(plan: "Plan", settings: "Settings") -> int:
 def _tell(settings: "Settings", plan: "Plan", word: str, detail: str) -> None:
     """Say what cron's mail must say: that the run did not end by itself, or cannot be relied on to have counted."""
     if detail:
-        click.echo(f"cronguard: {plan.ask.job}: {word}: {detail}", err=True)
+        say(f"{plan.ask.job}: {word}: {detail}")
     else:
         _say(settings, f"{plan.ask.job}: {word}")
 
 
 def _say(settings: "Settings", text: str) -> None:
-    if settings.verbose or (sys.stderr and sys.stderr.isatty() and not settings.quiet):
-        click.echo(f"cronguard: {text}", err=True)
+    if settings.verbose or (is_terminal() and not settings.quiet):
+        say(text)
 
 
 def _log(plan: "Plan", settings: "Settings") -> "Log":
@@ -149,7 +149,7 @@ def _unavailable(guard: "Guard", plan: "Plan", settings: "Settings", log: "Log",
     """Fail, or run unguarded if that was asked for: never on a store that was reached and must not be used."""
     log.write("warning", "unavailable", status=error.status, detail=str(error))
     if settings.if_unavailable == "run" and not isinstance(error, StoreRefusedError):
-        click.echo(f"cronguard: {plan.ask.job}: running unguarded: {error}", err=True)
+        say(f"{plan.ask.job}: running unguarded: {error}")
         result = guard.run_unguarded()
         log.write("warning", result.word, status=result.status, detail="unguarded")
         _tell(settings, plan, result.word, result.detail)
@@ -164,7 +164,7 @@ def _is_news(plan: "Plan", settings: "Settings") -> bool:
     errand = plan.errand
     now = Clock().wall()
     age = errand.state.age("complaint", errand.url, now)
-    if age is not None and 0 <= age < _COMPLAIN_EVERY and not settings.verbose and not sys.stderr.isatty():
+    if age is not None and 0 <= age < _COMPLAIN_EVERY and not settings.verbose and not is_terminal():
         return False
     errand.state.store("complaint", errand.url, errand.url.encode())
     return True

@@ -218,6 +218,7 @@ def _write(text: bytes) -> None:
 def _install(given: bytes, new: bytes, *, system: bool) -> None:
     import time
 
+    from cronguard.config import load
     from cronguard.installed_crontab import install_crontab
     from cronguard.statedir import StateDir
 
@@ -230,6 +231,7 @@ def _install(given: bytes, new: bytes, *, system: bool) -> None:
             "--write: standard input is empty", "write: crontab -l | cronguard time-slice ... --write"
         )
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    backup = install_crontab(new, f"{StateDir(None, '').root}/backups", stamp)
+    settings = load({})
+    backup = install_crontab(new, f"{StateDir(settings.state_dir, settings.node).root}/backups", stamp)
     if backup:
         click.echo(f"cronguard: the crontab as it was is in {backup}", err=True)

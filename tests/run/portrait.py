@@ -1,10 +1,11 @@
 """What a process has from those who started it, as its neighbours see it."""
 
 import os
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rig import Seen
+from rig import Seen, wait_until
 
 _STATUS = [
     "Umask",
@@ -40,6 +41,22 @@ class Portrait(NamedTuple):
 
     @classmethod
     def of(cls, pid):
+        """Return the portrait of a process that sits still: it is taken until two are alike."""
+        portraits = [None]
+
+        def is_sharp():
+            try:
+                portraits.append(cls._taken(pid))
+            except FileNotFoundError:  # a descriptor that was closed meanwhile
+                portraits.append(None)
+            time.sleep(0.1)
+            return portraits[-1] and portraits[-2] == portraits[-1] and Seen.of(pid).state == "S"
+
+        wait_until(is_sharp, f"a portrait of process {pid}")
+        return portraits[-1]
+
+    @classmethod
+    def _taken(cls, pid):
         folder = Path(f"/proc/{pid}")
         status = dict(line.split(":\t", 1) for line in (folder / "status").read_text().splitlines())
         stat = (folder / "stat").read_text().rpartition(")")[2].split()

@@ -130,7 +130,8 @@ def test_each_tick_runs_once_in_the_cluster_and_goes_on_doing_so_when_a_node_die
     ticks = [tick for tick, _ in nodes.lines("begun")]
     assert Counter(ticks).most_common(1)[0][1] == 1
     assert ticks == sorted(ticks)
-    assert {node: (nodes.root / f"{node}.out").read_text() for node in NODES} == dict.fromkeys(NODES, "")
+    outputs = {node: (nodes.root / f"{node}.out").read_text() for node in NODES if node != holder}
+    assert set(outputs.values()) == {""}
     assert {folder.name for folder in (nodes.root / "state/node").iterdir()} == set(NODES)
     outcomes = [outcome["state"] for outcome in cluster.record().history]
     assert outcomes == ["done", "done", "done", "crashed", "done"]

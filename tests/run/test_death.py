@@ -61,7 +61,9 @@ def test_a_keeper_that_replaces_another_soon_knows_the_tree(cluster, family):
     run = start_family(cluster, family, LIMIT)
     first, beat = run.keeper(), cluster.record().beat
     first.send(signal.SIGKILL)
-    wait_until(lambda: cluster.record().beat > beat and run.keeper() != first, "the next keeper's first beat")
+    wait_until(
+        lambda: cluster.record().beat > beat and run.keeper().pid != first.pid, "the next keeper's first beat"
+    )
     time.sleep(1)  # less than it would take until the look that is due anyway
     run.send(signal.SIGKILL)
     family.wait_until_gone()
@@ -102,7 +104,9 @@ def test_a_keepers_death_is_made_good_and_the_run_goes_on_and_settles(cluster, m
     for _ in range(3):
         first, beat = run.keeper(), cluster.record().beat
         first.send(signal.SIGKILL)
-        another = wait_until(lambda old=first: [k for k in run.keepers() if k != old], "another keeper")[0]
+        another = wait_until(
+            lambda old=first: [k for k in run.keepers() if k.pid != old.pid], "another keeper"
+        )[0]
         wait_until(lambda old=beat: cluster.record().beat > old + 1, "renewals")
         assert another.is_alive
     killed = boot()

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from portrait import Portrait
-from rig import LIMIT, shell, tick, wait_until
+from rig import LIMIT, shell, tick, wait_until, words
 
 SLEEP = ["/bin/sleep", "1000"]
 
@@ -16,7 +16,7 @@ def plain(tmp_path, **popen):
     """Start the command as cron would without us; its portrait."""
     process = subprocess.Popen(SLEEP, cwd=tmp_path, **popen)
     try:
-        wait_until(lambda: Portrait.of(process.pid).words.startswith(b"/bin/sleep"), "the exec")
+        wait_until(lambda: words(process.pid)[:1] == SLEEP[:1], "the exec")
         return Portrait.of(process.pid)
     finally:
         process.kill()

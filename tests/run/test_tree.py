@@ -3,7 +3,7 @@
 import signal
 
 import pytest
-from rig import HERE, LIMIT, PYTHON, Family, Member, boot, tick, wait_until
+from rig import HERE, LIMIT, PYTHON, Family, Member, Seen, boot, tick, wait_until
 
 TTL = 5
 STOP = ["--timeout", "1", "--kill-after", "1"]
@@ -40,6 +40,28 @@ def test_a_process_in_the_background_keeps_the_run_and_its_lease(cluster, member
     status = 3 if "exit" in line else 128 + signal.SIGKILL
     assert run.end() == (status, "", "")
     assert cluster.record().state == "failed"
+
+
+def test_a_run_is_not_over_while_it_is_passed_on_from_process_to_process(cluster, member):
+    run = cluster.start("--ttl", LIMIT, "--", *PYTHON, HERE / "relay.py", *member.command)
+    member.process()
+    assert run.popen.poll() is None
+    assert cluster.record().state == "running"
+    member.tell_to_end()
+    assert run.end() == (3, "", "")
+
+
+def test_a_process_whose_first_thread_has_ended_has_not(cluster, tmp_path):
+    member = Member(tmp_path / "member")
+    words = " ".join(map(str, [*PYTHON, HERE / "headless.py", member.file]))
+    run = cluster.start("--ttl", LIMIT, "-c", f"{words} & exit 3")
+    wait_until(lambda: Seen.of(member.process().pid).state == "Z", "the end of its first thread")
+    began, notes = boot(), len(member.notes())
+    wait_until(lambda: boot() > began + 1 and len(member.notes()) > notes)
+    assert run.popen.poll() is None
+    assert cluster.record().state == "running"
+    member.tell_to_end()
+    assert run.end() == (3, "", "")
 
 
 def leave_daemon(member):

@@ -1,7 +1,7 @@
 """What goes wrong, made to happen."""
 
 _KEPT_FILES = 0.7  # how often a node's files survive its crash
-_FASTEST_BOOT, _SLOWEST_BOOT = 10.0, 60.0
+_FASTEST_BOOT, _SLOWEST_BOOT = 2.0, 60.0  # a container, or a server
 _FARTHEST_STORE = 200.0  # seconds: beyond it nodes would refuse, rightly, to run at all
 
 
@@ -10,6 +10,10 @@ def happen(world, fault):
     run = world.some_run()
     if fault.kind == "step":
         _step(world, fault.length)
+    elif fault.kind == "crash-others":
+        for node in world.nodes:
+            if not (run and run.node is node):
+                _befall_node(world, node, "crash", world.random.uniform(2, 20))
     elif run and fault.node is None:
         strike(world, run, fault.kind, fault.length)
     else:

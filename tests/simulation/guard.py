@@ -43,7 +43,11 @@ class Guard:
 
     def _on_change(self):
         """Stopped, its last beat was some time before; dead, the keeper sees its socket closed."""
-        if self.is_beating and not self.process.is_running and self.process.stopped == self.world.timeline.now:
+        if (
+            self.is_beating
+            and not self.process.is_running
+            and self.process.stopped == self.world.timeline.now
+        ):
             self._beaten = self.node.boot() - self.world.some(_BEAT)
         if self.keeper and self.keeper.process.is_alive:
             self.keeper.watch.poke(self.world.some(_FORK))
@@ -81,7 +85,7 @@ class Guard:
         self.job = self.run.job = Job(self.world, self.node, lambda: self.thread.poke(self.world.some(_FORK)))
         self._introduce()
         self.world.strike(self.run, "releasing")
-        self.thread.sleep(self.world.some(_FORK))
+        self.thread.sleep(self.world.some(0.01))
         if self.node.boot() >= self.deadline and self.world.rules.starts_only_before_the_deadline:
             self._cause = "lost"
             self.job.kill()
@@ -89,6 +93,7 @@ class Guard:
         self.is_beating = True
         self.job.release()
         self.run.note("starts")
+        self.world.strike(self.run, "started")
         self.thread.sleep(self.world.some(0.01))
         self._watch()
 
@@ -125,7 +130,11 @@ class Guard:
 
     def _check_times(self):
         now = self.node.boot()
-        if now >= self.deadline and self.world.rules.guard_stops_at_deadline and not self.keeper.may_yet_renew():
+        if (
+            now >= self.deadline
+            and self.world.rules.guard_stops_at_deadline
+            and not self.keeper.may_yet_renew()
+        ):
             self._stop("lost", self.deadline + self._timing.kill_after)
         if self._kill_at is not None and now >= self._kill_at and not self._has_killed:
             self.world.strike(self.run, "killing")

@@ -30,7 +30,8 @@ def history(world):
     facts = [f"seed {schedule.seed}: {schedule.job}", f"  {schedule.weather}"]
     facts += [f"  {node.name}: {plan}" for node, plan in zip(world.nodes, schedule.nodes, strict=True)]
     told = [(at, f"{who} {what}") for at, who, what in world.notes] + [
-        (known.at, f"store: version {known.entry.version} is {_brief(known.record)}") for known in world.store.past
+        (known.at, f"store: version {known.entry.version} is {_brief(known.record)}")
+        for known in world.store.past
     ]
     told += [
         (run.job.ended, f"{run.name} its job ends with {run.job.status}")

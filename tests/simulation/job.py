@@ -24,7 +24,9 @@ class Job:
         return self.started is not None and self.ended is None
 
     def release(self):
-        """Let it begin."""
+        """Let it begin, unless it was killed while it waited."""
+        if self.ended is not None:
+            return
         self.started = self._timeline.now
         self.process.at(self.started + self._length, self._end, self._exit)
 

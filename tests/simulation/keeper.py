@@ -2,10 +2,10 @@
 
 from math import inf
 
+from cronguard.claim import Skip
 from cronguard.errors import BackendError, CronguardError
 from cronguard.keeper import GUARD_SILENT
 from cronguard.lease import Grant
-from cronguard.claim import Skip
 
 from .connection import Connection
 from .node import ThreadClock
@@ -39,7 +39,7 @@ class Keeper:
         if kind == "settle":
             self._order = what
             self.thread.poke(self.world.some(0.01))
-        self.watch.poke()
+        self.watch.poke(self.world.some(0.05))
 
     def guard_answers(self):
         """Return whether the guard was heard within the last seconds."""
@@ -67,7 +67,9 @@ class Keeper:
         sightings = NotedSightings(self.world.rules.sightings(self.world, self.node, clock), self.node)
         slice_ = min(5.0, self.world.schedule.job.backend_timeout / 2)
         answered = lambda: self._send("answered", None)  # noqa: E731
-        self._lease = self.world.rules.lease(connection, self.guard.run.ask, clock, sightings, answered, slice_)
+        self._lease = self.world.rules.lease(
+            connection, self.guard.run.ask, clock, sightings, answered, slice_
+        )
         if self._is_resumed:
             self.world.strike(self.guard.run, "resuming")
         answer = self._lease.resume() if self._is_resumed else self._lease.acquire()

@@ -7,16 +7,23 @@ answered within a second, its processes left alone. Others may crash, hang and b
 from collections import defaultdict
 from math import inf
 
-from cronguard.claim import MAX_ATTEMPTS, Skip
+from cronguard.claim import MAX_ATTEMPTS
 from cronguard.timing import takeover_after
 
 from .connection import LATE
 
 _OLDEST = 30.0
 _SLACK = 4.0  # seconds: calls, forks and the grain of polling; and the difference of the clocks' rates
+_ONE_CALL = (
+    25.0  # seconds: what is sent within them may be one slow renewal, repeated because its answer was lost
+)
 _SILENT = 2.6  # seconds after which a stopped guard is known to be silent
 _LONGEST_WATCH = 5.0  # a slice of watching
-_RETRIED = {"never": (), "crashed": ("lost", "cancelled"), "failed": ("lost", "cancelled", "failed", "timed-out")}
+_RETRIED = {
+    "never": (),
+    "crashed": ("lost", "cancelled"),
+    "failed": ("lost", "cancelled", "failed", "timed-out"),
+}
 
 
 def errors(world):
@@ -45,8 +52,14 @@ def lost_ticks(world):
 def delays(world):
     """Yield the runs that asked for longer than their wait, head start, a takeover and the slack."""
     for run in world.runs:
-        most = run.ask.wait + run.ask.head_start + takeover_after(run.ask.timing.ttl) + _LONGEST_WATCH + _SLACK
-        if run.answer is not None and not run.had_trouble(run.answered_at) and run.answered_at - run.began > most:
+        most = (
+            run.ask.wait + run.ask.head_start + takeover_after(run.ask.timing.ttl) + _LONGEST_WATCH + _SLACK
+        )
+        if (
+            run.answer is not None
+            and not run.had_trouble(run.answered_at)
+            and run.answered_at - run.began > most
+        ):
             yield f"{run.name} asked for {run.answered_at - run.began:.1f} s"
 
 
@@ -81,7 +94,7 @@ def kept_for_nobody(world):
     for run in world.runs:
         for begin, end in run.stopped:
             beats = [at for at in map(run.node.true_time, sent[run.name]) if begin + _SILENT < at < end]
-            if len(beats) > 1:
+            if beats and max(beats) - min(beats) > _ONE_CALL:
                 yield f"{run.name} was renewed {len(beats)} times while its guard was stopped"
 
 
@@ -106,7 +119,9 @@ def _already_ran(world, run):
     for known in _current(world, run, run.began - _OLDEST):
         record = known.record
         is_over = record.state not in ("running", "revoked", *_RETRIED[run.ask.retry])
-        if record.tick == run.ask.tick and (is_over or record.attempt >= MAX_ATTEMPTS or run.ask.retry == "never"):
+        if record.tick == run.ask.tick and (
+            is_over or record.attempt >= MAX_ATTEMPTS or run.ask.retry == "never"
+        ):
             return True
     return False
 
@@ -138,7 +153,11 @@ def _looked_young(world, run, known, most):
     if run.answered_at - known.at <= most:
         return True
     if world.schedule.weather.tells_age:
-        moments = [run.began, run.answered_at, *(at for at, _ in world.steps if run.began < at < run.answered_at)]
+        moments = [
+            run.began,
+            run.answered_at,
+            *(at for at, _ in world.steps if run.began < at < run.answered_at),
+        ]
         ages = [_stored_now(world, at) - known.stored for at in moments]
     else:
         ages = [run.node.wall() - (world.timeline.now - run.answered_at) - known.record.renewed]

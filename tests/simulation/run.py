@@ -75,9 +75,10 @@ class Run:
 
     def _look(self):
         now, guard = self.world.timeline.now, self.guard.process
-        if guard.is_alive and not guard.is_running and guard.stopped == now:
+        is_open = bool(self.stopped) and self.stopped[-1][1] == inf
+        if guard.is_alive and not guard.is_running and not is_open:
             self.stopped.append((now, inf))
-        elif guard.is_running and guard.continued == now and self.stopped:
+        elif guard.is_running and is_open:
             self.stopped[-1] = (self.stopped[-1][0], now)
         keeper = self.guard.keeper
         is_helpless = not (self.guard.process.is_running or (keeper and keeper.process.is_running))

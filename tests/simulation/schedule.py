@@ -70,8 +70,18 @@ class Schedule(NamedTuple):
     span: float
 
 
-KINDS = ("crash", "kill-guard", "kill-keeper", "stop-guard", "stop-keeper", "stop-both", "stop-node", "cut", "step")
-POINTS = ("sent", "granted", "releasing", "stopping", "killing", "settling", "resuming")
+KINDS = (
+    "crash",
+    "kill-guard",
+    "kill-keeper",
+    "stop-guard",
+    "stop-keeper",
+    "stop-both",
+    "stop-node",
+    "cut",
+    "step",
+)
+POINTS = ("sent", "granted", "releasing", "started", "stopping", "killing", "settling", "resuming")
 
 
 def draw(seed):
@@ -97,7 +107,9 @@ def _job(random):
     return JobPlan(
         timing=Timing.of(ttl, kill_after),
         retry=random.choice(("crashed", "crashed", "failed", "never")),
-        lengths=random.choice(((1.0,), (1.0, 20.0, 50.0), tuple(random.uniform(1, 90) for _ in range(5)), (90.0,))),
+        lengths=random.choice(
+            ((1.0,), (1.0, 20.0, 50.0), tuple(random.uniform(1, 90) for _ in range(5)), (90.0,))
+        ),
         failing=random.choice((0.0, 0.0, 0.2, 0.6)),
         stopping=random.choice((0.1, 5.0, 1000.0)),
         backend_timeout=random.choice((10.0, 30.0, 30.0)),

@@ -57,7 +57,9 @@ class Store:
         """Publish the next version if `entry` is the latest, and note it."""
         published = self._memory.swap(entry if self._compares else self._memory.read(entry.key), data)
         if published:
-            self.past.append(Published(self._timeline.now, self.clock.wall(), published, decode(data, "past")))
+            self.past.append(
+                Published(self._timeline.now, self.clock.wall(), published, decode(data, "past"))
+            )
             for thread in self._waiting:
                 thread.poke(self._random.random() * _NOTICED)
             self._waiting = []

@@ -11,7 +11,7 @@ from cronguard.errors import StoreRefusedError
     (ended("lost"), {}, True, "would run, attempt 2"),
     (ended(), {}, False, "would skip, already-ran: web2 ran tick 2026-11-22T05:30Z: done"),
     (ended(tick=LATER), {}, False, "would skip, superseded: "),
-    (record(), {}, False, "held by web2 (pid 22); tick 2026-11-22T05:30Z: would wait or skip"),
+    (record(), {}, False, "held by web2 (pid 22); tick 2026-11-22T05:30Z: would skip, or watch it"),
     (record(attempt=3), {}, False, "would skip, held: "),
 ])  # fmt: skip
 def test_a_dry_run_tells_what_a_run_would_do_and_claims_nothing(store, known, asking, would_run, told):

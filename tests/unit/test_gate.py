@@ -63,8 +63,9 @@ def test_a_second_process_waits_while_the_first_may_still_be_answered(gate, stat
 
 
 def test_a_second_process_is_refused_at_once_when_the_first_is_stuck(gate, clock, state):
-    fd = lock(state.path("gate", URL), "4711 969.00")
-    with pytest.raises(BackendError, match="process 4711 of this node is still waiting") as refusal:
+    me = stat(os.getpid())
+    fd = lock(state.path("gate", URL), f"{me.pid} {me.start} 969.00")
+    with pytest.raises(BackendError, match=f"process {me.pid} of this node is still waiting") as refusal:
         gate().enter()
     assert refusal.value.status == 69
     assert clock.boot() == 1000.0

@@ -34,7 +34,7 @@ UNUSED = {
 GUARD = {
     "backend", "claim", "cli", "cli.run", "clock", "config", "duration", "environment", "errand", "errors", "execution", "gate",
     "guard", "job", "keeper", "keeper_process", "keeping", "lease", "limits", "link", "linux", "log", "plan", "process",
-    "proctree", "program", "record", "seen", "signals", "statedir", "supervisor", "tick", "timing",
+    "proctree", "program", "record", "seen", "signals", "statedir", "stderr", "supervisor", "tick", "timing",
 }  # fmt: skip
 KEEPER = {
     "backends", "backends.directory", "backends.fileport", "backends.localport", "backends.polling", "backends.share",
@@ -100,8 +100,9 @@ def test_a_skip_imports_nothing_that_a_run_does_not(imported):
 
 def test_a_job_without_a_name_costs_a_hash_and_a_configuration_file_its_parser(imported, tmp_path):
     assert tops(imported("run", "--", "true")) & UNUSED == {"hashlib"}
-    (tmp_path / "own.toml").write_text('backend = "local"\nname = "x"\n')
-    assert tops(imported("run", "--config", str(tmp_path / "own.toml"), "--", "true")) & UNUSED == {"tomllib"}
+    (tmp_path / "own.toml").write_text('backend = "local"\n')
+    configured = ("run", "--name", "x", "--config", str(tmp_path / "own.toml"), "--", "true")
+    assert tops(imported(*configured)) & UNUSED == {"tomllib"}
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["--version"]])
