@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
 
-.PHONY: try test lint unit requirements
+.PHONY: try test lint unit lab simulate requirements
 
 # What a user gets: the package and nothing else. The state is this folder's own, and goes with it.
 TRY := CRONGUARD_STATE_DIR=$(VENV)/try CRONGUARD_BACKEND=local $(BIN)/cronguard
@@ -27,7 +27,17 @@ lint: $(VENV)/dev
 	$(BIN)/lint-imports
 
 unit: $(VENV)/dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
+
+# A cluster of real NFS nodes: some fifteen minutes, as root. One scenario: make lab SCENARIO=a-crash
+lab: $(VENV)/dev
+	$(BIN)/python tests/lab $(SCENARIO)
+
+# Any range of seeds on all cores, added to the running total in docs/proof.md.
+FROM ?= 0
+TO ?= 9999
+simulate: $(VENV)/dev
+	$(BIN)/python -m tests.simulation $(FROM) $(TO)
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

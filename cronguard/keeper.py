@@ -195,8 +195,9 @@ class Watchdog:
 
     def _kill_to_the_last(self) -> None:
         """Kill until nothing is left; what even that does not end is stuck in the kernel."""
-        give_up_at = self._clock.boot() + _KILLING
-        while self._end_job(signal.SIGKILL) and self._clock.boot() < give_up_at:
+        give_up_at, clean_looks = self._clock.boot() + _KILLING, 0
+        while clean_looks < 2 and self._clock.boot() < give_up_at:  # one may miss who was born meanwhile
+            clean_looks = 0 if self._end_job(signal.SIGKILL) else clean_looks + 1
             self._clock.sleep(0.05)
 
     def _end_job(self, signum: int) -> bool:

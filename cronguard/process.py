@@ -10,6 +10,7 @@ from cronguard import linux, proctree
 from cronguard.errors import CommandNotExecutableError, CommandNotFoundError, CronguardError
 from cronguard.signals import fork
 
+_LOOKS = 50  # a list of children that changes so often is a storm: a calmer moment will come
 _KEYBOARD_STOPS = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 
 
@@ -61,16 +62,24 @@ class Process:
         return None
 
     def remaining(self, except_for: frozenset[int]) -> tuple[list[proctree.Stat], list[proctree.Stat]]:
-        """Return what is left of the tree besides the leader: the run's own, and daemons in a session of their own.
+        """Return what is left, once the leader has ended: the run's own, and daemons in a session of their own.
+
+        Only the topmost of each are named: as this process is the subreaper, there is none below without one
+        that is its child. A look at the whole table would miss one that is born while its parent ends. To look
+        at the children misses it, too, but then the list has grown when it is read again.
 
         `except_for` are other children of this process, which do not belong to the job.
         """
-        if not set(proctree.children(self._guard)) - {self.pid} - except_for:
-            return [], []
-        session = os.getsid(0)
-        alive = [row for row in self._tree(except_for) if row.pid != self.pid]
-        ours = [row for row in alive if session == row.session or row.group == self.pid]
-        return ours, [row for row in alive if row not in ours]
+        session, before, rows = os.getsid(0), None, list[proctree.Stat]()
+        for _ in range(_LOOKS):
+            pids = set(proctree.children(self._guard)) - {self.pid} - except_for
+            rows = [row for pid in pids if (row := proctree.stat(pid))]
+            alive = [row for row in rows if not row.is_zombie]
+            ours = [row for row in alive if session == row.session or row.group == self.pid]
+            if ours or pids == before:
+                return ours, [row for row in alive if row not in ours]
+            before = pids
+        return rows, []
 
     def _tree(self, except_for: frozenset[int]) -> list[proctree.Stat]:
         rows = proctree.table()

@@ -28,8 +28,9 @@ def stat(pid: int) -> Stat | None:
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
         return None
-    state, parent, group, session = fields[0], int(fields[1]), int(fields[2]), int(fields[3])
-    return Stat(pid, parent, group, session, int(fields[19]), state in (b"Z", b"X"))
+    parent, group, session, threads = int(fields[1]), int(fields[2]), int(fields[3]), int(fields[17])
+    is_zombie = fields[0] in (b"Z", b"X") and threads <= 1  # with more, only the first thread has ended
+    return Stat(pid, parent, group, session, int(fields[19]), is_zombie)
 
 
 def table() -> dict[int, Stat]:

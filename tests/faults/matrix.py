@@ -5,14 +5,11 @@ watching a lease for its ttl takes no time.
 """
 
 import errno
-import json
 import os
 import select
 import signal
 import time
 from contextlib import suppress
-
-from fusefs import Fault
 
 from cronguard.backends.directory import DirectoryBackend
 from cronguard.backends.file import FileBackend
@@ -39,6 +36,7 @@ FAULTS = {
     "SIGKILL": ("kill", 0),
 }
 _HANGING = 0.25  # seconds without an answer: the call is the one that hangs
+_PATIENCE = 60.0
 
 
 class SteppedClock:
@@ -97,80 +95,78 @@ def takeover(scheme, share):
 STEPS = {"claim": claim, "renewal": renewal, "settling": settling, "takeover": takeover}
 
 
-class Attempt:
-    """The step, in a process that stands for node web1; `outcome` is None while it hangs, and when it was killed."""
+class Child:
+    """Work done in a process of its own: on a mount that hangs, the caller would hang too.
 
-    def __init__(self, scheme, share, step, faults, fault):
+    `outcome` is None as long as there is none, and when the process was killed.
+    """
+
+    def __init__(self, work, limit):
         self._reader, writer = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             with suppress(BaseException):
-                os.write(writer, json.dumps(_do(scheme, share, step, faults, fault)).encode())
+                os.write(writer, _told(work).encode())
             os._exit(0)
         os.close(writer)
-        self.outcome = self._read(None if fault.doing != "hang" else _HANGING)
+        self.outcome = self._read(limit)
 
     def end(self):
         """Return what came of it in the end."""
-        if self.outcome is None:
-            self.outcome = self._read(None)
+        self.outcome = self.outcome or self._read(_PATIENCE)
         os.close(self._reader)
+        os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         return self.outcome
 
     def _read(self, limit):
         if not select.select([self._reader], [], [], limit)[0]:
             return None
-        data = os.read(self._reader, 4096)
-        return json.loads(data) if data else None
+        return os.read(self._reader, 4096).decode() or None
 
 
-def _do(scheme, share, step, faults, fault):
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    act = STEPS[step](scheme, share)
-    faults.set(fault)
+def _told(work):
     try:
-        answer = act()
+        answer = work()
     except CronguardError as error:
-        return f"error: {error}"
-    return type(answer).__name__ if not isinstance(answer, bool) else f"settled {answer}"
+        return f"error: {error}"[:4000]
+    return f"settled {answer}" if isinstance(answer, bool) else type(answer).__name__
 
 
-def try_case(scheme, step, mount, share, call, index, fault):
-    """Do the step with this fault at this call; returns what came of it, and None when no such call was made.
+def try_case(scheme, step, mount, share, told, *, is_hang=False):
+    """Do the step with this fault; returns what came of it, and None when no call was hit.
 
     Raises AssertionError where two hold the lease, the record is unreadable, or the next tick does not run.
     """
-    doing, number = FAULTS[fault]
-    told = Fault(call, doing, path=f"/{os.path.basename(share)}/*", errno=number, times=1, skip=index)
-    attempt = Attempt(scheme, share, step, mount.faults, told)
-    hung = attempt.outcome is None and doing == "hang"
-    meanwhile = _claim_elsewhere(scheme, share) if hung else None
-    was_hit = mount.faults.hits() > index
+
+    def do_the_step():
+        act = STEPS[step](scheme, share)
+        mount.faults.set(told)
+        return act()
+
+    first = Child(do_the_step, _HANGING if is_hang else _PATIENCE)
+    second = Child(lambda: lease(scheme, share, "web2")[0].acquire(), _HANGING) if is_hang else None
+    was_hit = mount.faults.hits() > told.skip
     mount.faults.clear()
-    outcome = attempt.end()
-    assert not (outcome == "Grant" and meanwhile == "Grant"), "both hold the lease"
-    _check(scheme, share, step, outcome)
-    return outcome if was_hit else None
+    outcome, elsewhere = first.end(), second.end() if second else None
+    assert not (outcome == "Grant" and elsewhere == "Grant"), "both hold the lease"
+    check = Child(lambda: _check(scheme, share, outcome), _PATIENCE).end()
+    assert check == "settled True", check
+    return outcome or "killed" if was_hit else None
 
 
-def _claim_elsewhere(scheme, share):
-    try:
-        answer = lease(scheme, share, "web2")[0].acquire()
-    except CronguardError:
-        return "error"
-    return type(answer).__name__
-
-
-def _check(scheme, share, step, outcome):
+def _check(scheme, share, outcome):
+    """Look from another node at what is left, and run the next tick there; True when all is well."""
     _, backend, _ = lease(scheme, share, "web3")
     record = decode(backend.read(JOB.key).data, "the record")
     if outcome == "Grant":
-        assert record and record.node == "web1" and record.is_running
-        assert isinstance(lease(scheme, share, "web2")[0].acquire(), Skip), "both hold the lease"
-    if outcome == "settled True":
-        assert record and record.state == "done"
+        is_held = record and record.node == "web1" and record.is_running
+        if not is_held or not isinstance(lease(scheme, share, "web2")[0].acquire(), Skip):
+            raise CronguardError("what was granted is not held")
+    if outcome == "settled True" and record.node == "web1" and record.state != "done":
+        raise CronguardError("what was settled is not")
     later = Tick(FIRST.epoch + 60)
     following = lease(scheme, share, "web3", later, wait=2 * takeover_after(TTL))[0]
-    assert isinstance(following.acquire(), Grant), "the next tick does not run"
-    assert following.settle("done", 0, 0.0)
+    if not isinstance(following.acquire(), Grant):
+        raise CronguardError("the next tick does not run")
+    return following.settle("done", 0, 0.0)

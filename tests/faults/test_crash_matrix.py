@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from fusefs import Mount, PassThrough, reason_not_to_mount
+from fusefs import Fault, Mount, PassThrough, reason_not_to_mount
 from matrix import FAULTS, STEPS, try_case
 
 
@@ -31,6 +31,8 @@ def test_no_fault_makes_two_holders_or_stops_the_next_tick(mount, scheme, step, 
 
 
 def _case(mount, scheme, step, call, index, fault):
-    share = f"{mount.path}/{scheme}-{step}-{fault.replace(' ', '-')}-{call}-{index}"
-    os.mkdir(share)
-    return try_case(scheme, step, mount, share, call, index, fault)
+    doing, number = FAULTS[fault]
+    name = f"{scheme}-{step}-{fault.replace(' ', '-')}-{call}-{index}"
+    told = Fault(call, doing, path=f"/{name}/*", errno=number, times=1, skip=index)
+    os.mkdir(f"{mount.path}/{name}")
+    return try_case(scheme, step, mount, f"{mount.path}/{name}", told, is_hang=doing == "hang")

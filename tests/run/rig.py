@@ -229,7 +229,7 @@ class Cluster:
                 run.popen.kill()
         wait_until(self._kill_all, "the end of all that the test left")
         for run in self.runs:
-            run.popen.communicate()
+            run.popen.communicate(timeout=LIMIT)
 
     def _kill_all(self):
         left = self.left()

@@ -3,7 +3,7 @@
 import signal
 
 import pytest
-from rig import HERE, LIMIT, PYTHON, Family, Member, Seen, boot, tick, wait_until
+from rig import HERE, LIMIT, PYTHON, Family, Member, boot, tick, wait_until
 
 TTL = 5
 STOP = ["--timeout", "1", "--kill-after", "1"]
@@ -51,16 +51,23 @@ def test_a_run_is_not_over_while_it_is_passed_on_from_process_to_process(cluster
     assert run.end() == (3, "", "")
 
 
-def test_a_process_whose_first_thread_has_ended_has_not(cluster, tmp_path):
+@pytest.fixture
+def headless(tmp_path):
+    """A job whose first thread has ended: no clean-up finds that in the table of processes."""
     member = Member(tmp_path / "member")
-    words = " ".join(map(str, [*PYTHON, HERE / "headless.py", member.file]))
-    run = cluster.start("--ttl", LIMIT, "-c", f"{words} & exit 3")
-    wait_until(lambda: Seen.of(member.process().pid).state == "Z", "the end of its first thread")
-    began, notes = boot(), len(member.notes())
-    wait_until(lambda: boot() > began + 1 and len(member.notes()) > notes)
+    member.command = list(map(str, [*PYTHON, HERE / "headless.py", member.file]))
+    yield member
+    member.tell_to_end()
+
+
+def test_a_process_whose_first_thread_has_ended_has_not(cluster, headless):
+    run = cluster.start("--ttl", LIMIT, "-c", f"{shell_words(headless)} & exit 3")
+    wait_until(lambda: headless.process().state == "Z", "the end of its first thread")
+    began, notes = boot(), len(headless.notes())
+    wait_until(lambda: boot() > began + 1 and len(headless.notes()) > notes)
     assert run.popen.poll() is None
     assert cluster.record().state == "running"
-    member.tell_to_end()
+    headless.tell_to_end()
     assert run.end() == (3, "", "")
 
 

@@ -46,6 +46,7 @@ def _struck(point, kind, **others):
 
 
 _CUTS = focus.on(faults=("cut",))
+_STEPS = focus.on(faults=("step", "cut"))
 _SLOW_CUTS = focus.on(faults=("cut",), slow=0.3)
 _CUT_AND_CRASH = focus.on(faults=("cut", "crash-others"), ttl=60.0)
 _NO_MARGIN = _patched(
@@ -62,7 +63,7 @@ ABLATIONS = (
         on=_struck("started", "stop-guard"),
     ),
     _off("takeover by what was seen, not by the wall clock", sightings=instead.ByTheWallClock),
-    _off("takeover by what was seen, not by the store's age", sightings=instead.ByTheStoresAge, within=500),
+    _off("takeover by what was seen, not by the store's age", sightings=instead.ByTheStoresAge, on=_STEPS),
     _off("a sighting is of one version", sightings=instead.OfAnyVersion),
     _off("a sighting is of one boot clock", sightings=instead.of_any_boot, on=_CUT_AND_CRASH, within=1000),
     _off("a late renewal does not count", late_renewals_do_not_count=False, lease=instead.LateIsEarlyEnough),
@@ -74,6 +75,7 @@ ABLATIONS = (
         "excess",
         patches=_patched(claim__MAX_ATTEMPTS=99),
         on=_struck("started", "kill-guard"),
+        within=500,
     ),
     _off("settled only when the job is gone", settles_after_the_end=False, within=300),
     _off(

@@ -46,7 +46,9 @@ class Keeper:
         return self.node.boot() - self._last_heard() < GUARD_SILENT
 
     def _on_change(self):
-        if self.process.continued == self.world.timeline.now:
+        guard, own = self.guard.process, self.process
+        has_spoken = guard.is_running or guard.stopped >= own.stopped
+        if own.continued == self.world.timeline.now and has_spoken:
             self._heard = self.node.boot()  # what the guard said meanwhile is heard now
         if not self.process.is_alive:
             self.guard.thread.poke(self.world.some(0.05))  # its end of the link is closed

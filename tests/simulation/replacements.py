@@ -68,6 +68,6 @@ class LateIsEarlyEnough(Lease):
     """A renewal counts whenever it was done."""
 
     def renew(self):
-        """Renew; once more, if it was late, against the deadline that the late one has set."""
+        """Renew; if it was late, go on all the same."""
         answer = super().renew()
-        return super().renew() if isinstance(answer, Lost) and answer.reason == "late" else answer
+        return self.resume() if isinstance(answer, Lost) and answer.reason == "late" else answer

@@ -624,9 +624,9 @@ def test_an_outcome_that_was_written_counts_although_a_successor_has_claimed_sin
     holder = lease(store)
     holder.acquire()
 
-    def succeed(published):
+    def lose_the_answer(published):
         lease(store, node="web3", tick=LATER).acquire()
 
-    store.after_swap = Once(succeed, lambda published: None)
+    store.after_swap = Once(lose_the_answer)
     assert holder.settle("done", 0, clock.boot())
     assert store.record().node == "web3"
