@@ -31,8 +31,15 @@ def _contenders(folder: str) -> dict[str, tuple[list[str], int]]:
     """Return what to run, and the exit status that it must have."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode beside it
     os.environ["PYTHONPYCACHEPREFIX"] = f"{folder}/bytecode"
-    os.environ |= {"CRONGUARD_STATE_DIR": f"{folder}/state", "CRONGUARD_LOG": "none", "CRONGUARD_BACKEND": "local"}
-    cronguard = [shutil.which("cronguard", path=os.path.dirname(PYTHON)) or sys.exit("cronguard is not installed"), "run"]
+    os.environ |= {
+        "CRONGUARD_STATE_DIR": f"{folder}/state",
+        "CRONGUARD_LOG": "none",
+        "CRONGUARD_BACKEND": "local",
+    }
+    cronguard = [
+        shutil.which("cronguard", path=os.path.dirname(PYTHON)) or sys.exit("cronguard is not installed"),
+        "run",
+    ]
     taken = [*cronguard, "--name", "taken", "--tick", "2026-01-01T00:00Z"]
     os.environ["CRONGUARD_NODE"] = "other"
     _measure([*taken, "--", "true"], 0)

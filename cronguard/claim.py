@@ -47,9 +47,13 @@ class Claim(NamedTuple):
 
 
 class Watch(NamedTuple):
-    """Another run has it; if nothing changes for this many seconds more, it may be taken over."""
+    """If nothing changes for this many seconds more, it may be claimed.
+
+    Either another run has it, or (`is_head_start`) it is free, and others may come first.
+    """
 
     left: float
+    is_head_start: bool = False
 
 
 class Skip(NamedTuple):

@@ -165,6 +165,7 @@ class Watchdog:
         self._heard = self._clock.boot()
         if message["kind"] == "started":
             self._leader = proctree.Stat(*message["leader"])
+            self.deadline = self.deadline or message["deadline"]  # a new keeper has none of its own yet
             self._looked = 0.0 if self._is_resumed else self._heard  # a job that just begins has no tree yet
         elif message["kind"] == "settle":
             self._leader, self._tree = None, {}
@@ -184,12 +185,16 @@ class Watchdog:
                 self._tree = {pid: row for pid, row in tree.items() if pid not in mine}
 
     def _stop_if_overdue(self) -> None:
-        if self._leader is None or self.deadline is None or self.guard_answers():
+        """Ask the job to stop when a silent guard does not; kill it in the end whatever the guard says.
+
+        A guard that froze a moment ago still seems to answer, and there is no time left to find out.
+        """
+        if self._leader is None or self.deadline is None:
             return
         late = self._clock.boot() - self.deadline
-        if late >= self._ask.timing.kill_after:
+        if late >= self._ask.timing.kill_after + _WAKE:
             self._end_job(signal.SIGKILL)
-        elif late >= 0 and not self._has_asked:
+        elif late >= 0 and not self._has_asked and not self.guard_answers():
             self._has_asked = True
             self._end_job(signal.SIGTERM)
 

@@ -62,7 +62,7 @@ class Keeping:
     def guard(self, leader: proctree.Stat) -> None:
         """Tell the keeper which process to end when the guard is gone: before the command begins."""
         self._leader = leader
-        self._keeper.link.send("started", leader=leader)
+        self._keeper.link.send("started", leader=leader, deadline=self.deadline)
 
     def attend(self) -> tuple[str, str] | None:
         """Say that the guard is there and hear the keeper; returns the cause and detail when the lease is lost."""

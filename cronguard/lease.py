@@ -50,6 +50,7 @@ class Lease:
         self._slice = slice_
         self._held: tuple[Entry, Record] | None = None
         self._deadline = 0.0
+        self._first_seen = ""
 
     @property
     def is_held(self) -> bool:
@@ -73,7 +74,7 @@ class Lease:
                     return self._granted_in_time()
                 entry, is_fresh = self._watch(entry, 0.0), True
                 continue
-            patience = self._patience(verdict, entry, record, began)
+            patience = self._patience(verdict, entry, record, began, is_fresh=is_fresh)
             if record and patience <= 0 and (is_fresh or self._stays_true(verdict, record)):
                 return self._refused(verdict, record)
             entry, is_fresh = self._watch(entry, patience), True
@@ -144,15 +145,28 @@ class Lease:
 
     def _with_head_start(self, verdict: Claim | Watch | Skip, began: float) -> Claim | Watch | Skip:
         left = began + self._ask.head_start - self._clock.boot()
-        return Watch(left) if isinstance(verdict, Claim) and left > 0 else verdict
+        return Watch(left, is_head_start=True) if isinstance(verdict, Claim) and left > 0 else verdict
 
-    def _patience(self, verdict: Watch | Skip, entry: Entry, record: Record | None, began: float) -> float:
+    def _patience(
+        self, verdict: Watch | Skip, entry: Entry, record: Record | None, began: float, *, is_fresh: bool
+    ) -> float:
         """Return for how many seconds to go on watching."""
         if isinstance(verdict, Skip):
             return 0.0
-        if record is None or not record.is_running or looks_abandoned(record, entry.age, self._clock):
+        if verdict.is_head_start or record is None:
+            return verdict.left
+        if self._stands_still(record, is_fresh=is_fresh) and looks_abandoned(record, entry.age, self._clock):
             return verdict.left
         return min(verdict.left, began + self._ask.wait - self._clock.boot())
+
+    def _stands_still(self, record: Record, *, is_fresh: bool) -> bool:
+        """Return whether this is the record that this run saw first: one that moved on since is not abandoned.
+
+        Without this, a node whose clock is far ahead takes every living lease for an old one, and stays.
+        """
+        if is_fresh:
+            self._first_seen = self._first_seen or record.identity
+        return not is_fresh or self._first_seen == record.identity
 
     def _stays_true(self, verdict: Watch | Skip, record: Record) -> bool:
         """Return whether what a plain listing showed, old as it may be, is answer enough.

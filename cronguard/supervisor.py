@@ -79,12 +79,24 @@ class Supervisor:
             for signum in self._signals.receive():
                 self._on_signal(signum)
             self._process.look()
+            if self._has_come_to_its_end():
+                return self._ending([])
             self._attend()
             self._check_times()
             left = self._left()
             if not left or self._is_hopeless():
                 return self._ending(left)
             self._sleep()
+
+    def _has_come_to_its_end(self) -> bool:
+        """Return whether all ended by themselves, whatever time it is now: a guard may have been frozen meanwhile.
+
+        Whom a signal ended after the deadline the keeper may have ended, in the guard's stead.
+        """
+        if self._process.status is None or self._kill_at is not None:
+            return False
+        is_overdue = self._keeping is not None and self._clock.boot() >= self._keeping.deadline
+        return not (is_overdue and self._process.status >= 128) and not self._left()
 
     def _on_signal(self, signum: signal.Signals) -> None:
         if signum == signal.SIGCHLD:

@@ -284,7 +284,14 @@ def serve(folder, at, faults, options):
     import mfusepy
 
     os.umask(0)
-    mfusepy.FUSE(PassThrough(folder, Faults(faults)), at, foreground=True, max_idle_threads=64, max_threads=64, **options)
+    mfusepy.FUSE(
+        PassThrough(folder, Faults(faults)),
+        at,
+        foreground=True,
+        max_idle_threads=64,
+        max_threads=64,
+        **options,
+    )
 
 
 if __name__ == "__main__":

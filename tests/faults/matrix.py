@@ -145,7 +145,7 @@ def try_case(scheme, step, mount, share, told, *, is_hang=False):
         return act()
 
     first = Child(do_the_step, _HANGING if is_hang else _PATIENCE)
-    second = Child(lambda: lease(scheme, share, "web2")[0].acquire(), _HANGING) if is_hang else None
+    second = Child(lease(scheme, share, "web2")[0].acquire, _HANGING) if is_hang else None
     was_hit = mount.faults.hits() > told.skip
     mount.faults.clear()
     outcome, elsewhere = first.end(), second.end() if second else None

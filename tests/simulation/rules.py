@@ -26,7 +26,6 @@ class Rules(NamedTuple):
     late_renewals_do_not_count: bool = True
     settles_after_the_end: bool = True
     starts_only_before_the_deadline: bool = True
-    # The next three are not the project's yet: they are what the simulator found missing.
     an_ended_job_is_not_lost: bool = True
     a_new_keeper_is_told_the_deadline: bool = True
     keeper_kills_whoever_answers: bool = True

@@ -223,7 +223,9 @@ def test_every_setting_can_be_read_from_every_source():
     assert set(PARSERS) == set(Settings.__annotations__)
 
 
-@pytest.mark.parametrize(("key", "value"), [("name", "x"), ("tick", "2026-11-22T05:30Z"), ("schedule", "* * * * *")])
+@pytest.mark.parametrize(
+    ("key", "value"), [("name", "x"), ("tick", "2026-11-22T05:30Z"), ("schedule", "* * * * *")]
+)
 def test_what_belongs_to_one_line_is_refused_in_a_file(tmp_path, key, value):
     path = tmp_path / "all.toml"
     path.write_text(f'{key} = "{value}"\n')
