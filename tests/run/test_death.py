@@ -168,6 +168,18 @@ def test_with_guard_and_job_frozen_the_job_does_not_wake_after_its_lease(cluster
     assert run.end().status == 76
 
 
+def test_a_job_that_ended_while_its_guard_was_frozen_beyond_the_deadline_is_done(cluster, member):
+    run = cluster.start("--ttl", TTL, "--", *member.command)
+    member.process()
+    run.stop()
+    member.tell_to_end()
+    frozen = boot()
+    wait_until(lambda: boot() > frozen + TTL + 1)
+    run.send(signal.SIGCONT)
+    assert run.end() == (0, "", "")
+    assert cluster.record().state == "done"
+
+
 def test_a_guard_frozen_for_a_while_goes_on(cluster, member):
     run = cluster.start("--ttl", 4 * LIMIT, "--", *member.command)
     member.process()
