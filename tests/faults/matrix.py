@@ -35,7 +35,7 @@ FAULTS = {
     "hang": ("hang", 0),
     "SIGKILL": ("kill", 0),
 }
-_HANGING = 0.25  # seconds without an answer: the call is the one that hangs
+_HANGING = 0.1  # seconds without an answer: the call is the one that hangs, or a slow one, which does no harm
 _PATIENCE = 60.0
 
 

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rig import Seen, wait_until
+from processes import Seen, wait_until
 
 _STATUS = [
     "Umask",

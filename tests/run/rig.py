@@ -10,101 +10,19 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from processes import LIMIT, Seen, boot, children, mentioning, wait_until, words
 
 from cronguard.backends.directory import DirectoryBackend
 from cronguard.clock import Clock
 from cronguard.record import decode
 from cronguard.statedir import StateDir
 
-HERE = Path(__file__).parent
-LIMIT = 60.0  # seconds: only what is broken takes that long, a machine with much to do does not
 BEGAN = time.time()
-PYTHON = [sys.executable, "-IS"]  # for jobs: started in a tenth of the time
-
-
-def boot():
-    """The clock of every safety statement."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-def wait_until(fact, what="it", limit=LIMIT):
-    """Return the first true value of `fact()`."""
-    give_up_at = boot() + limit
-    while not (value := fact()):
-        assert boot() < give_up_at, f"{what}: not within {limit:g} s"
-        time.sleep(0.02)
-    return value
 
 
 def tick(number):
     """Return the label of one of the successive ticks that began two hours ago."""
     return time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(BEGAN - 7200 + 60 * number))
-
-
-class Seen(NamedTuple):
-    """A process, told from a later one of its number by its start."""
-
-    pid: int
-    parent: int
-    group: int
-    session: int
-    foreground: int
-    start: int
-    state: str
-
-    @classmethod
-    def of(cls, pid):
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-        except OSError:
-            return None
-        parent, group, session, foreground = (int(fields[i]) for i in (1, 2, 3, 5))
-        return cls(int(pid), parent, group, session, foreground, int(fields[19]), fields[0].decode())
-
-    @property
-    def is_alive(self):
-        now = Seen.of(self.pid)
-        return now is not None and now.start == self.start and now.state not in "ZX"
-
-    @property
-    def is_stopped(self):
-        now = Seen.of(self.pid)
-        return now is not None and now.state == "T"
-
-    def send(self, signum):
-        if self.is_alive:
-            os.kill(self.pid, signum)
-
-
-def processes():
-    """Return all processes that are not zombies."""
-    found = (Seen.of(name) for name in os.listdir("/proc") if name.isdecimal())
-    return [seen for seen in found if seen and seen.state not in "ZX"]
-
-
-def children(pid):
-    return [seen for seen in processes() if seen.parent == pid]
-
-
-def words(pid):
-    """Return a process's arguments; none for one that is gone."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
-    except OSError:
-        return []
-
-
-def mentioning(text):
-    """Return the processes that have the text in their arguments or in their environment."""
-    return [seen for seen in processes() if _mentions(seen.pid, os.fsencode(text))]
-
-
-def _mentions(pid, text):
-    for name in ("cmdline", "environ"):
-        with suppress(OSError):
-            if text in Path(f"/proc/{pid}/{name}").read_bytes():
-                return True
-    return False
 
 
 class Done(NamedTuple):
@@ -256,79 +174,6 @@ def renewed_at(record):
 
 def shell(text):
     return ["--", "/bin/sh", "-c", text]
-
-
-class Member:
-    """A process of a job that notes all the time that it is alive, until it is told to end."""
-
-    def __init__(self, file, *wishes):
-        self.file = Path(file)
-        self.command = [*PYTHON, str(HERE / "alive.py"), str(file), *wishes]
-
-    def notes(self):
-        """Return what it has noted: its number and the boot time, again and again."""
-        text = self.file.read_text() if self.file.exists() else ""
-        whole = text[: text.rfind("\n") + 1]
-        return [(int(pid), float(moment)) for pid, moment in map(str.split, whole.splitlines())]
-
-    def process(self):
-        """Return its process, once it is there."""
-        return Seen.of(wait_until(self.notes, f"{self.file.name}'s first note")[0][0])
-
-    @property
-    def is_alive(self):
-        notes = self.notes()
-        seen = Seen.of(notes[0][0]) if notes else None
-        return bool(seen) and str(self.file) in words(seen.pid)
-
-    @property
-    def first_seen(self):
-        return wait_until(self.notes, f"{self.file.name}'s first note")[0][1]
-
-    @property
-    def last_seen(self):
-        return self.notes()[-1][1]
-
-    def wait_until_gone(self, limit=LIMIT):
-        wait_until(lambda: not self.is_alive, f"the end of {self.file.name}", limit)
-
-    def tell_to_end(self):
-        Path(f"{self.file}.end").touch()
-
-
-class Family:
-    """A job whose processes leave its group, its session, their parents and their environment."""
-
-    SCRIPT = """
-    {child} &
-    setsid {daemon} &
-    env -i setsid {wiped} &
-    ( ( {orphan} & ) & )
-    ( env -i setsid sh -c '{lost} & exit' & )
-    exec {leader}
-    """
-    ROLES = ("child", "daemon", "wiped", "orphan", "lost", "leader")
-
-    def __init__(self, folder, *wishes):
-        folder.mkdir()
-        self.members = {role: Member(folder / role, *wishes) for role in self.ROLES}
-        commands = {role: " ".join(member.command) for role, member in self.members.items()}
-        self.command = ["/bin/sh", "-c", self.SCRIPT.format(**commands)]
-        self.leader = self.members["leader"]
-
-    def wait_until_complete(self):
-        for member in self.members.values():
-            member.process()
-
-    def alive(self):
-        return [role for role, member in self.members.items() if member.is_alive]
-
-    def wait_until_gone(self, limit=LIMIT):
-        wait_until(lambda: not self.alive(), "the end of the whole family", limit)
-
-    @property
-    def last_seen(self):
-        return max(member.last_seen for member in self.members.values())
 
 
 def skip_or_fail(reason):

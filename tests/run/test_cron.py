@@ -8,7 +8,8 @@ import sys
 from collections import Counter
 
 import pytest
-from rig import boot, mentioning, skip_or_fail, wait_until, words
+from processes import boot, mentioning, wait_until, words
+from rig import skip_or_fail
 
 NODES = ("node1", "node2", "node3")
 TTL = 5

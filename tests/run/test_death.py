@@ -4,7 +4,9 @@ import signal
 import time
 
 import pytest
-from rig import LIMIT, Family, Member, boot, renewed_at, tick, wait_until
+from members import Family, Member
+from processes import LIMIT, boot, wait_until
+from rig import renewed_at, tick
 
 from cronguard.timing import takeover_after
 
@@ -85,7 +87,7 @@ def test_the_job_itself_is_gone_when_guard_and_keeper_die_in_the_same_instant(cl
     keeper.send(signal.SIGKILL)
     run.send(signal.SIGKILL)
     member.wait_until_gone()
-    assert not keeper.is_alive
+    wait_until(lambda: not keeper.is_alive, "the keeper's end")
     assert cluster.record().state == "running"
 
 

@@ -4,7 +4,9 @@ import signal
 
 import pytest
 from fusefs import Fault
-from rig import HERE, LIMIT, PYTHON, Member, boot, tick, wait_until, words
+from members import HERE, PYTHON, Member
+from processes import LIMIT, boot, wait_until, words
+from rig import tick
 
 TTL = 5
 ALL = Fault("*", "hang")

@@ -5,7 +5,9 @@ import sys
 from collections import Counter
 
 import pytest
-from rig import HERE, boot, tick, wait_until
+from members import HERE
+from processes import boot, wait_until
+from rig import tick
 
 COUNT = 60
 EXPECTED = Counter({0: 1, 75: COUNT - 1})

@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 from portrait import Portrait
-from rig import LIMIT, shell, tick, wait_until, words
+from processes import LIMIT, wait_until, words
+from rig import shell, tick
 
 SLEEP = ["/bin/sleep", "1000"]
 

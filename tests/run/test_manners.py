@@ -5,7 +5,9 @@ import os
 import signal
 
 import pytest
-from rig import PYTHON, Member, boot, shell, tick
+from members import PYTHON, Member
+from processes import boot
+from rig import shell, tick
 
 
 @pytest.mark.parametrize("status", [0, 1, 2, 69, 75, 76, 124, 126, 127, 128, 255])

@@ -3,7 +3,9 @@
 import signal
 
 import pytest
-from rig import HERE, PYTHON, Member, shell, tick, wait_until
+from members import HERE, PYTHON, Member
+from processes import wait_until
+from rig import shell, tick
 
 
 class Listening:

@@ -9,7 +9,8 @@ import termios
 from contextlib import suppress
 
 import pytest
-from rig import LIMIT, Run, Seen, boot, children, wait_until, words
+from processes import LIMIT, Seen, boot, children, wait_until, words
+from rig import Run
 
 
 class Terminal:

@@ -3,7 +3,9 @@
 import signal
 
 import pytest
-from rig import HERE, LIMIT, PYTHON, Family, Member, boot, tick, wait_until
+from members import HERE, PYTHON, Family, Member
+from processes import LIMIT, boot, wait_until
+from rig import tick
 
 TTL = 5
 STOP = ["--timeout", "1", "--kill-after", "1"]
