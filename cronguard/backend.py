@@ -3,7 +3,7 @@
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from cronguard.clock import Clock
 from cronguard.errors import BackendError, ConfigError, StoreForbiddenError, StoreRefusedError
@@ -87,11 +87,16 @@ def open_backend(url: str, clock: Clock, state: StateDir) -> Backend:
 
     Raises ConfigError for an unknown scheme or a malformed address, BackendError when it cannot be used.
     """
+    backend: Backend = import_backend(url).open(url, clock, state)
+    return backend
+
+
+def import_backend(url: str) -> Any:
+    """Return the class that a URL's scheme names; raises ConfigError for a scheme that is not in the list."""
     from importlib import import_module
 
     module, _, name = SCHEMES[scheme_of(url)].partition(":")
-    backend: Backend = getattr(import_module(module), name).open(url, clock, state)
-    return backend
+    return getattr(import_module(module), name)
 
 
 def scheme_of(url: str) -> str:

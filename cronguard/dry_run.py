@@ -1,12 +1,13 @@
 """What a run would do now, for a person to read; nothing is claimed."""
 
-from cronguard.backend import Backend
+from cronguard.backend import Backend, Entry
 from cronguard.claim import Ask, Claim, Skip, decide
 from cronguard.record import decode
 
 
 def explain(backend: Backend, ask: Ask) -> tuple[bool, str]:
     """Return whether it would run at once, and why."""
+    backend.wait(Entry(ask.job.key, 0, b""), 0.0)
     record = decode(backend.read(ask.job.key).data, str(ask.job))
     verdict = decide(record, ask, 0.0)
     if isinstance(verdict, Claim):

@@ -1,5 +1,6 @@
 """The command of a run: started with its environment, watched to its end."""
 
+import signal
 from collections.abc import Callable, Mapping
 
 from cronguard import linux, proctree
@@ -33,7 +34,11 @@ class Execution:
         if keeping is None or clock.boot() < keeping.deadline:
             self._process.release()
         ask, limits = self._plan.ask, self._plan.limits
-        ending = Supervisor(self._process, signals, limits, clock, ask.run, keeping, notice).watch()
+        try:
+            ending = Supervisor(self._process, signals, limits, clock, ask.run, keeping, notice).watch()
+        except BaseException:  # a bug, or no memory: what cannot be watched must not run
+            self._process.signal_tree(signal.SIGKILL, keeping.numbers() if keeping else frozenset())
+            raise
         self._process.reap()
         return ending
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cronguard.claim import Skip
 from cronguard.clock import Clock
+from cronguard.errors import CommandNotExecutableError
 from cronguard.keeping import Keeping
 from cronguard.signals import Signals
 
@@ -61,7 +62,12 @@ class Guard:
     def _run_command(self, keeping: Keeping, grant: "Grant") -> Result:
         from cronguard.execution import Execution
 
-        execution = Execution(self._plan, self._env, grant.token)
+        try:
+            execution = Execution(self._plan, self._env, grant.token)
+        except OSError as error:
+            keeping.settle("cancelled", None, self._plan.errand.backend_timeout)
+            hint = "see the limits of this user and of cron's control group (ulimit -u, pids.max, memory)"
+            raise CommandNotExecutableError(f"no process could be started: {error.strerror}", hint) from error
         leader = execution.leader
         if leader:
             keeping.guard(leader)

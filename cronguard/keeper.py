@@ -152,14 +152,20 @@ class Watchdog:
 
     def run(self) -> None:
         """Watch until the guard is gone; then end the job and this process, without settling."""
-        while self._link.is_open:
-            self._link.wait(_WAKE)
-            for message in self._link.receive():
-                self._hear(message)
-            self._look_around()
-            self._stop_if_overdue()
-        self._kill_to_the_last()
-        os._exit(0)
+        try:
+            while self._link.is_open:
+                with suppress(OSError):  # no processes or descriptors left to have: there may be in a moment
+                    self._watch_once()
+            self._kill_to_the_last()
+        finally:
+            os._exit(0)
+
+    def _watch_once(self) -> None:
+        self._link.wait(_WAKE)
+        for message in self._link.receive():
+            self._hear(message)
+        self._stop_if_overdue()
+        self._look_around()
 
     def _hear(self, message: dict[str, Any]) -> None:
         self._heard = self._clock.boot()
@@ -193,27 +199,40 @@ class Watchdog:
             return
         late = self._clock.boot() - self.deadline
         if late >= self._ask.timing.kill_after + _WAKE:
-            self._end_job(signal.SIGKILL)
+            self._stop(signal.SIGKILL)
         elif late >= 0 and not self._has_asked and not self.guard_answers():
             self._has_asked = True
-            self._end_job(signal.SIGTERM)
+            self._stop(signal.SIGTERM)
+
+    def _stop(self, signum: int) -> None:
+        """Signal the job, and tell the guard before: what becomes of it now is no end of its own."""
+        if self._end_job(0):
+            self._link.send("stopped")
+            self._end_job(signum)
 
     def _kill_to_the_last(self) -> None:
         """Kill until nothing is left; what even that does not end is stuck in the kernel."""
         give_up_at, clean_looks = self._clock.boot() + _KILLING, 0
         while clean_looks < 2 and self._clock.boot() < give_up_at:  # one may miss who was born meanwhile
-            clean_looks = 0 if self._end_job(signal.SIGKILL) else clean_looks + 1
+            left = True
+            with suppress(OSError):
+                left = self._end_job(signal.SIGKILL)
+            clean_looks = 0 if left else clean_looks + 1
             self._clock.sleep(0.05)
 
     def _end_job(self, signum: int) -> bool:
-        """Signal all that is left of the job; False when nothing is."""
+        """Signal all that is left of the job, what is known of it first; False when nothing is."""
         if self._leader is None:
             return False
         rows = proctree.table()
         known = {self._leader.pid: self._leader, **self._tree}
         roots = {pid for pid, row in known.items() if pid in rows and rows[pid].start == row.start}
         roots |= {row.pid for row in rows.values() if self._is_in_group(row)}
-        roots |= {row.pid for row in proctree.carriers("CRONGUARD_RUN", self._ask.run)}
+        left = self._signal(rows, roots, signum)
+        carriers = {row.pid for row in proctree.carriers("CRONGUARD_RUN", self._ask.run)}
+        return self._signal(rows, carriers - roots, signum) or left
+
+    def _signal(self, rows: dict[int, proctree.Stat], roots: set[int], signum: int) -> bool:
         tree = {**{pid: rows[pid] for pid in roots if pid in rows}, **proctree.descendants(rows, roots)}
         left = [
             row for pid, row in tree.items() if pid not in (os.getpid(), self._guard) and not row.is_zombie

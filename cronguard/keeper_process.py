@@ -57,7 +57,7 @@ class KeeperProcess:
             os.kill(self.pid, signal.SIGKILL)
         give_up_at = time.monotonic() + _DYING
         while self.is_alive() and time.monotonic() < give_up_at:
-            time.sleep(0.005)
+            time.sleep(0.001)
         if self.is_alive() and self._row:
             Gate(self._errand.state, self._errand.url, 0.0, self._clock).mark_stuck(self._row)
         self.link.close()

@@ -8,9 +8,10 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from cronguard import proctree
+from cronguard.backend import import_backend
 from cronguard.claim import Skip
 from cronguard.clock import Clock
-from cronguard.errors import BackendError, from_message
+from cronguard.errors import BackendError, CronguardError, from_message
 from cronguard.keeper_process import KeeperProcess
 from cronguard.signals import ENDING, Signals
 
@@ -35,6 +36,7 @@ class Keeping:
         self._leader: proctree.Stat | None = None
         self._trouble = ""
         self.deadline = inf
+        self.has_stopped_job = False
 
     def acquire(self, signals: Signals) -> "Grant | Skip | signal.Signals":
         """Wait for the claim; the signal that ended the waiting, if one did.
@@ -42,6 +44,9 @@ class Keeping:
         Raises what the keeper reports, and BackendError when it reports nothing for the backend's time limit.
         """
         import cronguard.keeper  # noqa: F401 - all that a later keeper needs, before anything depends on it
+
+        with suppress(CronguardError):  # the keeper tells what is wrong with it
+            import_backend(self._errand.url)
 
         answered, cancelled = self._clock.boot(), None
         while True:
@@ -77,6 +82,8 @@ class Keeping:
                 return ("revoked" if message["reason"] == "revoked" else "lost"), message["detail"]
             elif message["kind"] == "failed":
                 self._trouble = message["message"]
+            elif message["kind"] == "stopped":
+                self.has_stopped_job = True
         if now < self.deadline:
             self._revive(is_resumed=True)
         return None
@@ -161,12 +168,17 @@ class Keeping:
             if self._keeper.is_alive():
                 os.kill(self._keeper.pid, signal.SIGKILL)
         if not self._keeper.is_alive() and self._clock.boot() - self._started >= _RESTART:
-            self._keeper.link.close()
-            self._keeper = KeeperProcess(self._errand._replace(is_resumed=is_resumed), self._clock)
-            self._numbers.add(self._keeper.pid)
             self._started = self._clock.boot()
-            if self._leader:
-                self.guard(self._leader)
+            with suppress(OSError):  # no process to be had: another try in a second, and the deadline stands
+                self._replace_keeper(self._errand._replace(is_resumed=is_resumed))
+
+    def _replace_keeper(self, errand: "Errand") -> None:
+        self._numbers.discard(self._keeper.pid)  # reaped: it may soon be a number of the job's
+        self._keeper.link.close()
+        self._keeper = KeeperProcess(errand, self._clock)
+        self._numbers.add(self._keeper.pid)
+        if self._leader:
+            self.guard(self._leader)
 
 
 def _poll(fds: list[int]) -> None:

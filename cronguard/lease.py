@@ -81,7 +81,10 @@ class Lease:
 
     def resume(self) -> Grant | Lost:
         """Go on with a lease that an earlier keeper of this run held: nothing that it sent counts any more."""
-        return self._beat_on(*self._read_freshly(Entry(self._ask.job.key, 0, b"")))
+        entry, record = self._read_freshly(Entry(self._ask.job.key, 0, b""))
+        if record and self._is_ours(record):
+            self._held = entry, record
+        return self._beat_on(entry, record)
 
     def renew(self) -> Grant | Lost:
         """Publish the next beat; it counts only if that was done before the old deadline."""
@@ -109,17 +112,16 @@ class Lease:
 
     def _settle_once(self, state: str, status: int | None) -> bool:
         entry, record = self._mine()
-        while True:
+        while record.is_running:
             over = record.settled(state, status, self._clock.wall(), self._clock.boot())
             if self._backend.swap(entry, encode(over)):
                 return True
             entry, found = self._read_freshly(entry)
             if found is None or not self._is_ours(found):
                 return found is not None and over.outcome() in found.history
-            if not found.is_running:
-                return True
             record = found
             self._held = entry, found
+        return True
 
     def _beat_on(self, entry: Entry, record: Record | None) -> Grant | Lost:
         """Publish the next beat on the latest version, as long as that is a running one of ours.

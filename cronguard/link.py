@@ -3,6 +3,7 @@
 import json
 import select
 import socket
+from contextlib import suppress
 from typing import Any
 
 _LARGEST = 16 * 1024
@@ -27,13 +28,9 @@ class Link:
         return self._sock.fileno() if self.is_open else -1
 
     def send(self, kind: str, **values: Any) -> None:
-        """Send a message, or drop it; a closed end shows in `is_open`."""
-        try:
+        """Send a message, or drop it. That the other end is closed is learned by reading all that it said before."""
+        with suppress(OSError):
             self._sock.send(json.dumps({"kind": kind, **values}).encode())
-        except BlockingIOError:
-            pass
-        except OSError:
-            self.is_open = False
 
     def receive(self) -> list[dict[str, Any]]:
         """Return the messages that have come."""
@@ -43,6 +40,10 @@ class Link:
                 data = self._sock.recv(_LARGEST)
             except BlockingIOError:
                 break
+            except (
+                ConnectionResetError
+            ):  # closed with unread messages of ours; what it said is still to be read
+                continue
             except OSError:
                 data = b""
             if not data:

@@ -15,6 +15,7 @@ from cronguard.program import find_program
 from cronguard.statedir import StateDir
 from cronguard.tick import Tick
 from cronguard.timing import Timing
+from cronguard.turns.preempt import turn
 
 
 class Plan(NamedTuple):
@@ -37,13 +38,23 @@ def make_plan(settings: Settings, argv: Sequence[str], env: Mapping[str, str], c
     Raises UsageError, and CommandNotFoundError for a program that is not there: a node that lacks it must not
     take the tick.
     """
-    timing = Timing.of(settings.ttl, settings.kill_after)
-    started = process_started(clock)
-    user = _user(env)
-    job = Job.of(settings.ns, settings.name) if settings.name else Job.unnamed(settings.ns, argv, user)
     _check_nodes(settings)
-    ask = Ask(
-        job=job,
+    ask = _ask(settings, argv, _user(env), clock)
+    errand = Errand(
+        ask=ask,
+        url=settings.backend or "local",
+        state=StateDir(settings.state_dir, settings.node),
+        backend_timeout=settings.backend_timeout,
+    )
+    kill_after = ask.timing.kill_after
+    limits = Limits(kill_after=kill_after, timeout=settings.timeout, daemons=settings.daemons)
+    return Plan(find_program(argv[0], env.get("PATH")), argv, errand, limits)
+
+
+def _ask(settings: Settings, argv: Sequence[str], user: str, clock: Clock) -> Ask:
+    started = process_started(clock)
+    return Ask(
+        job=Job.of(settings.ns, settings.name) if settings.name else Job.unnamed(settings.ns, argv, user),
         tick=_tick(settings, clock.wall() - (clock.boot() - started), clock),
         run=os.urandom(8).hex(),
         node=settings.node,
@@ -51,21 +62,14 @@ def make_plan(settings: Settings, argv: Sequence[str], env: Mapping[str, str], c
         pid=os.getpid(),
         user=user,
         program=os.path.basename(argv[0]),
-        timing=timing,
+        timing=Timing.of(settings.ttl, settings.kill_after),
         started=started,
         retry=settings.retry,
         every_run=settings.every_run,
         wait=settings.wait,
+        head_start=turn().head_start or 0.0,
         max_clock_skew=settings.max_clock_skew,
     )
-    errand = Errand(
-        ask=ask,
-        url=settings.backend or "local",
-        state=StateDir(settings.state_dir, settings.node),
-        backend_timeout=settings.backend_timeout,
-    )
-    limits = Limits(kill_after=timing.kill_after, timeout=settings.timeout, daemons=settings.daemons)
-    return Plan(find_program(argv[0], env.get("PATH")), argv, errand, limits)
 
 
 def _tick(settings: Settings, started: float, clock: Clock) -> Tick:

@@ -65,7 +65,7 @@ class Process:
         """Return what is left, once the leader has ended: the run's own, and daemons in a session of their own.
 
         Only the topmost of each are named: as this process is the subreaper, there is none below without one
-        that is its child. A look at the whole table would miss one that is born while its parent ends. To look
+        that is its child, though that may be a daemon now. A look at the whole table would miss one that is born while its parent ends. To look
         at the children misses it, too, but then the list has grown when it is read again.
 
         `except_for` are other children of this process, which do not belong to the job.
@@ -77,9 +77,18 @@ class Process:
             alive = [row for row in rows if not row.is_zombie]
             ours = [row for row in alive if session == row.session or row.group == self.pid]
             if ours or pids == before:
-                return ours, [row for row in alive if row not in ours]
+                daemons = [row for row in alive if row not in ours]
+                return ours or self._left_below(daemons), daemons
             before = pids
         return rows, []
+
+    def _left_below(self, daemons: list[proctree.Stat]) -> list[proctree.Stat]:
+        """Return the run's own among the children of daemons: those born before their parent left its session."""
+        if not daemons:
+            return []
+        below = proctree.descendants(proctree.table(), [row.pid for row in daemons]).values()
+        session = os.getsid(0)
+        return [r for r in below if not r.is_zombie and (r.session == session or r.group == self.pid)]
 
     def _tree(self, except_for: frozenset[int]) -> list[proctree.Stat]:
         rows = proctree.table()

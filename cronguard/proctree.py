@@ -3,9 +3,12 @@
 import os
 import select
 import signal
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import NamedTuple
+
+from cronguard.signals import fork
 
 _SCAN_LIMIT = 1.0  # seconds for the environments: reading that of a process stuck in the kernel can hang
 
@@ -78,15 +81,14 @@ def send(row: Stat, signum: int) -> None:
 def carriers(variable: str, value: str) -> list[Stat]:
     """Return the processes whose environment carries the variable with this value: best effort, within a second.
 
-    Done in a child that is left behind if it hangs. This process itself is not among them.
+    Done in a child that is left behind if it hangs; no answer when there can be no child. This process itself is
+    not among them.
     """
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            _scan(f"{variable}={value}".encode(), writer)
-        finally:
-            os._exit(0)
+    try:
+        reader, writer = os.pipe()
+        pid = fork(lambda: _scan(f"{variable}={value}".encode(), writer))
+    except OSError:
+        return []
     os.close(writer)
     numbers = _collect(reader)
     os.kill(pid, signal.SIGKILL)
@@ -96,6 +98,10 @@ def carriers(variable: str, value: str) -> list[Stat]:
 
 
 def _scan(wanted: bytes, writer: int) -> None:
+    for fd in map(int, os.listdir("/proc/self/fd")):  # a link held open here would hide its owner's death
+        if fd != writer:
+            with suppress(OSError):
+                os.close(fd)
     for name in os.listdir("/proc"):
         if name.isdecimal():
             with suppress(OSError), open(f"/proc/{name}/environ", "rb", buffering=0) as file:
@@ -105,9 +111,12 @@ def _scan(wanted: bytes, writer: int) -> None:
 
 
 def _collect(reader: int) -> list[int]:
-    text = b""
+    text, give_up_at = b"", time.monotonic() + _SCAN_LIMIT
     with open(reader, "rb", buffering=0) as file:
-        while not text.endswith(b".") and select.select([file], [], [], _SCAN_LIMIT)[0]:
+        while (
+            not text.endswith(b".")
+            and select.select([file], [], [], max(0.0, give_up_at - time.monotonic()))[0]
+        ):
             if not (more := file.read(65536)):
                 break
             text += more

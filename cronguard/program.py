@@ -1,8 +1,14 @@
 """The program that a command word names."""
 
 import os
+from collections.abc import Mapping
 
 from cronguard.errors import CommandNotExecutableError, CommandNotFoundError
+
+
+def shell_line(line: str, env: Mapping[str, str]) -> list[str]:
+    """Return the arguments that run a shell line: by the shell that cron would have used, which it says in SHELL."""
+    return [env.get("SHELL") or "/bin/sh", "-c", line]
 
 
 def find_program(command: str, path: str | None) -> str:

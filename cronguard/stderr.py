@@ -1,5 +1,6 @@
 """What is said to a person while the work goes on: a stderr that is closed, full or unread must not stop it."""
 
+import select
 import sys
 from contextlib import suppress
 
@@ -8,6 +9,8 @@ def say(*lines: str) -> None:
     """Write lines, the first after our name, so that cron's mail tells who speaks."""
     text = "\n".join(map(_printable, lines))
     with suppress(OSError, ValueError, AttributeError):  # closed by who started us: None, then
+        if not _takes_more():
+            return
         sys.stderr.write(f"cronguard: {text}\n")
         sys.stderr.flush()
 
@@ -18,6 +21,16 @@ def is_terminal() -> bool:
         return sys.stderr.isatty()
     except (ValueError, AttributeError):
         return False
+
+
+def _takes_more() -> bool:
+    """Return whether a write will not block: a pipe that nobody reads would stop who must watch a deadline."""
+    poll = select.poll()
+    try:
+        poll.register(sys.stderr.fileno(), select.POLLOUT)
+    except (OSError, ValueError):  # none of the system's files
+        return True
+    return bool(poll.poll(0))
 
 
 def _printable(line: str) -> str:

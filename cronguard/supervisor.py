@@ -34,9 +34,13 @@ class Ending(NamedTuple):
 
 
 class Attended(Protocol):
-    """What the supervisor needs of the lease's side, if the command has a lease."""
+    """What the supervisor needs of the lease's side, if the command has a lease.
+
+    `has_stopped_job` is True when the keeper has ended the job in the place of a guard that did not answer.
+    """
 
     deadline: float
+    has_stopped_job: bool
 
     def numbers(self) -> frozenset[int]:
         """Return the process numbers that are not the job's."""
@@ -79,9 +83,10 @@ class Supervisor:
             for signum in self._signals.receive():
                 self._on_signal(signum)
             self._process.look()
+            lost = self._keeping.attend() if self._keeping else None
             if self._has_come_to_its_end():
                 return self._ending([])
-            self._attend()
+            self._attend(lost)
             self._check_times()
             left = self._left()
             if not left or self._is_hopeless():
@@ -89,14 +94,10 @@ class Supervisor:
             self._sleep()
 
     def _has_come_to_its_end(self) -> bool:
-        """Return whether all ended by themselves, whatever time it is now: a guard may have been frozen meanwhile.
-
-        Whom a signal ended after the deadline the keeper may have ended, in the guard's stead.
-        """
+        """Return whether all ended by themselves, whatever time it is now: a guard may have been frozen meanwhile."""
         if self._process.status is None or self._kill_at is not None:
             return False
-        is_overdue = self._keeping is not None and self._clock.boot() >= self._keeping.deadline
-        return not (is_overdue and self._process.status >= 128) and not self._left()
+        return not (self._keeping and self._keeping.has_stopped_job) and not self._left()
 
     def _on_signal(self, signum: signal.Signals) -> None:
         if signum == signal.SIGCHLD:
@@ -110,10 +111,10 @@ class Supervisor:
             self._was_told |= signum in ENDING
             self._process.signal_group(signum)
 
-    def _attend(self) -> None:
+    def _attend(self, lost: tuple[str, str] | None) -> None:
         if self._process.is_stopped and self._process.has_terminal:
             self._on_stop()
-        if self._keeping and (lost := self._keeping.attend()):
+        if lost:
             self._stop(*lost, self._clock.boot() + self._limits.kill_after)
 
     def _on_stop(self) -> None:

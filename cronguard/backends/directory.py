@@ -1,12 +1,14 @@
 """`dir:/path`, a directory on shared storage, and `local`, one on this machine alone."""
 
 import os
+from contextlib import suppress
 
 from cronguard.backend import Entry, storage_errors
 from cronguard.backends.localport import LocalPort
 from cronguard.backends.share import Share
 from cronguard.backends.versioned import VersionedBackend
 from cronguard.clock import Clock
+from cronguard.job import is_name
 from cronguard.statedir import StateDir
 
 
@@ -43,7 +45,16 @@ class LocalBackend(VersionedBackend):
     @classmethod
     def open(cls, url: str, clock: Clock, state: StateDir) -> "LocalBackend":
         """Make the folder if need be; raises StoreForbiddenError where this user cannot."""
-        root = f"{state.root}/local"
+        root = f"{state.root}/local/{_machine()}"
         with storage_errors(root):
             os.makedirs(root, mode=0o700, exist_ok=True)
             return cls(LocalPort(root), root, clock)
+
+
+def _machine() -> str:
+    """Name this machine: a home directory may be shared by many, and `local` is about one."""
+    with suppress(OSError), open("/etc/machine-id", encoding="ascii", errors="replace") as file:
+        name = file.read().strip()
+        if is_name(name):
+            return name
+    return os.uname().nodename

@@ -72,8 +72,8 @@ def guarded(work: Callable[[], int | None]) -> int:  # noqa: PLR0911 - the table
         return _misused(error)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except SystemExit:  # click's answer to a reader of our output who has gone
-        return BROKEN_PIPE
+    except SystemExit as stop:  # click's end of a completion, and its answer to a reader who has gone
+        return BROKEN_PIPE if stop.code else 0
     except Exception as error:  # noqa: BLE001 - whatever it is, a person gets one line
         return _broken(error)
 

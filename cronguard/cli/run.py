@@ -8,6 +8,7 @@ import click
 
 from cronguard.clock import Clock
 from cronguard.errors import BackendError, CronguardError, StoreRefusedError, UsageError
+from cronguard.program import shell_line
 from cronguard.stderr import is_terminal, say
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def _argv(line: str | None, words: tuple[str, ...]) -> list[str]:
             f"-c takes the whole line, but {words[0]!r} comes after it", "put quotes around the line"
         )
     if line is not None:
-        return [os.environ.get("SHELL") or "/bin/sh", "-c", line]
+        return shell_line(line, os.environ)
     if not words or not words[0]:
         raise UsageError("no command is given", "write: cronguard run --ns billing --name JOB -- COMMAND")
     return list(words)

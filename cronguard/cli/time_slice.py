@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cronguard.errors import UsageError
+from cronguard.program import shell_line
 
 if TYPE_CHECKING:
     from cronguard.turns.time_slice import Slice
@@ -120,7 +121,7 @@ def _command_line(line: str | None, words: tuple[str, ...]) -> list[str]:
         raise UsageError("either a command or -c is needed, and not both", f"{_RUN_HINT}; or {_PRINT_HINT}")
     if line is None:
         return list(words)
-    return [os.environ.get("SHELL") or "/bin/sh", "-c", line]  # cron sets SHELL to the one it would have used
+    return shell_line(line, os.environ)
 
 
 def _current_slice(schedule: str | None, period: str | None, timezone: str | None) -> "Slice":

@@ -6,7 +6,7 @@ import time
 import pytest
 from members import Family, Member
 from processes import LIMIT, boot, wait_until
-from rig import renewed_at, tick
+from rig import renewed_at, shell, tick
 
 from cronguard.timing import takeover_after
 
@@ -264,3 +264,15 @@ def test_a_node_that_has_seen_nothing_watches_for_the_whole_time_before_it_takes
     assert heir.first_seen > began + takeover_after(TTL)
     heir.tell_to_end()
     assert run.end() == (0, "", "")
+
+
+def test_a_job_that_the_keeper_stopped_for_a_frozen_guard_is_lost_however_it_exits(cluster, tmp_path):
+    trap = f'trap "exit 0" TERM; touch {tmp_path}/up; while :; do sleep 0.1; done'
+    run = cluster.start("--ttl", TTL, *shell(trap))
+    wait_until((tmp_path / "up").exists, "the job")
+    job = run.job()
+    run.stop()
+    wait_until(lambda: not job.is_alive, "the job's end")
+    run.send(signal.SIGCONT)
+    assert run.end().status == 76
+    assert cluster.record().state == "lost"

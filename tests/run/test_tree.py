@@ -1,11 +1,12 @@
 """Which processes belong to a run, and that none of those that do is left when it must end."""
 
+import os
 import signal
 
 import pytest
 from members import HERE, PYTHON, Family, Member
-from processes import LIMIT, boot, wait_until
-from rig import tick
+from processes import LIMIT, boot, mentioning, wait_until, words
+from rig import shell, tick
 
 TTL = 5
 STOP = ["--timeout", "1", "--kill-after", "1"]
@@ -162,3 +163,19 @@ def test_the_next_run_does_not_begin_before_the_last_process_of_this_one_is_gone
     assert last.last_seen < next_.first_seen
     next_.tell_to_end()
     assert waiting.end() == (0, "", "")
+
+
+def test_one_born_before_its_parent_left_as_a_daemon_keeps_the_run_going(cluster, tmp_path):
+    """It is a child of the daemon's then, but still of the run's group."""
+    line = f"(while [ ! -e {tmp_path}/end ]; do sleep 0.1; done & exec setsid sleep 600.25 > {os.devnull} 2>&1) & sleep 0.3"
+    run = cluster.start(*shell(line))
+    cluster.wait_for_state("running")
+    daemon = wait_until(
+        lambda: [p for p in mentioning("600.25") if words(p.pid)[:1] == ["sleep"]], "the daemon"
+    )[0]
+    began = boot()
+    wait_until(lambda: boot() > began + 2)
+    assert run.popen.poll() is None
+    (tmp_path / "end").touch()
+    assert run.end().status == 0
+    daemon.send(signal.SIGKILL)
