@@ -32,7 +32,6 @@ FAULTS = {
     "ESTALE": ("fail", errno.ESTALE),
     "ENOSPC": ("fail", errno.ENOSPC),
     "EEXIST after success": ("lose", errno.EEXIST),
-    "hang": ("hang", 0),
     "SIGKILL": ("kill", 0),
 }
 _HANGING = 0.1  # seconds without an answer: the call is the one that hangs, or a slow one, which does no harm

@@ -1,4 +1,4 @@
-"""Every call of a claim, a renewal, a settling and a takeover goes wrong once, in each of six ways."""
+"""Every call of a claim, a renewal, a settling and a takeover goes wrong once, in each of five ways."""
 
 import os
 
