@@ -8,19 +8,17 @@ from cronguard.claim import Skip
 from cronguard.clock import Clock
 from cronguard.errors import CommandNotExecutableError
 from cronguard.keeping import Keeping
+from cronguard.limits import TIMED_OUT
 from cronguard.signals import Signals
 
 if TYPE_CHECKING:
-    from cronguard.execution import Execution
     from cronguard.lease import Grant
     from cronguard.plan import Plan
     from cronguard.supervisor import Ending
 
-LOST, TIMED_OUT = 76, 124
+LOST = 76
 _UNWRITTEN = "its outcome could not be written to the backend, so this tick may run again on another node"
-_SETTLE_LOST = (
-    5.0  # seconds: a lease that could not be renewed can hardly be settled; others find out by watching
-)
+_SETTLE_LOST = 5.0  # seconds: what could not be renewed can hardly be settled; others find out by watching
 
 
 class Result(NamedTuple):
@@ -57,7 +55,9 @@ class Guard:
 
         execution = Execution(self._plan, self._env, None)
         result = _result(execution.run(self._signals, self._clock, self._notice))
-        return _begun(execution, result)
+        if failure := execution.failure:
+            raise failure
+        return result
 
     def _run_command(self, keeping: Keeping, grant: "Grant") -> Result:
         from cronguard.execution import Execution
@@ -108,10 +108,3 @@ def _result(ending: "Ending") -> Result:
 
 def _more(result: Result, *details: str) -> Result:
     return result._replace(detail="; ".join(filter(None, (result.detail, *details))))
-
-
-def _begun(execution: "Execution", result: Result) -> Result:
-    """Return the result, unless the command never began: that is an error of its own."""
-    if failure := execution.failure:
-        raise failure
-    return result

@@ -205,10 +205,16 @@ class Watchdog:
             self._stop(signal.SIGTERM)
 
     def _stop(self, signum: int) -> None:
-        """Signal the job, and tell the guard before: what becomes of it now is no end of its own."""
-        if self._end_job(0):
+        """Signal the job, and tell the guard before: what becomes of it now is no end of its own.
+
+        Whether it lives is looked up without the environments, which can take a second that is not left.
+        """
+        rows = proctree.table()
+        is_alive = self._signal(rows, self._known(rows), 0)
+        if is_alive:
             self._link.send("stopped")
-            self._end_job(signum)
+        if self._end_job(signum) and not is_alive:
+            self._link.send("stopped")
 
     def _kill_to_the_last(self) -> None:
         """Kill until nothing is left; what even that does not end is stuck in the kernel."""
@@ -225,12 +231,15 @@ class Watchdog:
         if self._leader is None:
             return False
         rows = proctree.table()
-        known = {self._leader.pid: self._leader, **self._tree}
-        roots = {pid for pid, row in known.items() if pid in rows and rows[pid].start == row.start}
-        roots |= {row.pid for row in rows.values() if self._is_in_group(row)}
+        roots = self._known(rows)
         left = self._signal(rows, roots, signum)
         carriers = {row.pid for row in proctree.carriers("CRONGUARD_RUN", self._ask.run)}
         return self._signal(rows, carriers - roots, signum) or left
+
+    def _known(self, rows: dict[int, proctree.Stat]) -> set[int]:
+        known = {**({self._leader.pid: self._leader} if self._leader else {}), **self._tree}
+        roots = {pid for pid, row in known.items() if pid in rows and rows[pid].start == row.start}
+        return roots | {row.pid for row in rows.values() if self._is_in_group(row)}
 
     def _signal(self, rows: dict[int, proctree.Stat], roots: set[int], signum: int) -> bool:
         tree = {**{pid: rows[pid] for pid in roots if pid in rows}, **proctree.descendants(rows, roots)}

@@ -23,8 +23,6 @@ def unlock(backend: Backend, job: Job, clock: Clock, *, force: bool) -> str:
     """
     for _ in range(_TRIES):
         entry, record = _read(backend, job)
-        if record is None:
-            raise UsageError(f"{job}: there is no such job in this backend", "see: cronguard locks --all")
         if not record.is_running:
             return f"{job} is not locked (last: {record.state} on {record.node})"
         wall = clock.wall()
@@ -40,8 +38,6 @@ def forget(backend: Backend, job: Job, *, force: bool) -> str:
     """Remove the job's record, its history and its token with it; a job that runs only with `force`."""
     for _ in range(_TRIES):
         entry, record = _read(backend, job)
-        if record is None:
-            raise UsageError(f"{job}: there is no such job in this backend", "see: cronguard locks --all")
         if record.is_running and not force:
             raise HeldError(
                 f"{job} is running on {record.node} (pid {record.pid})",
@@ -52,10 +48,13 @@ def forget(backend: Backend, job: Job, *, force: bool) -> str:
     raise _too_busy(job)
 
 
-def _read(backend: Backend, job: Job) -> tuple[Entry, Record | None]:
+def _read(backend: Backend, job: Job) -> tuple[Entry, Record]:
     backend.wait(Entry(job.key, 0, b""), 0.0)
     entry = backend.read(job.key)
-    return entry, decode(entry.data, f"{job} (version {entry.version})")
+    record = decode(entry.data, f"{job} (version {entry.version})")
+    if record is None:
+        raise UsageError(f"{job}: there is no such job in this backend", "see: cronguard locks --all")
+    return entry, record
 
 
 def _revoked(job: Job, record: Record) -> str:

@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 
 from cronguard import linux
 from cronguard.clock import Clock
-from cronguard.limits import Limits
+from cronguard.limits import TIMED_OUT, Limits
 from cronguard.process import Process
 from cronguard.program import find_program
 from cronguard.signals import Signals
 from cronguard.supervisor import Supervisor
 
 _KILL_AFTER = 10.0
-TIMED_OUT = 124
 
 
 def run_plain(argv: Sequence[str], env: Mapping[str, str], limit: float | None) -> int:

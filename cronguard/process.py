@@ -65,8 +65,9 @@ class Process:
         """Return what is left, once the leader has ended: the run's own, and daemons in a session of their own.
 
         Only the topmost of each are named: as this process is the subreaper, there is none below without one
-        that is its child, though that may be a daemon now. A look at the whole table would miss one that is born while its parent ends. To look
-        at the children misses it, too, but then the list has grown when it is read again.
+        that is its child, though that may be a daemon now. A look at the whole table would miss one that is born
+        while its parent ends. To look at the children misses it, too, but then the list has grown when it is
+        read again.
 
         `except_for` are other children of this process, which do not belong to the job.
         """
