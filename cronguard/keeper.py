@@ -24,7 +24,9 @@ from cronguard.seen import Sightings
 
 _WAKE = 0.25  # seconds between two looks at the clock: timers stop in suspend
 GUARD_SILENT = 2.0  # a guard that missed four beats is frozen: the lease must not be renewed for it
-_KILLING = 60.0
+_KILLING = (
+    60.0  # seconds of SIGKILL; a node that needs longer is about to die, and nobody waits for this process
+)
 _SNAPSHOT = 2.0  # how often to note who descends from the guard, for the case that it dies
 
 

@@ -8,7 +8,7 @@ import click
 from cronguard.cli.common import open_storage, storage_options
 
 _HEADERS = ("JOB", "STATE", "NODE", "PID", "TICK", "SINCE", "UNTIL", "TOKEN")
-_WATCH = 2.0
+_WATCH = 2.0  # seconds, as watch(1): a renewal comes every ten at most
 
 
 @click.command("locks")
