@@ -12,3 +12,8 @@ def pytest_runtest_makereport(item, call):
     if report.skipped and os.environ.get("CRONGUARD_CI"):
         report.outcome, report.longrepr = "failed", f"{item.nodeid} was skipped: {report.longrepr[-1]}"
     return report
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the slow ones, which mostly wait: the quick ones then fill the gaps."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
