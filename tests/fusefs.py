@@ -4,10 +4,11 @@
         mount.faults.set(Fault("rename", "lose", errno=errno.EIO, times=1))
 
 Two mounts of one folder, with long `attr_timeout`, `entry_timeout` and `negative_timeout`, are two NFS clients
-with caches. This file is also the server: it is started as a program.
+with caches. Each has inodes of its own, and so the locks that a hung call holds in the kernel. Whoever must not hang
+uses the other mount. This file is also the server: it is started as a program.
 """
 
-import errno
+import fcntl
 import json
 import os
 import signal
@@ -16,96 +17,18 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from fnmatch import fnmatch
-from typing import NamedTuple
 
-# What is done with a call: "fail" instead of doing it; "delay" it; "hang" until the fault is taken back, then
-# do it; do it and "lose" the reply (report an error); do it and "hang-after", as if the reply never came; "kill"
-# who calls, and do it all the same.
-DOINGS = ("fail", "delay", "hang", "lose", "hang-after", "kill")
+from storage_faults import Fault, Faults
 
+__all__ = ["Fault", "Faults", "Mount", "PassThrough", "reason_not_to_mount"]
 
-class Fault(NamedTuple):
-    """What goes wrong with calls whose name and path match; with `times` so often only, after `skip` that go well."""
+# Where an error was reported at once, a server may still carry the call out when it comes to it. A file that was
+# closed meanwhile is no longer written to, so only calls that change names do so.
+LATE = ("mkdir", "rmdir", "rename", "create", "unlink", "link")
 
-    call: str
-    doing: str
-    path: str = "*"
-    errno: int = errno.EIO
-    seconds: float = 0.0
-    times: int | None = None
-    skip: int = 0
-
-
-class Faults:
-    """The faults of a mount, in a file that its server reads again when it has changed."""
-
-    def __init__(self, file):
-        self._file = file
-        self._sign = f"{file}.hung"
-        self._version = None
-        self._faults = []
-        self._counts = {}
-        self._lock = threading.Lock()
-
-    def set(self, *faults):
-        """Have these faults and no others from now on."""
-        with suppress(FileNotFoundError):
-            os.unlink(self._sign)
-        aside = f"{self._file}.{os.getpid()}"
-        with open(aside, "w", encoding="utf-8") as file:
-            json.dump(faults, file)
-        with suppress(FileNotFoundError):
-            os.unlink(f"{self._file}.hits")
-        os.replace(aside, self._file)
-
-    def hits(self):
-        """Return how many calls have matched since the faults were set, those that went well included."""
-        try:
-            return os.stat(f"{self._file}.hits").st_size
-        except FileNotFoundError:
-            return 0
-
-    def clear(self):
-        """Have no faults; what hangs goes on."""
-        self.set()
-
-    def of(self, call, path):
-        """Return the fault that hits this call, if any."""
-        with self._lock:
-            self._load()
-            hits = [f for f in self._faults if fnmatch(call, f.call) and fnmatch(path, f.path)]
-            return next((fault for fault in hits if self._counts_in(fault)), None)
-
-    def note_hang(self):
-        """Leave a sign that a call hangs."""
-        with open(self._sign, "w", encoding="utf-8"):
-            pass
-
-    def has_hung(self):
-        """Return whether a call has hung since the faults were set."""
-        return os.path.exists(self._sign)
-
-    def lasts(self, fault):
-        """Return whether the fault has not been taken back."""
-        with self._lock:
-            self._load()
-            return fault in self._faults
-
-    def _counts_in(self, fault):
-        count = self._counts[fault] = self._counts.get(fault, 0) + 1
-        with open(f"{self._file}.hits", "a", encoding="ascii") as hits:
-            hits.write(".")
-        return count > fault.skip and (fault.times is None or count <= fault.skip + fault.times)
-
-    def _load(self):
-        with suppress(FileNotFoundError):
-            found = os.stat(self._file)
-            if self._version != (found.st_ino, found.st_mtime_ns):
-                self._version = (found.st_ino, found.st_mtime_ns)
-                self._counts = {}
-                with open(self._file, encoding="utf-8") as file:
-                    self._faults = [Fault(*values) for values in json.load(file)]
+_ATTRIBUTES = {name: name for name in ("st_mode", "st_nlink", "st_uid", "st_gid", "st_size", "st_blocks")} | {
+    name: f"{name}_ns" for name in ("st_atime", "st_mtime", "st_ctime")
+}
 
 
 class Mount:
@@ -154,9 +77,10 @@ class PassThrough:
 
     use_ns = True
 
-    def __init__(self, folder, faults):
+    def __init__(self, folder, faults, *, lock_refreshes=True):
         self._folder = folder
         self._faults = faults
+        self._lock_refreshes = lock_refreshes
         for name in self.CALLS:
             setattr(self, name, self._faulty(name))
 
@@ -164,46 +88,53 @@ class PassThrough:
         work = getattr(self, f"_{name}")
 
         def call(path, *arguments):
-            fault = self._faults.of(name, path)
+            fault = self._faults.of(name, path or "")
+            done = self._folder + (path or "")
             if fault is None:
-                return work(self._folder + path, *arguments)
-            return self._with_fault(fault, lambda: work(self._folder + path, *arguments))
+                return work(done, *arguments)
+            if name == "write" and fault.doing in ("fill", "kill"):
+                arguments = _halved(*arguments)
+            return self._with_fault(fault, name, lambda: work(done, *arguments))
 
         return call
 
-    def _with_fault(self, fault, work):
-        if fault.doing == "fail":
+    def _with_fault(self, fault, name, work):
+        doing = fault.doing
+        if doing == "late" and name in LATE:
+            threading.Thread(target=self._carry_out_late, args=[fault, work], daemon=True).start()
+        if doing in ("fail", "late") or (doing == "fill" and name != "write"):
             raise OSError(fault.errno, "as told")
-        if fault.doing == "delay":
+        if doing == "delay":
             time.sleep(fault.seconds)
-        if fault.doing == "hang":
-            self._hang(fault)
-        if fault.doing == "kill":
+        if doing in ("hang", "hang-fail"):
+            self._faults.hang(fault)
+        if doing == "hang-fail":
+            raise OSError(fault.errno, "given up")
+        if doing == "kill":
             _kill_caller()
         done = work()
-        if fault.doing == "hang-after":
-            self._hang(fault)
-        if fault.doing == "lose":
-            raise OSError(fault.errno, "done, but the reply is lost")
+        if doing == "hang-after":
+            self._faults.hang(fault)
+        if doing in ("lose", "fill"):
+            raise OSError(fault.errno, "done, or half of it, but an error is reported")
         return done
 
-    def _hang(self, fault):
-        self._faults.note_hang()
-        while self._faults.lasts(fault):
-            time.sleep(0.02)
+    def _carry_out_late(self, fault, work):
+        self._faults.hang(fault)
+        with suppress(OSError):
+            work()
+        self._faults.note_landing()
 
     # fmt: off
     CALLS = (
         "getattr", "statfs", "readdir", "mkdir", "rmdir", "rename", "fsyncdir", "chmod", "chown", "utimens",
-        "create", "open", "read", "write", "truncate", "flush", "fsync", "release", "unlink",
+        "create", "open", "read", "write", "truncate", "flush", "fsync", "flock", "release", "unlink", "link",
     )
     # fmt: on
 
     def _getattr(self, path, fh=None):
         found = os.lstat(path)
-        names = [n for n in dir(found) if n.startswith("st_") and not n.endswith("_ns")]
-        times = {n: getattr(found, f"{n}_ns") for n in ("st_atime", "st_mtime", "st_ctime")}
-        return {n: getattr(found, n) for n in names} | times
+        return {name: getattr(found, field) for name, field in _ATTRIBUTES.items()}
 
     def _readdir(self, path, fh):
         return [".", "..", *os.listdir(path)]
@@ -217,6 +148,9 @@ class PassThrough:
 
     def _unlink(self, path):
         os.unlink(path)
+
+    def _link(self, new, old):
+        os.link(self._folder + old, new)
 
     def _rename(self, old, new):
         os.rename(old, self._folder + new)
@@ -250,15 +184,16 @@ class PassThrough:
     def _flush(self, path, fh):
         return 0
 
+    def _flock(self, path, fh, operation):
+        fcntl.flock(fh, operation)
+        if self._lock_refreshes:
+            _forget_cached(path[len(self._folder) :])
+
     def _fsync(self, path, datasync, fh):
-        os.fsync(fh)
+        """Keep nothing waiting: processes die here, machines do not, and a disk's fsync is most of a test's time."""
 
     def _fsyncdir(self, path, datasync, fh):
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        """The same for names."""
 
     def _release(self, path, fh):
         os.close(fh)
@@ -268,6 +203,21 @@ class PassThrough:
         return {
             name: getattr(found, name) for name in dir(found) if name.startswith("f_") and name != "f_fsid"
         }
+
+
+def _halved(data, *others):
+    return data[: len(data) // 2], *others
+
+
+def _forget_cached(path):
+    """Make the kernel ask again for what it knows of a file: an NFS client does so when it gets the file's lock."""
+    import ctypes
+
+    import mfusepy
+
+    library = mfusepy._libfuse
+    library.fuse_invalidate_path.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+    library.fuse_invalidate_path(library.fuse_get_context().contents.fuse, os.fsencode(path))
 
 
 def _kill_caller():
