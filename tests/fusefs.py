@@ -77,10 +77,10 @@ class PassThrough:
 
     use_ns = True
 
-    def __init__(self, folder, faults, *, lock_refreshes=True):
+    def __init__(self, folder, faults):
         self._folder = folder
         self._faults = faults
-        self._lock_refreshes = lock_refreshes
+        self._overdue = []  # calls that were reported as failed, and after how many more each is carried out
         for name in self.CALLS:
             setattr(self, name, self._faulty(name))
 
@@ -88,6 +88,7 @@ class PassThrough:
         work = getattr(self, f"_{name}")
 
         def call(path, *arguments):
+            self._carry_out_overdue()
             fault = self._faults.of(name, path or "")
             done = self._folder + (path or "")
             if fault is None:
@@ -100,9 +101,11 @@ class PassThrough:
 
     def _with_fault(self, fault, name, work):
         doing = fault.doing
+        if doing == "overdue" and name in LATE:
+            self._overdue.append((fault.calls, work))
         if doing == "late" and name in LATE:
             threading.Thread(target=self._carry_out_late, args=[fault, work], daemon=True).start()
-        if doing in ("fail", "late") or (doing == "fill" and name != "write"):
+        if doing in ("fail", "late", "overdue") or (doing == "fill" and name != "write"):
             raise OSError(fault.errno, "as told")
         if doing == "delay":
             time.sleep(fault.seconds)
@@ -118,6 +121,15 @@ class PassThrough:
         if doing in ("lose", "fill"):
             raise OSError(fault.errno, "done, or half of it, but an error is reported")
         return done
+
+    def _carry_out_overdue(self):
+        overdue, self._overdue = self._overdue, []
+        for calls, work in overdue:
+            if calls:
+                self._overdue.append((calls - 1, work))
+                continue
+            with suppress(OSError):
+                work()
 
     def _carry_out_late(self, fault, work):
         self._faults.hang(fault)
@@ -186,8 +198,7 @@ class PassThrough:
 
     def _flock(self, path, fh, operation):
         fcntl.flock(fh, operation)
-        if self._lock_refreshes:
-            _forget_cached(path[len(self._folder) :])
+        _forget_cached(path[len(self._folder) :])
 
     def _fsync(self, path, datasync, fh):
         """Keep nothing waiting: processes die here, machines do not, and a disk's fsync is most of a test's time."""

@@ -18,6 +18,7 @@ class Fault(NamedTuple):
     "fail"       report an error instead of doing it
     "fill"       report an error instead of doing it; half of a write is done, as on a disk that fills up
     "late"       report an error, and when the fault is taken back, do it all the same
+    "overdue"    report an error, and after some more calls, do it all the same
     "delay"      do it after some seconds
     "hang"       when the fault is taken back, do it
     "hang-fail"  when the fault is taken back, report an error
@@ -33,6 +34,7 @@ class Fault(NamedTuple):
     seconds: float = 0.0
     times: int | None = None
     skip: int = 0
+    calls: int = 0
 
 
 class Faults:

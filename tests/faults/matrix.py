@@ -8,6 +8,7 @@ import errno
 import os
 from collections import Counter
 from functools import partial
+from itertools import count
 from typing import NamedTuple
 
 from child import Child, wait_for
@@ -20,11 +21,16 @@ from cronguard.lease import Grant
 
 
 class Trouble(NamedTuple):
-    """What is done with a call; and for how many runs of others it hangs, when it does."""
+    """What is done with a call; after how many runs of others it goes on, or after how many calls of the same step."""
 
     doing: str
     errno: int
     runs: int = 0
+    calls: int = 0
+
+    @property
+    def is_late(self):
+        return self.doing in ("late", "overdue")
 
 
 TROUBLES = {
@@ -36,8 +42,10 @@ TROUBLES = {
     "hang, then EIO": Trouble("hang-fail", errno.EIO, 1),
     "hang, then done": Trouble("hang", 0, 1),
     "hang, done two runs later": Trouble("hang", 0, 2),
+    "EIO, done a call later": Trouble("overdue", errno.EIO, calls=1),
     "EIO, done two runs later": Trouble("late", errno.EIO, 2),
 }
+_NUMBERS = count()
 # The kernel waits for no answer to a release, and tells nobody of its errors.
 _CALLS = tuple(call for call in PassThrough.CALLS if call != "release")
 
@@ -98,9 +106,9 @@ class Case(NamedTuple):
 def cases(site, scheme, step, trouble, rules=Rules()):  # noqa: B008
     """Return a case for each call that the step makes when nothing goes wrong."""
     name = Case(scheme, step, trouble, "none", 0)
-    Attempt(site, name, rules).first("note", 0, "*", 0, None).end()
+    Attempt(site, name, rules).first("*", "note").end()
     made = Counter(call for call in site.faulty.faults.hits() if call in _CALLS)
-    if TROUBLES[trouble].doing == "late":
+    if TROUBLES[trouble].is_late:
         made = {call: count for call, count in made.items() if call in LATE}
     return [Case(scheme, step, trouble, call, index) for call in made for index in range(made[call])]
 
@@ -124,12 +132,13 @@ class Attempt:
         self._rules = rules
         self._clock = SharedClock()
         self._held = []
-        os.mkdir(f"{os.path.dirname(site.faulty.path)}/disk/{case}")
+        self._folder = f"{case}-{next(_NUMBERS)}"
+        os.mkdir(f"{os.path.dirname(site.faulty.path)}/disk/{self._folder}")
 
     def go(self):
-        doing, number, runs = TROUBLES[self._case.trouble]
+        doing, number, runs, calls = TROUBLES[self._case.trouble]
         faults = self._site.faulty.faults
-        first = self.first(doing, number, self._case.call, self._case.index, 1)
+        first = self.first(self._case.call, doing, errno=number, times=1, skip=self._case.index, calls=calls)
         hangs = doing.startswith("hang") and first.wait_for(faults.has_hung)
         report = None if hangs else first.end()
         others = self._others()
@@ -150,11 +159,11 @@ class Attempt:
         self._run_next(self._site.faulty, "web1", THIRD)
         return report["kind"] if report else "killed"
 
-    def first(self, doing, number, call, index, times):
+    def first(self, call, doing, **how):
         """Begin the step in a process of its own."""
         site, step, faults = self._site, STEPS[self._case.step], self._site.faulty.faults
         faults.set()  # what the last case left is no sign of this one
-        fault = Fault(call, doing, path=f"/{self._case}/*", errno=number, times=times, skip=index)
+        fault = Fault(call, doing, path=f"/{self._folder}/*", **how)
 
         def work():
             act = step(partial(self._node, site.faulty))
@@ -169,7 +178,7 @@ class Attempt:
         return Child(work)
 
     def _node(self, mount, node, tick, wait=PATIENCE):
-        share = f"{mount.path}/{self._case}"
+        share = f"{mount.path}/{self._folder}"
         return contend(self._rules, self._case.scheme, share, self._clock, node, tick, wait)
 
     def _others(self):

@@ -1,4 +1,4 @@
-"""Every call of a claim, a renewal, a settling and a takeover goes wrong once, in each of nine ways."""
+"""Every call of a claim, a renewal, a settling and a takeover goes wrong once, in each of ten ways."""
 
 import pytest
 from matrix import STEPS, TROUBLES, cases, changes_names, try_case
@@ -8,7 +8,7 @@ ROWS = [
     for scheme in ("dir", "file")
     for step in STEPS
     for trouble in TROUBLES
-    if TROUBLES[trouble].doing != "late" or changes_names(scheme, step)
+    if not TROUBLES[trouble].is_late or changes_names(scheme, step)
 ]
 
 
