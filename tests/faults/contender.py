@@ -19,6 +19,8 @@ from cronguard.timing import Timing, takeover_after
 
 JOB = Job.of("faults", "job")
 TTL = 30.0
+START = 1000.0  # on all boot clocks
+RUN_FOR = Timing.of(TTL, None).run_for
 PATIENCE = 3 * takeover_after(TTL)
 FIRST = Tick.of(time.time())
 SECOND, THIRD = Tick(FIRST.epoch + 60), Tick(FIRST.epoch + 120)
@@ -38,7 +40,7 @@ class SharedClock:
         return FIRST.epoch + 1.0 + self._pass(0.0)
 
     def boot(self):
-        return 1000.0 + self._pass(self.LOOK)
+        return START + self._pass(self.LOOK)
 
     def sleep(self, seconds):
         self._pass(seconds + self.LATE)

@@ -4,7 +4,6 @@ The step is done in a process of its own. The other nodes use a mount of their o
 work while the call hangs, as other machines would. Time passes only when somebody waits.
 """
 
-import errno
 import os
 from collections import Counter
 from functools import partial
@@ -12,71 +11,19 @@ from itertools import count
 from typing import NamedTuple
 
 from child import Child, wait_for
-from contender import FIRST, PATIENCE, SECOND, THIRD, Rules, SharedClock, contend
-from fusefs import LATE, Fault, PassThrough
+from contender import FIRST, PATIENCE, RUN_FOR, SECOND, START, THIRD, Rules, SharedClock, contend
+from passthrough import LATE, PassThrough
+from steps import STEPS
+from storage_faults import Fault
+from troubles import TROUBLES
 
 from cronguard.claim import Skip
 from cronguard.errors import CronguardError
 from cronguard.lease import Grant
 
-
-class Trouble(NamedTuple):
-    """What is done with a call; after how many runs of others it goes on, or after how many calls of the same step."""
-
-    doing: str
-    errno: int
-    runs: int = 0
-    calls: int = 0
-
-    @property
-    def is_late(self):
-        return self.doing in ("late", "overdue")
-
-
-TROUBLES = {
-    "EIO": Trouble("fail", errno.EIO),
-    "ESTALE": Trouble("fail", errno.ESTALE),
-    "ENOSPC": Trouble("fill", errno.ENOSPC),
-    "EEXIST after success": Trouble("lose", errno.EEXIST),
-    "SIGKILL": Trouble("kill", 0),
-    "hang, then EIO": Trouble("hang-fail", errno.EIO, 1),
-    "hang, then done": Trouble("hang", 0, 1),
-    "hang, done two runs later": Trouble("hang", 0, 2),
-    "EIO, done a call later": Trouble("overdue", errno.EIO, calls=1),
-    "EIO, done two runs later": Trouble("late", errno.EIO, 2),
-}
 _NUMBERS = count()
 # The kernel waits for no answer to a release, and tells nobody of its errors.
 _CALLS = tuple(call for call in PassThrough.CALLS if call != "release")
-
-
-def claim(node):
-    return node("web1", FIRST, wait=0.0).acquire
-
-
-def renewal(node):
-    held = node("web1", FIRST)
-    held.acquire()
-    return held.renew
-
-
-def settling(node):
-    held = node("web1", FIRST)
-    held.acquire()
-    return lambda: held.settle("done", 0, 0.0)
-
-
-def takeover(node):
-    node("web0", FIRST).acquire()
-    return node("web1", FIRST).acquire
-
-
-STEPS = {"claim": claim, "renewal": renewal, "settling": settling, "takeover": takeover}
-
-
-def changes_names(scheme, step):
-    """Return whether the step makes, moves or removes anything: a lock file that is there stays where it is."""
-    return scheme == "dir" or step == "claim"
 
 
 class ViolationError(AssertionError):
@@ -229,6 +176,14 @@ class Attempt:
     def _check_holders(self, report):
         ran = [node for node, _, _ in self._held]
         kind = report["kind"] if report else "killed"
+        granted = [since for _, since, _ in self._held]
+        if self._case.step == "takeover" and kind == "Grant":
+            granted.append(report["since"])
+        if (
+            self._case.step in ("renewal", "takeover")
+            and min(granted, default=START + RUN_FOR) < START + RUN_FOR
+        ):
+            raise ViolationError("a lease was taken over before its time")
         if kind == "settled True" and "web2" in ran:
             raise ViolationError("the tick ran again after its success")
         if kind == "Grant":

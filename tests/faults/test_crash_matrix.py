@@ -1,7 +1,9 @@
 """Every call of a claim, a renewal, a settling and a takeover goes wrong once, in each of ten ways."""
 
 import pytest
-from matrix import STEPS, TROUBLES, cases, changes_names, try_case
+from matrix import cases, try_case
+from steps import STEPS, changes_names
+from troubles import TROUBLES
 
 ROWS = [
     (scheme, step, trouble)
