@@ -57,4 +57,5 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.write_line(
             f"crash matrix: {scheme}: {step}: {outcomes.total()} cases, {dict(outcomes)}"
         )
-    terminalreporter.write_line(f"crash matrix: {len(tried)} cases without a violation")
+    if tried:
+        terminalreporter.write_line(f"crash matrix: {len(tried)} cases without a violation")
