@@ -9,7 +9,7 @@ import signal
 import threading
 from contextlib import suppress
 
-from cronguard.backend import Backend, open_backend
+from cronguard.backend import Backend, Terms, open_backend
 from cronguard.claim import Skip
 from cronguard.clock import Clock
 from cronguard.errand import Errand
@@ -52,7 +52,8 @@ class Keeper:
 
     def _keep(self) -> None:
         self._gate.enter()
-        backend = open_backend(self._errand.url, self._clock, self._errand.state)
+        terms = Terms(self._errand.backend_timeout, self._warn)
+        backend = open_backend(self._errand.url, self._clock, self._errand.state, terms)
         self._lease = self._make_lease(backend)
         answer = self._lease.resume() if self._errand.is_resumed else self._lease.acquire()
         if isinstance(answer, Skip):
@@ -66,6 +67,9 @@ class Keeper:
         sightings = Sightings(self._errand.state, self._errand.url, ask.boot, self._clock)
         slice_ = min(5.0, self._errand.backend_timeout / 2)
         return Lease(backend, ask, self._clock, sightings, self._answered, slice_)
+
+    def _warn(self, text: str) -> None:
+        self._link.send("warned", text=text)
 
     def _answered(self) -> None:
         self._gate.leave()

@@ -3,7 +3,7 @@ import tempfile
 
 import pytest
 from faulty_port import Port
-from stores import KEY, STORES, Directory, File
+from stores import KEY, STORES, Directory, File, make_store
 
 from cronguard.backends.localport import LocalPort
 from cronguard.backends.versioned import VersionedBackend
@@ -18,8 +18,8 @@ def place():
 
 
 @pytest.fixture(params=STORES)
-def store(request, place):
-    return STORES[request.param](place)
+def store(request, place, monkeypatch):
+    return make_store(request.param, place, monkeypatch)
 
 
 @pytest.fixture(params=["dir", "file"])

@@ -4,6 +4,9 @@ import os
 import threading
 import time
 
+import pytest
+import sshd
+
 from cronguard.backend import open_backend
 from cronguard.backends.memory import MemoryBackend
 from cronguard.statedir import StateDir
@@ -43,6 +46,7 @@ class Memory:
     """Threads of one process."""
 
     def __init__(self, folder):
+        self.env = {}  # what a process needs to reach it
         self._backend = MemoryBackend()
 
     def open(self, node="web1"):
@@ -58,6 +62,7 @@ class Shared:
     scheme = ""
 
     def __init__(self, folder):
+        self.env = {}
         self.root = f"{folder}/share"
         self.url = f"{self.scheme}:{self.root}"
         self.clock = PollClock()
@@ -82,4 +87,25 @@ class File(Shared):
     scheme = "file"
 
 
-STORES = {"memory": Memory, "dir": Directory, "file": File}
+class Ssh(Shared):
+    """A directory of this machine, reached through an sshd of the tests'."""
+
+    scheme = "ssh"
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        host = sshd.shared_host()
+        self.url, self.env = host.url(self.root), host.env
+
+
+STORES = {"memory": Memory, "dir": Directory, "file": File, "ssh": Ssh}
+
+
+def make_store(name, folder, monkeypatch):
+    """Make a store, and this process one that can reach it."""
+    if name == "ssh" and (reason := sshd.reason_not_to_start()):
+        (pytest.fail if os.environ.get("CRONGUARD_CI") == "1" else pytest.skip)(reason)
+    store = STORES[name](folder)
+    for variable, value in store.env.items():
+        monkeypatch.setenv(variable, value)
+    return store

@@ -14,7 +14,7 @@ import threading
 import pytest
 from fuzz_checks import chain_faults, hold_faults, read_attempts, read_holds
 from fuzz_worker import JOB, KEY, WORK, Hasty, Log
-from stores import STORES
+from stores import STORES, make_store
 
 from cronguard.record import decode
 
@@ -74,13 +74,13 @@ def _environment():
 
 
 @pytest.fixture(params=STORES)
-def fuzz(request, place):
-    return Fuzz(STORES[request.param](place), place)
+def fuzz(request, place, monkeypatch):
+    return Fuzz(make_store(request.param, place, monkeypatch), place)
 
 
-@pytest.fixture(params=["dir", "file"])
-def shared_fuzz(request, place):
-    return Fuzz(STORES[request.param](place), place)
+@pytest.fixture(params=["dir", "file", "ssh"])
+def shared_fuzz(request, place, monkeypatch):
+    return Fuzz(make_store(request.param, place, monkeypatch), place)
 
 
 def test_swaps_from_many_at_once_make_one_chain(fuzz):
