@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+import pytest
 from processes import wait_until
 
 SSHD = "/usr/sbin/sshd"
@@ -19,15 +20,19 @@ TYPES = ("ed25519", "ecdsa", "rsa")
 STOCK = "MaxStartups 10:30:100\nUsePAM no\nSubsystem sftp internal-sftp\n"
 
 
-def reason_not_to_start():
-    return "" if os.path.exists(SSHD) and shutil.which("ssh-keygen") else "needs openssh-server"
+def require():
+    """Skip a test where there is no sshd; under CI, fail."""
+    if not os.path.exists(SSHD) or not shutil.which("ssh-keygen"):
+        (pytest.fail if os.environ.get("CRONGUARD_CI") == "1" else pytest.skip)("needs openssh-server")
 
 
 class Sshd:
     """One server. `home` has a key that it accepts and a known_hosts that names it."""
 
-    def __init__(self, folder, config=STOCK, user=None):
+    def __init__(self, folder, config=STOCK, user=None, wrapped_by=()):
+        """`wrapped_by` is a command that becomes the server."""
         self.folder = Path(folder)
+        self._wrapped_by = wrapped_by
         self.home = self.folder / "home"
         self.user = user or os.popen("id -un").read().strip()
         self.config = config
@@ -37,8 +42,8 @@ class Sshd:
         keygen(self.key)
         self.authorized = self.folder / "authorized_keys"
         self.authorized.write_text(self.key.with_suffix(".pub").read_text())
-        for type_ in TYPES:
-            keygen(self.folder / f"host_{type_}", type_)
+        shutil.copytree(host_keys(), self.folder, dirs_exist_ok=True)
+        self.folder.chmod(0o755)  # an account's keys are read by the account
         self.know()
         self._process = None
 
@@ -69,25 +74,29 @@ class Sshd:
         file.write_text(self._whole_config())
         with (self.folder / "log").open("a") as log:
             self._process = subprocess.Popen(
-                [SSHD, "-D", "-e", "-f", file], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                [*self._wrapped_by, SSHD, "-D", "-e", "-f", file],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
             )
         wait_until(self._listens, "sshd")
         return self
 
     def stop(self):
         """End it as a cut of the power would: all of its sessions at once."""
-        for pid in self.tree():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
         self._process.wait()
 
     def freeze(self):
-        for pid in self.tree():
-            os.kill(pid, signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def thaw(self):
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, signum):
         for pid in self.tree():
-            os.kill(pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signum)
 
     def tree(self):
         """Return the server and all below it, the server first."""
@@ -118,6 +127,7 @@ class Sshd:
         own = [
             f"Port {self.port}",
             "ListenAddress 127.0.0.1",
+            "ListenAddress ::1",
             "PidFile none",
             f"AuthorizedKeysFile {self.authorized}",
             "StrictModes no",  # the keys lie in a folder of a test's
@@ -134,6 +144,16 @@ def keygen(path, type_="ed25519", passphrase=""):
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
+
+
+@cache
+def host_keys():
+    """Return a folder with keys for hosts: they are made once, because a good one takes a second."""
+    folder = tempfile.mkdtemp(prefix="cronguard-keys-")
+    atexit.register(shutil.rmtree, folder)
+    for type_ in TYPES:
+        keygen(f"{folder}/host_{type_}", type_)
+    return folder
 
 
 @cache

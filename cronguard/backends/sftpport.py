@@ -101,10 +101,11 @@ class SftpPort:
     def again(self, act: Callable[[], T]) -> T:
         """Return what `act` does, and do it again whenever it loses the connection, until patience is over."""
         while True:
+            began = self._clock.boot()
             try:
                 return act()
             except ConnectionError as error:
-                self._pause(error)
+                self._pause(error, began)
 
     def _do(self, act: Callable[[Sftp], T]) -> T:
         return self.again(lambda: self._once(act))
@@ -122,15 +123,15 @@ class SftpPort:
         self._failures = 0
         return answer
 
-    def _pause(self, error: ConnectionError) -> None:
-        """Wait before the next attempt; raises BackendError when there is no time for one."""
+    def _pause(self, error: ConnectionError, began: float) -> None:
+        """Wait before the next attempt; raises BackendError when there is no time for one that takes as long."""
         now = self._clock.boot()
         if not self._failures:
-            self._silent_since = now
+            self._silent_since = began
         self._failures += 1
         dice = int.from_bytes(os.urandom(2), "big") / 65536
         pause = (_LEAST_PAUSE + dice * (_MOST_PAUSE - _LEAST_PAUSE)) * self._failures
-        if now + pause - self._silent_since > self._patience:
+        if now + pause + (now - began) > self._silent_since + self._patience:
             raise BackendError(
                 str(error), "see whether the lock host is up, is reachable, and runs sshd (ssh -v)"
             ) from error

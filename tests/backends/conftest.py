@@ -2,6 +2,7 @@ import os
 import tempfile
 
 import pytest
+import sshd
 from faulty_port import Port
 from stores import KEY, STORES, Directory, File, make_store
 
@@ -68,3 +69,11 @@ def lock_files(file):
 def path(file):
     """The lock file of KEY."""
     return f"{file.root}/file-v1/{KEY}.lock"
+
+
+@pytest.fixture
+def lock_host(tmp_path):
+    """An sshd of the test's own."""
+    sshd.require()
+    with sshd.Sshd(tmp_path / "lock-host") as host:
+        yield host
