@@ -21,6 +21,8 @@ from cronguard.mailbox import Mailbox
 from cronguard.seen import Sightings
 from cronguard.watchdog import Watchdog
 
+_CONNECTING = 10.0  # seconds: three steps of three, where a good host takes a tenth
+
 
 class CancelledError(Exception):
     """The guard was told to end before anything was claimed."""
@@ -52,8 +54,7 @@ class Keeper:
 
     def _keep(self) -> None:
         self._gate.enter()
-        terms = Terms(self._errand.backend_timeout, self._warn)
-        backend = open_backend(self._errand.url, self._clock, self._errand.state, terms)
+        backend = open_backend(self._errand.url, self._clock, self._errand.state, self._terms())
         self._lease = self._make_lease(backend)
         answer = self._lease.resume() if self._errand.is_resumed else self._lease.acquire()
         if isinstance(answer, Skip):
@@ -67,6 +68,11 @@ class Keeper:
         sightings = Sightings(self._errand.state, self._errand.url, ask.boot, self._clock)
         slice_ = min(5.0, self._errand.backend_timeout / 2)
         return Lease(backend, ask, self._clock, sightings, self._answered, slice_)
+
+    def _terms(self) -> Terms:
+        """What comes when the lease is over comes too late; but a short lease must not keep one from connecting."""
+        useful = max(_CONNECTING, self._errand.ask.timing.run_for)
+        return Terms(min(self._errand.backend_timeout, useful), self._warn)
 
     def _warn(self, text: str) -> None:
         self._link.send("warned", text=text)

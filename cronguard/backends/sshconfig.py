@@ -66,6 +66,10 @@ def _route(address: Address, config: "SSHConfig | None", seen: list[str]) -> lis
             f"{_FILE}: ProxyCommand, for {address.host}, is not supported: its end cannot be told from the host's",
             "write ProxyJump, or ProxyCommand none",
         )
+    if "include" in options:
+        raise ConfigError(
+            f"{_FILE}: Include, for {address.host}, is not supported", "copy what it includes into it"
+        )
     jumps = [jump.strip() for jump in options.get("proxyjump", "none").split(",")]
     host = _host(address, options)
     if jumps == ["none"]:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 # Seconds. A lost SYN is sent again after one and after three, and a host that is up answers one of the three.
 _CONNECT = 5.0
-# A host so busy that it takes longer for one step cannot keep a lease either; and after a first attempt that comes to
-# nothing there must be time for another within the 30 s that a backend may be silent.
+# An fsync of a host that makes its backups can take seconds. But after an answer that does not come there must be time
+# for another connection, within the 30 s that a backend may be silent, or within a shorter lease: a third of it.
 _STEP = 10.0
 # A heartbeat says at least every ten seconds that we are there; this is for a longer silence, as of one who waits.
 _KEEPALIVE = 15
@@ -44,7 +44,7 @@ class Dialer:
     def __init__(self, address: Address, state: StateDir, clock: Clock, terms: Terms) -> None:
         self._address, self._state, self._clock = address, state, clock
         self._warn_now = terms.warn
-        self._limit = min(_STEP, terms.patience / 2)
+        self._limit = min(_STEP, terms.patience / 3)
 
     def connect(self) -> Sftp:
         """Return a new SFTP session.

@@ -289,6 +289,7 @@ def test_every_host_on_the_way_must_be_known(login, lock_host):
 @pytest.mark.parametrize(("lines", "told"), [
     (["Host *", "ProxyJump 127.0.0.1"], "has no end"), (["ProxyCommand nc %h %p"], "ProxyCommand"), (["Port x"], "Port x"),
     (["Match exec true", "User x"], "Match exec"), (["nonsense"], "nonsense"),
+        (["Include more"], "Include"),
 ])  # fmt: skip
 def test_what_is_not_understood_in_the_configuration_is_refused_with_a_reason(login, lock_host, lines, told):
     login.write("config", *lines)

@@ -55,6 +55,39 @@ def test_the_guard_has_one_thread_and_nothing_of_the_library(cluster, lines):
     assert run.end().status == 0
 
 
+def test_a_key_that_others_can_read_is_told_and_the_command_runs(cluster, host, lines):
+    host.key.chmod(0o644)
+    told = lines("--every-run", "-c", "true").end()
+    assert (told.status, told.err) == (
+        0, f"cronguard: the private key {host.key} can be read by others: chmod 600 {host.key}\n"
+    )  # fmt: skip
+    assert lines("--every-run", "-c", "true").end().err == ""
+
+
+def test_an_unknown_host_is_told_with_the_line_to_add_and_nothing_runs(cluster, host, lines):
+    host.know("")
+    done = lines("--if-unavailable", "run", "-c", "touch ran").end()
+    assert done.status == 78
+    assert f"add to {host.home}/.ssh/known_hosts: [127.0.0.1]:{host.port} {host.host_key()}" in done.err
+    assert len(done.err.splitlines()) == 2
+    assert not (cluster.root / "ran").exists()
+
+
+def test_the_commands_that_look_reach_the_lock_host_too(cluster, host, lines):
+    assert lines("-c", "true").end().status == 0
+    command = [sys.executable, "-m", "cronguard", "locks", "--all", "--backend", host.url(cluster.share)]
+    words = dict(env=cluster.env(**host.env), cwd=cluster.root, capture_output=True, text=True)
+    shown = subprocess.run(command, check=False, **words)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "default/job" in shown.stdout
+    host.stop()
+    refused = subprocess.run([*command, "--backend-timeout", "1"], check=False, **words)
+    host.start()
+    assert refused.returncode == 69
+    assert refused.stderr.startswith("cronguard: 127.0.0.1, port")
+    assert len(refused.stderr.splitlines()) == 2
+
+
 def test_a_claim_on_a_frozen_host_fails_in_time_and_the_next_one_runs(cluster, host, lines):
     host.freeze()
     done = lines("--tick", tick(1), "--backend-timeout", "6", "-c", "touch ran").end()
