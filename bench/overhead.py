@@ -8,6 +8,7 @@ in milliseconds, peak memory of the largest process in MiB, and the ratio of the
 
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -55,9 +56,14 @@ def _contenders(folder: str) -> dict[str, tuple[list[str], int]]:
     }
     if flock := shutil.which("flock"):
         lines["flock -n"] = ([flock, "-n", f"{folder}/lock", "true"], 0)
-    if etcdctl := shutil.which("etcdctl"):
+    if (etcdctl := shutil.which("etcdctl")) and _answers([etcdctl, "--command-timeout=1s", "get", "bench"]):
         lines["etcdctl lock"] = ([etcdctl, "lock", "bench-{n}", "true"], 0)
     return lines
+
+
+def _answers(argv: list[str]) -> bool:
+    """Return whether a program that may be there without its server does what it is asked for."""
+    return subprocess.run(argv, capture_output=True, check=False).returncode == 0
 
 
 def _lock_host(folder: str):

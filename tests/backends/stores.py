@@ -74,6 +74,9 @@ class Shared:
     def open(self, node="web1"):
         return open_backend(self.url, self.clock, self.state(node))
 
+    def url_for(self, writer):
+        return self.url
+
     def during_wait(self, act):
         self.clock.meanwhile.append(act)
 
@@ -97,14 +100,21 @@ class Ssh(Shared):
         self.url, self.env = host.url(self.root), host.env
 
 
+class Mixed(Ssh):
+    """The same directory, mounted by some and reached by SSH by others."""
+
+    def url_for(self, writer):
+        return self.url if sum(writer.encode()) % 2 else f"dir:{self.root}"
+
+
 STORES = {"memory": Memory, "dir": Directory, "file": File, "ssh": Ssh}
 
 
 def make_store(name, folder, monkeypatch):
     """Make a store, and this process one that can reach it."""
-    if name == "ssh":
+    if name in ("ssh", "mixed"):
         sshd.require()
-    store = STORES[name](folder)
+    store = (STORES | {"mixed": Mixed})[name](folder)
     for variable, value in store.env.items():
         monkeypatch.setenv(variable, value)
     return store

@@ -31,7 +31,8 @@ class Fuzz:
         self.store.clock = Hasty()
 
     def start(self, work, writer, count):
-        command = [sys.executable, WORKER, work, self.store.url, self.folder, writer, str(count)]
+        url = self.store.url_for(writer)
+        command = [sys.executable, WORKER, work, url, self.folder, writer, str(count)]
         return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment())
 
     def processes(self, work, count):
@@ -73,12 +74,12 @@ def _environment():
     return {**os.environ, "PYTHONPATH": root}
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=[*STORES, "mixed"])
 def fuzz(request, place, monkeypatch):
     return Fuzz(make_store(request.param, place, monkeypatch), place)
 
 
-@pytest.fixture(params=["dir", "file", "ssh"])
+@pytest.fixture(params=["dir", "file", "mixed"])
 def shared_fuzz(request, place, monkeypatch):
     return Fuzz(make_store(request.param, place, monkeypatch), place)
 
