@@ -93,7 +93,7 @@ def messages(rig, direction, step):
             return
 
 
-@pytest.mark.parametrize(("direction", "is_late", "step"), [(UP, False, 1), (DOWN, False, 2), (UP, True, 2)])
+@pytest.mark.parametrize(("direction", "is_late", "step"), [(UP, False, 2), (DOWN, False, 3), (UP, True, 3)])
 def test_a_run_goes_on_whichever_message_is_cut(rig, direction, is_late, step):
     for number in messages(rig, direction, EVERY or step):
         rig.proxy.reset((direction, number), is_late=is_late)
@@ -107,7 +107,7 @@ def test_a_run_goes_on_whichever_message_is_cut(rig, direction, is_late, step):
     assert all(os.listdir(version) == ["record.json"] for version in rig.versions())
 
 
-@pytest.mark.parametrize(("direction", "is_late", "step"), [(UP, False, 3), (DOWN, False, 5), (UP, True, 3)])
+@pytest.mark.parametrize(("direction", "is_late", "step"), [(UP, False, 5), (DOWN, False, 7), (UP, True, 4)])
 def test_a_run_that_is_cut_off_for_good_leaves_a_store_that_others_go_on_with(rig, direction, is_late, step):
     """What it last sent may come late, too; nobody gets the lease while the one cut off could have it."""
     for number in messages(rig, direction, EVERY or step):
