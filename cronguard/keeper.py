@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from cronguard import proctree
+from cronguard.advice import Advice
 from cronguard.backend import Backend, open_backend
 from cronguard.claim import Skip
 from cronguard.clock import Clock
@@ -62,6 +63,7 @@ class Keeper:
         self._lease = self._make_lease(backend)
         answer = self._lease.resume() if self._errand.is_resumed else self._lease.acquire()
         if isinstance(answer, Skip):
+            self._advice.leave()
             self._link.send("skipped", reason=answer.reason, detail=answer.detail)
             return
         self._tell(answer)
@@ -71,7 +73,8 @@ class Keeper:
         ask = self._errand.ask
         sightings = Sightings(self._errand.state, self._errand.url, ask.boot, self._clock)
         slice_ = min(5.0, self._errand.backend_timeout / 2)
-        return Lease(backend, ask, self._clock, sightings, self._answered, slice_)
+        self._advice = Advice(backend, ask, self._errand.strategy, self._clock, self._answered)
+        return Lease(backend, ask, self._clock, sightings, self._answered, slice_, self._advice)
 
     def _answered(self) -> None:
         self._gate.leave()

@@ -6,6 +6,7 @@ from cronguard.claim import Skip
 from cronguard.errors import BackendError, CronguardError
 from cronguard.keeper import GUARD_SILENT
 from cronguard.lease import Grant
+from cronguard.turns import Turn
 
 from .connection import Connection
 from .node import ThreadClock
@@ -70,7 +71,7 @@ class Keeper:
         slice_ = min(5.0, self.world.schedule.job.backend_timeout / 2)
         answered = lambda: self._send("answered", None)  # noqa: E731
         self._lease = self.world.rules.lease(
-            connection, self.guard.run.ask, clock, sightings, answered, slice_
+            connection, self.guard.run.ask, clock, sightings, answered, slice_, self._advise
         )
         if self._is_resumed:
             self.world.strike(self.guard.run, "resuming")
@@ -80,6 +81,9 @@ class Keeper:
         else:
             self._tell(answer)
             self._renew_until_told(answer)
+
+    def _advise(self, record, *, is_free):
+        return Turn(self.guard.run.head_start, "a head start for others")
 
     def _renew_until_told(self, answer):
         heartbeat = self._timing.heartbeat

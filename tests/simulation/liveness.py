@@ -52,9 +52,7 @@ def lost_ticks(world):
 def delays(world):
     """Yield the runs that asked for longer than their wait, head start, a takeover and the slack."""
     for run in world.runs:
-        most = (
-            run.ask.wait + run.ask.head_start + takeover_after(run.ask.timing.ttl) + _LONGEST_WATCH + _SLACK
-        )
+        most = run.ask.wait + run.head_start + takeover_after(run.ask.timing.ttl) + _LONGEST_WATCH + _SLACK
         if (
             run.answer is not None
             and not run.had_trouble(run.answered_at)

@@ -77,7 +77,7 @@ class World:
 
     def _cron(self, node, plan):
         if node.is_up and not node.is_stopped:
-            run = Run(self, node, self._ask(node, plan))
+            run = Run(self, node, self._ask(node, plan), plan.head_start)
             self.runs.append(run)
             run.note(f"begins for {run.ask.tick.label}")
             Guard(self, run)
@@ -97,5 +97,4 @@ class World:
             retry=self.schedule.job.retry,
             every_run=self.rules.every_run,
             wait=plan.wait,
-            head_start=plan.head_start,
         )
