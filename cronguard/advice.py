@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from cronguard.backend import Backend, Entry
-from cronguard.claim import Ask
+from cronguard.claim import Ask, Claim, Skip, Verdict
 from cronguard.clock import Clock
 from cronguard.errors import BackendError
 from cronguard.record import Record
@@ -42,10 +42,14 @@ class Advice:
         self._queue: Queueing | None = None
         self._line: WaitingLine | None = None
 
-    def __call__(self, record: Record | None, *, is_free: bool) -> Turn:
-        """Return whose turn it is; only a free lease is worth asking for, except for those who stand in line."""
-        wait = self._in_line(record, is_free=is_free) if self._strategy.is_fair else _FREE
-        if not is_free:
+    def __call__(self, record: Record | None, verdict: Verdict) -> Turn:
+        """Return whose turn it is, when the lease is free; when it is not, only take a place in the queues."""
+        is_free = isinstance(verdict, Claim)
+        if not (is_free or self._strategy.is_fair or self._strategy.name == "round-robin"):
+            return _FREE
+        stands = self._strategy.is_fair and not isinstance(verdict, Skip)
+        wait = self._in_line(record, is_free=is_free) if stands else _FREE
+        if not is_free and (self._strategy.name != "round-robin" or self._queue):
             return wait
         own = self._beat_of(self._ask.node)
         if own and (pause := own.paused(self._clock.wall())):

@@ -18,7 +18,7 @@ def explain(backend: Backend, errand: Errand, clock: Clock) -> tuple[bool, str]:
     backend.wait(Entry(ask.job.key, 0, b""), 0.0)
     record = decode(backend.read(ask.job.key).data, str(ask.job))
     verdict = decide(record, ask, 0.0)
-    turn = Advice(backend, ask, errand.strategy, clock, is_look=True)(record, is_free=True)
+    turn = Advice(backend, ask, errand.strategy, clock, is_look=True)(record, Claim(1))
     told = f"turn: {_when(turn)}{_unknown(backend, errand, clock, turn)}; "
     tick = f"tick {ask.tick.label}"
     if isinstance(verdict, Skip):

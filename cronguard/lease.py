@@ -11,6 +11,8 @@ from cronguard.record import Record, decode, encode
 from cronguard.seen import Sightings
 from cronguard.turns import Turn
 
+Advise = Callable[[Record | None, Claim | Watch | Skip], Turn]
+
 
 class Grant(NamedTuple):
     """The right to run until `deadline` (boot time), when the command must be told to stop."""
@@ -43,7 +45,7 @@ class Lease:
         sightings: Sightings,
         answered: Callable[[], None] = lambda: None,
         slice_: float = 5.0,
-        advise: Callable[..., Turn] = lambda *_, **__: Turn(0.0, "no strategy"),
+        advise: Advise = lambda *_: Turn(0.0, "no strategy"),
     ) -> None:
         self._backend = backend
         self._ask = ask
@@ -153,11 +155,8 @@ class Lease:
         self, verdict: Claim | Watch | Skip, record: Record | None, began: float
     ) -> Claim | Watch | Skip:
         """Leave a free lease to others for as long as the strategy says, which is asked again each time."""
-        if isinstance(verdict, Skip):
-            return verdict
-        is_free = isinstance(verdict, Claim)
-        turn = self._advise(record, is_free=is_free)
-        if not is_free:
+        turn = self._advise(record, verdict)
+        if not isinstance(verdict, Claim):
             return verdict
         if turn.head_start is None:
             return Skip(turn.word, turn.reason, is_final=False)

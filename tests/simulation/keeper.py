@@ -82,7 +82,7 @@ class Keeper:
             self._tell(answer)
             self._renew_until_told(answer)
 
-    def _advise(self, record, *, is_free):
+    def _advise(self, record, verdict):
         return Turn(self.guard.run.head_start, "a head start for others")
 
     def _renew_until_told(self, answer):

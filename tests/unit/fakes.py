@@ -171,4 +171,4 @@ def lease(store, state=None, **changes):
 
 def advised(head_start, reason="for the test", word="not-its-turn"):
     """A strategy that always says the same."""
-    return lambda record, *, is_free: Turn(head_start, reason, word)
+    return lambda record, verdict: Turn(head_start, reason, word)

@@ -4,12 +4,14 @@ from fakes import EARLIER, JOB, TICK, Store, ask, ended, fail, lease, record
 from cronguard import beat as beats
 from cronguard.advice import Advice
 from cronguard.beat import Beat, Opinion, Pause, beat_key
+from cronguard.claim import Claim, Skip, Watch
 from cronguard.lease import Grant
 from cronguard.rotation import decode as decode_queue
 from cronguard.rotation import queue_key
 from cronguard.tick import Tick
 from cronguard.turns import Strategy
 
+FREE, HELD, OVER = Claim(1), Watch(30.0), Skip("already-ran", "")
 STANDBY = Strategy("standby", "web1", ("web2", "web1", "web3"))
 ROBIN = Strategy("round-robin", "web1")
 
@@ -29,7 +31,7 @@ def advice(store, strategy=Strategy(me="web1"), is_look=False, **asking):  # noq
 
 
 def start(store, strategy=Strategy(me="web1"), record=None, **asking):  # noqa: B008 - immutable
-    return advice(store, strategy, **asking)(record, is_free=True).head_start
+    return advice(store, strategy, **asking)(record, FREE).head_start
 
 
 def queue(store):
@@ -41,9 +43,9 @@ def test_preemption_reads_one_entry_of_a_free_lease_and_none_of_a_held_one(store
     original = store.read
     store.read = lambda key: read.append(key) or original(key)
     preempt = advice(store)
-    preempt(record(), is_free=False)
+    preempt(record(), HELD)
     assert read == []
-    assert preempt(None, is_free=True).head_start == 0
+    assert preempt(None, FREE).head_start == 0
     assert read == ["node/cluster/web1"]
 
 
@@ -52,7 +54,7 @@ def test_preemption_reads_one_entry_of_a_free_lease_and_none_of_a_held_one(store
 ])  # fmt: skip
 def test_a_paused_node_has_no_turn_in_any_strategy(store, strategy):
     beat(store, pause=Pause(0.0, None, "reboot", "root@web2"))
-    turn = advice(store, strategy)(None, is_free=True)
+    turn = advice(store, strategy)(None, FREE)
     assert (turn.head_start, turn.word, turn.reason) == (None, "paused", "web1 is paused: reboot")
 
 
@@ -116,6 +118,19 @@ def test_who_comes_first_is_the_head_and_who_comes_next_is_behind_it(store):
     assert queue(store).nodes == ("web1", "web2")
 
 
+def test_who_always_comes_too_late_for_a_short_job_joins_the_queue_all_the_same(store):
+    """Else the node with the fastest clock would be alone in the queue, and its head, for ever."""
+    start(store, ROBIN)
+    advice(store, ROBIN._replace(me="web2"), node="web2")(ended(node="web1"), OVER)
+    assert queue(store).nodes == ("web1", "web2")
+
+
+def test_who_is_paused_joins_no_queue(store):
+    beat(store, pause=Pause(0.0, None, "", "root@web2"))
+    advice(store, ROBIN)(record(), HELD)
+    assert queue(store) is None
+
+
 def test_the_head_goes_to_the_tail_when_it_has_claimed(store):
     for node in ("web1", "web2", "web3"):
         start(store, ROBIN._replace(me=node), node=node)
@@ -150,16 +165,16 @@ def test_a_strict_queue_leaves_its_turn_to_the_head_until_that_has_missed_three(
 
 
 def test_a_look_changes_nothing(store):
-    turn = advice(store, ROBIN, is_look=True)(None, is_free=True)
+    turn = advice(store, ROBIN, is_look=True)(None, FREE)
     assert turn.head_start == 0 and queue(store) is None
     start(store, ROBIN._replace(me="web2"), node="web2")
-    assert advice(store, ROBIN, is_look=True)(None, is_free=True).head_start == 15
+    assert advice(store, ROBIN, is_look=True)(None, FREE).head_start == 15
     assert store.writes == 1
 
 
 def test_waiting_in_line_and_a_strategy_are_both_waited_for(store):
     strategy = STANDBY._replace(is_fair=True)
-    advice(store, strategy, run="run-z", wait=5.0)(record(), is_free=False)
+    advice(store, strategy, run="run-z", wait=5.0)(record(), HELD)
     assert start(store, strategy, wait=5.0) == 15
     assert start(store, strategy, wait=600.0, run="run-y") == 600
 
@@ -178,10 +193,10 @@ def test_the_fair_line_runs_one_after_another_and_nobody_is_lost(clock):
     order = []
     lines = {run: advice(store, fair, run=run, **every) for run in ("run-1", "run-2", "run-3")}
     for one in lines.values():
-        one(record(), is_free=False)
+        one(record(), HELD)
     last = record()
     while lines:
-        ready = [run for run, one in lines.items() if one(last, is_free=True).head_start == 0]
+        ready = [run for run, one in lines.items() if one(last, FREE).head_start == 0]
         assert len(ready) == 1
         order += ready
         last = record(run=ready[0])

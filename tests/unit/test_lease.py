@@ -649,9 +649,9 @@ def test_never_is_not_said_of_an_old_listing(store):
     store.publish(ended(tick=EARLIER))
     asked = []
 
-    def advise(record, *, is_free):
+    def advise(record, verdict):
         asked.append(record)
-        return advised(None if record is None else 0.0)(record, is_free=is_free)
+        return advised(None if record is None else 0.0)(record, verdict)
 
     fresh = lease(store, advise=advise)
     original = store.wait
@@ -669,7 +669,7 @@ def test_the_turn_is_asked_again_while_others_have_their_head_start(store, clock
     """The node before us goes down in the middle of its head start: we need not leave it the rest."""
     began = clock.boot()
 
-    def advise(record, *, is_free):
+    def advise(record, verdict):
         return Turn(0.0 if clock.boot() > began + 4 else 60.0, "for the test")
 
     assert isinstance(lease(store, advise=advise).acquire(), Grant)
