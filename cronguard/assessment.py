@@ -19,16 +19,21 @@ class Look(NamedTuple):
     every: float
     is_fit: bool
     machine: str
+    wall: float
 
 
 class Found(NamedTuple):
-    """What one beat found out. `looks` is None when the store could not be reached. Seconds, boot time."""
+    """What one beat found out. `looks` is None when the store could not be reached. Seconds, boot time.
+
+    `away` is for how long this node had not beaten, by wall clocks, when nothing of that is remembered.
+    """
 
     checks: Mapping[str, Answer]
     probes: Mapping[str, Mapping[str, Answer]]
     looks: Mapping[str, Look] | None
     now: float
     every: float
+    away: float | None = None
 
 
 def assess(memory: Memory, found: Found, counting: Counting, cluster: tuple[str, ...]) -> Memory:
@@ -67,9 +72,9 @@ def _other(other: Other, name: str, found: Found, counting: Counting) -> Other:
 def _back(memory: Memory, own: Mapping[str, Path], found: Found, counting: Counting) -> float:
     """Return since when this node beats, and is fit, without a break: after one, since now."""
     longest = (counting.fall + 1) * found.every
-    is_unbroken = memory.back is not None and found.now - memory.beaten <= longest
+    away = found.away or 0.0 if memory.back is None else found.now - memory.beaten
     is_well = all(path.state != DOWN for path in own.values())
-    return memory.back if is_unbroken and is_well and memory.back is not None else found.now
+    return (memory.back or 0.0) if away <= longest and is_well else found.now
 
 
 def _details(found: Found) -> dict[str, str]:

@@ -77,7 +77,9 @@ class Heartbeat:
             by_node.setdefault(node, {})[name] = answer
         own = by_node.pop(self._node, {})
         others = None if looks is None else {node: look for node, look in looks.items() if node != self._node}
-        return Found(own, by_node, others, self._clock.boot(), self._every)
+        last = (looks or {}).get(self._node)
+        away = None if last is None else self._clock.wall() - last.wall
+        return Found(own, by_node, others, self._clock.boot(), self._every, away)
 
     def _look(self) -> tuple[dict[str, Look] | None, BackendError | None]:
         try:
@@ -158,7 +160,8 @@ def _looks(backend: Backend) -> list[list[Any]]:
             beat = decode(entry.data, entry.key)
             if beat and beat.beat:
                 identity = f"{beat.boot}:{beat.beat}:{beat.at}"
-                rows.append([entry.key.removeprefix(PREFIX), identity, beat.every, beat.is_fit, beat.machine])
+                name = entry.key.removeprefix(PREFIX)
+                rows.append([name, identity, beat.every, beat.is_fit, beat.machine, beat.wall])
     return rows
 
 

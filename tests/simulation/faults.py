@@ -49,6 +49,8 @@ def _befall_node(world, node, kind, length):
             run.trouble(kind)
     if kind == "crash":
         _crash(world, node, length)
+    elif kind == "die":
+        node.crash(keeps_files=False)
     elif kind == "stop-node":
         node.stop(length)
     elif kind == "cut":

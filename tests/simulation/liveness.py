@@ -169,7 +169,14 @@ def _stored_now(world, at):
     return EPOCH + at + offset
 
 
+def _not_its_turn(world, run):
+    """Only a strict queue, or a slice that nobody covers, leaves a run out."""
+    strategy = world.schedule.strategy
+    return strategy is not None and (strategy.is_strict or not strategy.is_covered)
+
+
 _IS_TRUE = {
+    "not-its-turn": _not_its_turn,
     "superseded": _superseded,
     "already-ran": _already_ran,
     "held": _held,

@@ -19,7 +19,7 @@ def path_after(*samples, counting=COUNTING):
 
 
 def look(number, node="web2", every=5.0, fit=True):
-    return Look(node, f"boot:{number}", every, fit, "machine-2")
+    return Look(node, f"boot:{number}", every, fit, "machine-2", 0.0)
 
 
 def beats(memory, *numbers, now=1000.0, every=5.0, probes=None, counting=COUNTING, fit=True, checks=None):
@@ -176,11 +176,16 @@ def test_a_check_that_is_not_configured_any_more_counts_no_more():
 
 def test_a_node_counts_from_the_end_of_its_own_break():
     memory, now = beats(Memory(), 1, 2, 3)
-    assert memory.back == 1000.0
-    memory, _ = beats(memory, 4, now=now + 15)
-    assert memory.back == 1000.0
+    assert memory.back == 0.0  # when it was booted
+    memory, now = beats(memory, 4, now=now + 15)
+    assert memory.back == 0.0
     memory, _ = beats(memory, 5, now=now + 60)
     assert memory.back == now + 60
+
+
+def test_what_is_not_remembered_is_told_by_the_last_beat_in_the_store():
+    for away, back in ((None, 0.0), (15.0, 0.0), (60.0, 1000.0)):
+        assert assess(Memory(), Found({}, {}, {}, 1000.0, 5.0, away), COUNTING, ()).back == back
 
 
 def test_what_could_not_be_asked_is_told_with_the_rest():
