@@ -1,8 +1,10 @@
 """Heartbeats of the simulated nodes: the project's own assessment and entries, on virtual time.
 
-Each node beats every five seconds: looks at the others' entries and asks each for an echo, judges, and publishes. A
+Each node beats every ten seconds: looks at the others' entries and asks each for an echo, judges, and publishes. A
 node that is cut off sees neither store nor nodes, and is not seen.
 """
+
+from functools import lru_cache
 
 from cronguard.assessment import Found, Look, assess, is_fit
 from cronguard.beat import PREFIX, Beat, Opinion, decode
@@ -11,7 +13,7 @@ from cronguard.heartbeat import publish
 from cronguard.memory import Memory
 from cronguard.schemes import Answer
 
-EVERY = 5.0
+EVERY = 10.0
 COUNTING = Counting()
 DETECTED = (COUNTING.fall + 2) * EVERY  # seconds within which a dead node is known to be down
 
@@ -21,7 +23,7 @@ def plan(world):
     memories = {node: ("", Memory()) for node in world.nodes}
     for node in world.nodes:
         at = world.some(EVERY)
-        while at < world.schedule.span + 600:
+        while at < world.schedule.span + 200:
             world.timeline.at(at, _beat, world, node, memories)
             at += EVERY
 
@@ -50,13 +52,18 @@ def _echo(node, other):
 
 
 def _looks(world):
-    beats = [decode(entry.data, entry.key) for entry in world.store.side.scan(PREFIX)]
+    beats = [_decoded(entry.data) for entry in world.store.side.scan(PREFIX)]
     return {
         beat.node: Look(
             beat.node, f"{beat.boot}:{beat.beat}", beat.every, beat.is_fit, beat.machine, beat.wall
         )
         for beat in beats
     }
+
+
+@lru_cache(64)
+def _decoded(data):
+    return decode(data, "a heartbeat")
 
 
 def _published(node, memory):

@@ -172,11 +172,20 @@ def _stored_now(world, at):
 def _not_its_turn(world, run):
     """Only a strict queue, or a slice that nobody covers, leaves a run out."""
     strategy = world.schedule.strategy
-    return strategy is not None and (strategy.is_strict or not strategy.is_covered)
+    return strategy is not None and (strategy.is_strict or _leaves_slices(strategy))
+
+
+def _leaves_slices(strategy):
+    return strategy.name == "time-slice" and not strategy.is_covered
+
+
+def _paused(world, run):
+    return run.node.name in world.paused
 
 
 _IS_TRUE = {
     "not-its-turn": _not_its_turn,
+    "paused": _paused,
     "superseded": _superseded,
     "already-ran": _already_ran,
     "held": _held,

@@ -5,12 +5,12 @@ from itertools import pairwise
 
 import pytest
 
-from cronguard.timing import Timing
-from cronguard.turns import Strategy
+from cronguard.turns import Strategy, Turn
 
 from .hearts import DETECTED
 from .invariants import history, violations
-from .schedule import Fault, JobPlan, NodePlan, Schedule, Strikes, Weather, draw
+from .schedule import draw
+from .timelines import calm
 from .world import World
 
 HEAD_START = 8.0  # five nodes' fit into a minute, and it is more than the slack of the calm ones' clocks
@@ -25,7 +25,7 @@ STRATEGIES = {
     "round robin in a fair line": BASE._replace(name="round-robin", nodes=(), is_fair=True),
 }
 LAST = {"strict round robin": BASE._replace(name="round-robin", nodes=(), is_strict=True)}
-SCHEDULES = 40
+SCHEDULES = 60
 
 
 def drawn(seed, strategy):
@@ -33,18 +33,6 @@ def drawn(seed, strategy):
     schedule = draw(seed)
     names = strategy.nodes and NODES[: len(schedule.nodes)]
     return schedule._replace(strategy=strategy._replace(nodes=names))
-
-
-def calm(strategy, count=3, faults=(), span=900.0, length=1.0):
-    """A schedule in which nothing goes wrong but what is planned."""
-    nodes = tuple(
-        NodePlan(offset=0.1 * n, rate=1.0, uptime=3000.0, wait=0.0, head_start=0.0) for n in range(count)
-    )
-    job = JobPlan(Timing.of(30.0, None), "crashed", (length,), 0.0, 0.1, 30.0)
-    weather = Weather(latency=0.02, slow=0, lost=0, refused=0, old=0, hard=1.0, tells_age=True)
-    names = strategy.nodes and NODES[:count]
-    planned = tuple(Fault(*fault) for fault in faults)
-    return Schedule(1, nodes, job, weather, planned, Strikes(), span, strategy._replace(nodes=names))
 
 
 def claims(world):
@@ -131,6 +119,23 @@ def test_the_run_goes_back_only_when_the_primary_has_been_back_for_so_long():
     assert by[3] == "node1"  # at 180: back for 50 s
     assert {by[minute] for minute in range(5, 15)} == {"node0"}
     assert all(latency(run) < HEAD_START + 2 for run in claims(world).values())
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_a_paused_node_runs_nothing_and_no_tick_is_lost(name):
+    world = World(calm(STRATEGIES[name], faults=[(70.0, "pause", 600.0, 0)])).run()
+    assert not violations(world), history(world)
+    paused = [run for run in claims(world).values() if 75 < run.began < 665]
+    assert len(paused) == 10 and all(run.node.name != "node0" for run in paused)
+    if name in ("standby", "round robin"):
+        assert all(latency(run) < 2 for run in paused)  # nobody waits for it
+        assert "node0" in [run.node.name for run in claims(world).values() if run.began > 700]
+
+
+def test_a_strategy_that_loses_a_tick_would_be_found_out(monkeypatch):
+    monkeypatch.setattr("cronguard.turns.standby.turn", lambda *_: Turn(None, "never"))
+    world = World(calm(STRATEGIES["standby"])).run()
+    assert "lost_ticks" in dict(violations(world))
 
 
 def test_a_slice_of_a_dead_node_is_covered_by_the_next():

@@ -34,6 +34,7 @@ class World:
         self.store = Store(self.timeline, self.random, schedule.weather.tells_age, rules.swap_compares)
         self.nodes = [Node(self, plan, number) for number, plan in enumerate(schedule.nodes)]
         self.runs, self.notes, self.steps = [], [], []
+        self.paused = set()  # nodes that ever were
 
     def run(self):
         """Let it all happen."""
