@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from cronguard.assessment import Found, Look, assess, is_fit
-from cronguard.backend import Backend
+from cronguard.backend import MAX_DATA, Backend
 from cronguard.beat import DOWN, PREFIX, Beat, Opinion, beat_key, decode, encode
 from cronguard.clock import boot_id
 from cronguard.errors import BackendError, ConfigError, StoreRefusedError
@@ -140,9 +140,17 @@ def publish(backend: Backend, beat: Beat, by: str) -> None:
     def renewed(old: Beat | None) -> Beat:
         known = old or Beat(beat.node)
         kept = beat._replace(pause=known.pause, sequence=known.sequence, unknown=known.unknown)
-        return kept.published(by)
+        return _fitting(kept.published(by))
 
     update(backend, beat_key(beat.node), decode, encode, renewed)
+
+
+def _fitting(beat: Beat) -> Beat:
+    """Return the beat as it fits into an entry: with hundreds of nodes, verdicts matter more than their reasons."""
+    if len(encode(beat)) <= MAX_DATA:
+        return beat
+    short = {node: opinion._replace(paths={}) for node, opinion in beat.opinions.items()}
+    return beat._replace(details={}, opinions=short)
 
 
 def machine_id() -> str:

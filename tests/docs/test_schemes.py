@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from documents import CHECKOUT, blocks_in
+from documents import CHECKOUT, blocks_in, commands, read
 
 from cronguard.config import load
 from cronguard.heartbeat_config import load_heartbeat
@@ -53,3 +53,11 @@ def test_the_timelines_are_what_the_simulator_draws():
     assert len(shown) == 7
     for text in shown:
         assert text in re.sub(r" +$", "", drawn, flags=re.MULTILINE)
+
+
+def test_the_service_runs_a_command_that_there_is_and_comes_with_the_package():
+    unit = read("systemd/cronguard-heartbeat.service")
+    words = re.search(r"^ExecStart=/usr/bin/env cronguard (.*)$", unit, re.MULTILINE)[1].split()
+    options = {word for param in commands()[words[0]].params for word in param.opts}
+    assert set(words[1::2]) <= options
+    assert "systemd/cronguard-heartbeat.service" in read("pyproject.toml")
