@@ -51,6 +51,7 @@ class Keeper:
         try:
             self._keep()
         except CancelledError:
+            self._advice.leave()
             self._link.send("cancelled")
         except CronguardError as error:
             self._link.send("failed", **as_message(error))
