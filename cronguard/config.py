@@ -4,13 +4,11 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from cronguard.config_files import read_files
 from cronguard.duration import format_duration, parse_duration
 from cronguard.errors import ConfigError, UsageError
 from cronguard.job import check_name
 from cronguard.timing import MAX_TTL, MIN_TTL
-
-SYSTEM_FILE = "/etc/cronguard/config.toml"
-USER_FILE = "~/.config/cronguard/config.toml"
 
 
 class Settings(NamedTuple):
@@ -188,7 +186,8 @@ def load(
     Raises UsageError for a bad option, ConfigError for a bad variable or file, naming it and the value.
     """
     values: dict[str, Any] = {}
-    for path, data in read_files(config, env):
+    for path, data in read_files(config or env.get("CRONGUARD_CONFIG")):
+        _check_keys(path, data)
         values |= _from_file(path, data)
     cluster = values.get("nodes", ())
     values |= _from_variables(env)
@@ -200,19 +199,10 @@ def load(
     return Settings(**values)
 
 
-def read_files(config: str | None, env: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
-    """Return the configuration files that are there, each with what it says, the nearest last.
-
-    Raises ConfigError for one that cannot be read, or has a key that nobody knows.
-    """
-    found = []
-    for path, is_required in _files(config or env.get("CRONGUARD_CONFIG")):
-        data = _read_toml(path, is_required)
-        for key in data:
-            if key not in PARSERS and not (key in TABLES and isinstance(data[key], dict)):
-                raise ConfigError(f"{path}: unknown key {key!r}", _close_to(key))
-        found.append((path, data))
-    return found
+def _check_keys(path: str, data: dict[str, Any]) -> None:
+    for key, value in data.items():
+        if key not in PARSERS and not (key in TABLES and isinstance(value, dict)):
+            raise ConfigError(f"{path}: unknown key {key!r}", _close_to(key))
 
 
 def _check_known(nodes: tuple[str, ...], cluster: tuple[str, ...]) -> None:
@@ -229,12 +219,6 @@ def _option(key: str) -> str:
     return "-E" if key == "skip_status" else "--" + key.replace("_", "-")
 
 
-def _files(config: str | None) -> list[tuple[str, bool]]:
-    if config:
-        return [(config, True)]
-    return [(SYSTEM_FILE, False), (os.path.expanduser(USER_FILE), False)]
-
-
 def _from_variables(env: Mapping[str, str]) -> dict[str, Any]:
     given = {key: f"CRONGUARD_{key.upper()}" for key in PARSERS}
     return {key: _configured(key, env[var], var) for key, var in given.items() if env.get(var)}
@@ -246,24 +230,6 @@ def _from_file(path: str, data: dict[str, Any]) -> dict[str, Any]:
     for key in _OF_ONE_LINE & values.keys():
         raise ConfigError(f"{path}: {key} belongs to one crontab line, not to all", f"write --{key} there")
     return values
-
-
-def _read_toml(path: str, is_required: bool) -> dict[str, Any]:
-    try:
-        with open(path, "rb") as file:
-            import tomllib
-
-            return tomllib.load(file)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        if is_required:
-            raise ConfigError(f"{path} does not exist", "see --config and CRONGUARD_CONFIG") from error
-        return {}
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: {error.strerror}", "every user with guarded lines must be able to read it"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: {error}", "it must be TOML, lines like: ttl = 300") from error
 
 
 def _configured(key: str, value: Any, what: str) -> Any:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from cronguard.config import read_files
+from cronguard.config_files import read_files
 from cronguard.duration import parse_duration
 from cronguard.errors import ConfigError, UsageError
 from cronguard.health import Counting
@@ -30,13 +30,13 @@ class HeartbeatConfig(NamedTuple):
 def load_heartbeat(
     config: str | None, nodes: tuple[str, ...] = (), env: Mapping[str, str] = os.environ
 ) -> HeartbeatConfig:
-    """Read the tables `heartbeat` and `probes` of all files, the nearer winning key by key.
+    """Read the tables `heartbeat` and `probes` of all files, the nearer winning key by key; `config` checks the rest.
 
     Raises ConfigError, naming the file and the key, for what is not understood, and for probes of a node that is
     not among `nodes`.
     """
     found = HeartbeatConfig()
-    for path, data in read_files(config, env):
+    for path, data in read_files(config or env.get("CRONGUARD_CONFIG")):
         try:
             found = _with_heartbeat(found, data.get("heartbeat", {}), f"{path}: heartbeat")
             found = _with_probes(found, data.get("probes", {}), f"{path}: probes", nodes)

@@ -301,3 +301,16 @@ def test_a_dry_run_says_whose_turn_it_is_and_why(cluster):
         "default/job on web2: turn: after 15 s (web1 is before me and up); no fresh heartbeat of this node, so the others "
         f"count as up; lease: free, never run; tick {tick(1)} not yet run: would run, attempt 1\n"
     )
+
+
+def test_a_host_without_an_address_is_told_once_and_is_no_sign_of_its_node(cluster, call):
+    config = '[probes.web2]\nip = "tcp:nowhere.invalid:22"\n'
+    words = [sys.executable, "-m", "cronguard", "heartbeat"]
+    told = [
+        subprocess.run(
+            words, env=environment(cluster, "web1", config), capture_output=True, text=True, check=True
+        ).stderr
+        for _ in range(2)
+    ]
+    assert told[0].startswith("cronguard: web2 ip: nowhere.invalid: ") and told[1] == ""
+    assert seen(call, "web1", "web2") == {}  # there is no web2 yet; what is thought of it is kept with web1

@@ -65,8 +65,6 @@ def test_a_file_without_them_means_the_defaults(read):
     ("[probes.web2]\np = 'tcp:web2:99999'", "is not HOST:PORT"),
     ("[probes.wbe2]\np = 'tcp:web2:99'", "probes: wbe2 is not among the nodes web1,web2"),
     ("[probes]\nweb2 = 'ping:x'", "probes.web2 is not a table"),
-    ("heartbeat = 3", "unknown key 'heartbeat'"),
-    ("[heartbeats]\nrise = 1", "unknown key 'heartbeats'"),
 ])  # fmt: skip
 def test_what_is_wrong_is_told_with_its_place(read, text, told):
     with pytest.raises(ConfigError, match=r"c\.toml") as error:
