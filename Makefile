@@ -7,11 +7,13 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
 
 .PHONY: try test lint unit lab simulate requirements
 
-# What a user gets: the package and nothing else. The state is this folder's own, and goes with it.
+# What a user gets: the package and nothing else, so the tests' own installation has to be made again after it.
+# The state is this folder's own, and goes with it.
 TRY := CRONGUARD_STATE_DIR=$(VENV)/try CRONGUARD_BACKEND=local $(BIN)/cronguard
 TICK := --tick 2026-01-01T05:30Z
 try: $(BIN)/python
 	$(BIN)/pip install --quiet .
+	rm -f $(VENV)/dev
 	rm -rf $(VENV)/try
 	$(TRY) run --ns demo --name hello $(TICK) --verbose -- echo "this ran once"
 	@echo "--- the same tick on another node is skipped, with status 75:"
@@ -26,8 +28,9 @@ lint: $(VENV)/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Twice the processes that two cores need: much of it is waiting for real processes.
 unit: $(VENV)/dev
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 4 --dist worksteal
 
 # A cluster of real NFS nodes: some fifteen minutes, as root. One scenario: make lab SCENARIO=a-crash
 lab: $(VENV)/dev

@@ -1,7 +1,6 @@
 """The guard's side of the lease: what it asks of the keeper, and how long it waits for an answer."""
 
 import os
-import select
 import signal
 from contextlib import suppress
 from math import inf
@@ -13,6 +12,7 @@ from cronguard.claim import Skip
 from cronguard.clock import Clock
 from cronguard.errors import BackendError, CronguardError, from_message
 from cronguard.keeper_process import KeeperProcess
+from cronguard.link import wait_for_any
 from cronguard.signals import ENDING, Signals
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BEAT = 0.5  # seconds between two signs of life to the keeper, which does not renew for a frozen guard
 _RESTART = 1.0  # seconds between two keepers: one that dies at once must not be started a hundred times
 _CANCELLING = 5.0  # seconds for a claim to be taken back when the run is cancelled
-_POLL = 0.25
+_LONGEST_SLEEP = 0.25  # timers stop while the machine is suspended: the loops must wake and look at the clock
 
 
 class Keeping:
@@ -62,7 +62,7 @@ class Keeping:
             if cancelled and not self._is_going_on(answered):
                 return self._cancelled(cancelled)
             self._revive(is_resumed=False)
-            _poll([signals.fileno(), self._keeper.link.fileno()])
+            wait_for_any([signals.fileno(), self._keeper.link.fileno()], _LONGEST_SLEEP)
 
     def guard(self, leader: proctree.Stat) -> None:
         """Tell the keeper which process to end when the guard is gone: before the command begins."""
@@ -151,7 +151,7 @@ class Keeping:
         self._keeper.link.send("settle", state=state, status=status, limit=limit)
         give_up_at = self._clock.boot() + limit + 1.0
         while self._keeper.link.is_open and self._clock.boot() < give_up_at:
-            _poll([self._keeper.link.fileno()])
+            wait_for_any([self._keeper.link.fileno()], _LONGEST_SLEEP)
             for message in self._keeper.receive():
                 if message["kind"] == "settled":
                     return bool(message["is_ours"])
@@ -179,11 +179,3 @@ class Keeping:
         self._numbers.add(self._keeper.pid)
         if self._leader:
             self.guard(self._leader)
-
-
-def _poll(fds: list[int]) -> None:
-    poll = select.poll()
-    for fd in fds:
-        if fd >= 0:
-            poll.register(fd, select.POLLIN)
-    poll.poll(_POLL * 1000)

@@ -3,10 +3,20 @@
 import json
 import select
 import socket
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
 _LARGEST = 16 * 1024
+
+
+def wait_for_any(fds: Iterable[int], timeout: float) -> None:
+    """Wait until one of the descriptors can be read, or for so many seconds; a negative one is of something closed."""
+    poll = select.poll()
+    for fd in fds:
+        if fd >= 0:
+            poll.register(fd, select.POLLIN)
+    poll.poll(timeout * 1000 + 1)  # rounded down, it would spin through the last millisecond
 
 
 class Link:
@@ -55,7 +65,7 @@ class Link:
     def wait(self, timeout: float) -> None:
         """Wait until something has come, or for so many seconds."""
         if self.is_open:
-            select.select([self._sock], [], [], max(0.0, timeout))
+            wait_for_any([self._sock.fileno()], max(0.0, timeout))
 
     def close(self) -> None:
         """Close this end: the other reads that it is alone."""

@@ -11,7 +11,7 @@ from cronguard.program import find_program
 from cronguard.signals import Signals
 from cronguard.supervisor import Supervisor
 
-_KILL_AFTER = 10.0
+_KILL_AFTER = 10.0  # seconds: as a guarded run of the default ttl
 
 
 def run_plain(argv: Sequence[str], env: Mapping[str, str], limit: float | None) -> int:

@@ -1,7 +1,6 @@
 """The one loop in which a running command is watched: its end, its deadline, its signals, its keeper."""
 
 import os
-import select
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,13 +9,14 @@ from typing import NamedTuple, Protocol
 from cronguard import proctree
 from cronguard.clock import Clock
 from cronguard.limits import Limits
+from cronguard.link import wait_for_any
 from cronguard.process import Process
 from cronguard.signals import ENDING, Signals
 
 LONGEST_SLEEP = 0.5  # timers stop while the machine is suspended: the loop must wake and look at the clock
-_SHORTEST_SLEEP = 0.02
+_SHORTEST_SLEEP = 0.02  # a look at /proc costs a millisecond, and nobody notices a run 20 ms longer
 _UNKILLABLE = 10.0  # seconds of SIGKILL after which what is left is stuck in the kernel
-_DAEMON_NOTICE = 60.0
+_DAEMON_NOTICE = 60.0  # by then the line's next minute has come, and somebody may ask why it was skipped
 
 
 class Ending(NamedTuple):
@@ -206,11 +206,4 @@ class Supervisor:
         now = self._clock.boot()
         ahead = [moment - now for moment in until if moment > now]
         with suppress(OSError):
-            _poll([fd for fd in fds if fd >= 0], min(ahead, default=_SHORTEST_SLEEP))
-
-
-def _poll(fds: list[int], timeout: float) -> None:
-    poll = select.poll()
-    for fd in fds:
-        poll.register(fd, select.POLLIN)
-    poll.poll(timeout * 1000 + 1)
+            wait_for_any(fds, min(ahead, default=_SHORTEST_SLEEP))

@@ -6,7 +6,7 @@ from cronguard.duration import format_duration
 from cronguard.errors import UsageError
 
 MIN_TTL = 5.0  # below it, two heartbeats, a fork and a kill no longer fit in
-MAX_TTL = 7 * 86400.0
+MAX_TTL = 7 * 86400.0  # a week: after a crash, nobody runs the job for that long
 _MOST_HEARTBEAT = 10.0  # a revoked run learns of it within this time, whatever its ttl
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-_EVERY = 2.0
+_EVERY = 2.0  # seconds, as watch(1): a renewal comes every ten at most
 Rows = list[dict[str, Any]]
 
 

@@ -1,5 +1,7 @@
-"""What must hold of a fuzz's logs, whatever the backend: pure functions that return what is wrong, as sentences."""
+"""The logs of a fuzz, and what must hold of them: pure functions that return what is wrong, as sentences."""
 
+import json
+import os
 from collections import Counter
 from itertools import pairwise
 from typing import NamedTuple
@@ -27,6 +29,32 @@ class Hold(NamedTuple):
     token: int
     started: int
     stopped: int | None
+
+
+def read_attempts(folder):
+    """The swaps that the logs in a folder tell of."""
+    return [
+        Attempt(id_, a["replaces"], a["version"], a["began"], a.get("ended"), a.get("answer", "unknown"))
+        for (_, id_), a in _logged(folder, "id").items()
+    ]
+
+
+def read_holds(folder):
+    """The times that a lease was held which the logs in a folder tell of."""
+    return [
+        Hold(h["node"], h["token"], h["started"], h.get("stopped")) for h in _logged(folder, "run").values()
+    ]
+
+
+def _logged(folder, name):
+    """All lines of all logs, those of one thing put together."""
+    things = {}
+    for log in sorted(entry for entry in os.listdir(folder) if entry.endswith(".log")):
+        with open(f"{folder}/{log}", encoding="utf-8") as file:
+            for line in file:
+                facts = json.loads(line)
+                things.setdefault((log, facts.pop(name)), {name: facts.get(name)}).update(facts)
+    return things
 
 
 def chain_faults(attempts, latest_id, latest_version):

@@ -12,7 +12,7 @@ import sys
 import threading
 
 import pytest
-from fuzz_checks import Attempt, Hold, chain_faults, hold_faults
+from fuzz_checks import chain_faults, hold_faults, read_attempts, read_holds
 from fuzz_worker import JOB, KEY, WORK, Hasty, Log
 from stores import STORES
 
@@ -57,26 +57,11 @@ class Fuzz:
     def contend(self, work, count):
         return self.processes(work, count) if hasattr(self.store, "url") else self.threads(work, count)
 
-    def logged(self, name):
-        """All lines of all logs, those of one thing put together."""
-        things = {}
-        for log in sorted(entry for entry in os.listdir(self.folder) if entry.endswith(".log")):
-            with open(f"{self.folder}/{log}", encoding="utf-8") as file:
-                for line in file:
-                    facts = json.loads(line)
-                    things.setdefault((log, facts.pop(name)), {name: facts.get(name)}).update(facts)
-        return things
-
     def attempts(self):
-        return [
-            Attempt(id_, a["replaces"], a["version"], a["began"], a.get("ended"), a.get("answer", "unknown"))
-            for (_, id_), a in self.logged("id").items()
-        ]
+        return read_attempts(self.folder)
 
     def holds(self):
-        return [
-            Hold(h["node"], h["token"], h["started"], h.get("stopped")) for h in self.logged("run").values()
-        ]
+        return read_holds(self.folder)
 
     def latest(self):
         entry = self.store.open("judge").read(KEY)

@@ -1,171 +1,206 @@
-"""One step of a lease on a mount whose n-th call goes wrong, and what the nodes make of it afterwards.
+"""One step of a lease on a mount whose n-th call goes wrong, and what the nodes make of it.
 
-The step is done in a process of its own, by the project's own lease and backend; only the clock is ours, so that
-watching a lease for its ttl takes no time.
+The step is done in a process of its own. The other nodes use a mount of their own, on which nothing goes wrong: they
+work while the call hangs, as other machines would. Time passes only when somebody waits.
 """
 
-import errno
 import os
-import select
-import signal
-import time
-from contextlib import suppress
+from collections import Counter
+from functools import partial
+from itertools import count
+from typing import NamedTuple
 
-from cronguard.backends.directory import DirectoryBackend
-from cronguard.backends.file import FileBackend
-from cronguard.backends.share import Share
-from cronguard.claim import Ask, Skip
+from child import Child, wait_for
+from contender import FIRST, PATIENCE, RUN_FOR, SECOND, START, THIRD, Rules, SharedClock, contend
+from passthrough import LATE, PassThrough
+from steps import STEPS
+from storage_faults import Fault
+from troubles import TROUBLES
+
+from cronguard.claim import Skip
 from cronguard.errors import CronguardError
-from cronguard.job import Job
-from cronguard.lease import Grant, Lease
-from cronguard.record import decode
-from cronguard.seen import Sightings
-from cronguard.statedir import StateDir
-from cronguard.tick import Tick
-from cronguard.timing import Timing, takeover_after
+from cronguard.lease import Grant
 
-JOB = Job.of("faults", "job")
-TTL = 30.0
-FIRST = Tick.of(time.time())
-FAULTS = {
-    "EIO": ("fail", errno.EIO),
-    "ESTALE": ("fail", errno.ESTALE),
-    "ENOSPC": ("fail", errno.ENOSPC),
-    "EEXIST after success": ("lose", errno.EEXIST),
-    "SIGKILL": ("kill", 0),
-}
-_HANGING = 0.1  # seconds without an answer: the call is the one that hangs, or a slow one, which does no harm
-_PATIENCE = 60.0
+_NUMBERS = count()
+# The kernel waits for no answer to a release, and tells nobody of its errors.
+_CALLS = tuple(call for call in PassThrough.CALLS if call != "release")
 
 
-class SteppedClock:
-    """Time that passes only when somebody waits."""
-
-    def __init__(self):
-        self.ahead = 0.0
-
-    def wall(self):
-        return FIRST.epoch + 1.0 + self.ahead
-
-    def boot(self):
-        return 1000.0 + self.ahead
-
-    def sleep(self, seconds):
-        self.ahead += seconds
+class ViolationError(AssertionError):
+    """What must never be."""
 
 
-def lease(scheme, share, node, tick=FIRST, **rules):
-    """Return a node's lease on the store, and its clock."""
-    clock = SteppedClock()
-    state = StateDir(f"{os.path.dirname(share)}/state", node)
-    url = f"{scheme}:{share}"
-    if scheme == "dir":
-        backend = DirectoryBackend.open(url, clock, state)
-    else:
-        backend = FileBackend(Share(url, state), clock, is_any_mount_fine=True)
-    ask = Ask(
-        job=JOB, tick=tick, run=f"{node}-{os.urandom(4).hex()}", node=node, boot="boot", pid=1, user="root",
-        program="job", timing=Timing.of(TTL, None), started=0.0, max_clock_skew=None, **rules,
-    )  # fmt: skip
-    return Lease(backend, ask, clock, Sightings(None, url, "boot", clock)), backend, clock
+class Site(NamedTuple):
+    """Two mounts of one folder: calls go wrong on the first."""
+
+    faulty: object
+    sound: object
 
 
-def claim(scheme, share):
-    return lease(scheme, share, "web1")[0].acquire
+class Case(NamedTuple):
+    """One call of one step, and what goes wrong with it."""
+
+    scheme: str
+    step: str
+    trouble: str
+    call: str
+    index: int
+
+    def __str__(self):
+        return "-".join(map(str, self)).replace(" ", "-").replace(",", "")
 
 
-def renewal(scheme, share):
-    held = lease(scheme, share, "web1")[0]
-    held.acquire()
-    return held.renew
+def cases(site, scheme, step, trouble, rules=Rules()):  # noqa: B008
+    """Return a case for each call that the step makes when nothing goes wrong."""
+    name = Case(scheme, step, trouble, "none", 0)
+    Attempt(site, name, rules).first("*", "note").end()
+    made = Counter(call for call in site.faulty.faults.hits() if call in _CALLS)
+    if TROUBLES[trouble].is_late:
+        made = {call: count for call, count in made.items() if call in LATE}
+    return [Case(scheme, step, trouble, call, index) for call in made for index in range(made[call])]
 
 
-def settling(scheme, share):
-    held = lease(scheme, share, "web1")[0]
-    held.acquire()
-    return lambda: held.settle("done", 0, 0.0)
-
-
-def takeover(scheme, share):
-    lease(scheme, share, "web0")[0].acquire()
-    return lease(scheme, share, "web1", wait=2 * TTL)[0].acquire
-
-
-STEPS = {"claim": claim, "renewal": renewal, "settling": settling, "takeover": takeover}
-
-
-class Child:
-    """Work done in a process of its own: on a mount that hangs, the caller would hang too.
-
-    `outcome` is None as long as there is none, and when the process was killed.
-    """
-
-    def __init__(self, work, limit):
-        self._reader, writer = os.pipe()
-        self.pid = os.fork()
-        if self.pid == 0:
-            with suppress(BaseException):
-                os.write(writer, _told(work).encode())
-            os._exit(0)
-        os.close(writer)
-        self.outcome = self._read(limit)
-
-    def end(self):
-        """Return what came of it in the end."""
-        self.outcome = self.outcome or self._read(_PATIENCE)
-        os.close(self._reader)
-        os.kill(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
-        return self.outcome
-
-    def _read(self, limit):
-        if not select.select([self._reader], [], [], limit)[0]:
-            return None
-        return os.read(self._reader, 4096).decode() or None
-
-
-def _told(work):
+def try_case(site, case, rules=Rules()):  # noqa: B008
+    """Return what came of the step; raises ViolationError for two holders, a lost tick, or a record nobody can read."""
+    attempt = Attempt(site, case, rules)
     try:
-        answer = work()
-    except CronguardError as error:
-        return f"error: {error}"[:4000]
-    return f"settled {answer}" if isinstance(answer, bool) else type(answer).__name__
+        return attempt.go()
+    except (ViolationError, CronguardError) as error:
+        raise ViolationError(f"{case}: {error}; {attempt.story}") from error
 
 
-def try_case(scheme, step, mount, share, told, *, is_hang=False):
-    """Do the step with this fault; returns what came of it, and None when no call was hit.
+class Attempt:
+    """What happens in one case, and to whom."""
 
-    Raises AssertionError where two hold the lease, the record is unreadable, or the next tick does not run.
-    """
+    def __init__(self, site, case, rules):
+        self.story = []
+        self._site = site
+        self._case = case
+        self._rules = rules
+        self._clock = SharedClock()
+        self._held = []
+        self._folder = f"{case}-{next(_NUMBERS)}"
+        os.mkdir(f"{os.path.dirname(site.faulty.path)}/disk/{self._folder}")
 
-    def do_the_step():
-        act = STEPS[step](scheme, share)
-        mount.faults.set(told)
-        return act()
+    def go(self):
+        doing, number, runs, calls = TROUBLES[self._case.trouble]
+        faults = self._site.faulty.faults
+        first = self.first(self._case.call, doing, errno=number, times=1, skip=self._case.index, calls=calls)
+        hangs = doing.startswith("hang") and first.wait_for(faults.has_hung)
+        report = None if hangs else first.end()
+        others = self._others()
+        if runs and (hangs or doing == "late"):
+            others = self._go_on_meanwhile(others, runs)
+        faults.clear()
+        if hangs:
+            report = first.end()
+        if doing == "late":
+            wait_for(faults.has_landed)
+        self.story.append(report)
+        if len(faults.hits()) <= self._case.index:
+            raise ViolationError("the call was not made")
+        self._check(report, hangs=hangs)
+        for _ in others:
+            pass
+        self._check_holders(report)
+        self._run_next(self._site.faulty, "web1", THIRD)
+        return report["kind"] if report else "killed"
 
-    first = Child(do_the_step, _HANGING if is_hang else _PATIENCE)
-    second = Child(lease(scheme, share, "web2")[0].acquire, _HANGING) if is_hang else None
-    was_hit = mount.faults.hits() > told.skip
-    mount.faults.clear()
-    outcome, elsewhere = first.end(), second.end() if second else None
-    assert not (outcome == "Grant" and elsewhere == "Grant"), "both hold the lease"
-    check = Child(lambda: _check(scheme, share, outcome), _PATIENCE).end()
-    assert check == "settled True", check
-    return outcome or "killed" if was_hit else None
+    def first(self, call, doing, **how):
+        """Begin the step in a process of its own."""
+        site, step, faults = self._site, STEPS[self._case.step], self._site.faulty.faults
+        faults.set()  # what the last case left is no sign of this one
+        fault = Fault(call, doing, path=f"/{self._folder}/*", **how)
+
+        def work():
+            act = step(partial(self._node, site.faulty))
+            began = self._clock.boot()
+            faults.set(fault)
+            try:
+                answer = act()
+            except CronguardError as error:
+                return {"kind": "error", "detail": str(error)}
+            return _report(answer, began if self._case.step == "renewal" else self._clock.boot())
+
+        return Child(work)
+
+    def _node(self, mount, node, tick, wait=PATIENCE):
+        share = f"{mount.path}/{self._folder}"
+        return contend(self._rules, self._case.scheme, share, self._clock, node, tick, wait)
+
+    def _others(self):
+        """Claim, hold and settle this tick and the next, on other nodes."""
+        for node, tick in (("web2", FIRST), ("web3", SECOND)):
+            held = self._node(self._site.sound, node, tick)
+            answer, since = held.acquire(), self._clock.boot()
+            self.story.append((node, answer))
+            yield answer
+            if isinstance(answer, Grant):
+                self._held.append((node, since, self._finish(held, answer)))
+            elif tick is SECOND:
+                raise ViolationError("the next tick does not run")
+
+    def _go_on_meanwhile(self, others, runs):
+        """Let the others go on while the call hangs; where it hangs in a lock, they are told so, and try again later."""
+        for _ in range(runs):
+            try:
+                next(others)
+            except CronguardError as error:
+                self.story.append(str(error))
+                if self._case.scheme == "dir":
+                    raise
+                return self._others()
+        return others
+
+    def _finish(self, held, grant):
+        """Renew and settle; return until when it was held. Who was left waiting beyond his deadline has lost it."""
+        now, renewed = self._clock.boot(), held.renew()
+        if now >= grant.deadline:
+            return grant.deadline
+        if not isinstance(renewed, Grant):
+            raise ViolationError(f"a holder is disturbed: {renewed}")
+        if not held.settle("done", 0, 0.0):
+            raise ViolationError("a holder cannot settle")
+        return self._clock.boot()
+
+    def _check(self, report, *, hangs):
+        """What nobody but the storage stood in the way of is either done or an error."""
+        kind = report["kind"] if report else "killed"
+        if not hangs and kind not in ("Grant", "settled True", "error", "killed"):
+            raise ViolationError("nobody else was there, and yet it does not run")
+        if kind == "Grant" and not hangs:
+            second = self._node(self._site.sound, "web2", FIRST, wait=0.0).acquire()
+            if not isinstance(second, Skip):
+                raise ViolationError(f"what was granted is not held: {second}")
+
+    def _check_holders(self, report):
+        ran = [node for node, _, _ in self._held]
+        kind = report["kind"] if report else "killed"
+        granted = [since for _, since, _ in self._held]
+        if self._case.step == "takeover" and kind == "Grant":
+            granted.append(report["since"])
+        if (
+            self._case.step in ("renewal", "takeover")
+            and min(granted, default=START + RUN_FOR) < START + RUN_FOR
+        ):
+            raise ViolationError("a lease was taken over before its time")
+        if kind == "settled True" and "web2" in ran:
+            raise ViolationError("the tick ran again after its success")
+        if kind == "Grant":
+            for node, since, until in self._held:
+                if report["since"] < until and since < report["until"]:
+                    raise ViolationError(f"web1 and {node} both hold the lease")
+        elif self._case.step in ("claim", "takeover") and "web2" not in ran:
+            raise ViolationError("nobody ran the tick")
+
+    def _run_next(self, mount, node, tick):
+        held = self._node(mount, node, tick)
+        if not isinstance(held.acquire(), Grant) or not held.settle("done", 0, 0.0):
+            raise ViolationError("the next tick does not run where the call went wrong")
 
 
-def _check(scheme, share, outcome):
-    """Look from another node at what is left, and run the next tick there; True when all is well."""
-    _, backend, _ = lease(scheme, share, "web3")
-    record = decode(backend.read(JOB.key).data, "the record")
-    if outcome == "Grant":
-        is_held = record and record.node == "web1" and record.is_running
-        if not is_held or not isinstance(lease(scheme, share, "web2")[0].acquire(), Skip):
-            raise CronguardError("what was granted is not held")
-    if outcome == "settled True" and record.node == "web1" and record.state != "done":
-        raise CronguardError("what was settled is not")
-    later = Tick(FIRST.epoch + 60)
-    following = lease(scheme, share, "web3", later, wait=2 * takeover_after(TTL))[0]
-    if not isinstance(following.acquire(), Grant):
-        raise CronguardError("the next tick does not run")
-    return following.settle("done", 0, 0.0)
+def _report(answer, since):
+    if isinstance(answer, bool):
+        return {"kind": f"settled {answer}"}
+    until = answer.deadline if isinstance(answer, Grant) else None
+    return {"kind": type(answer).__name__, "since": since, "until": until, "detail": str(answer)}

@@ -6,7 +6,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent.parent))  # where fusefs is
 
 import fusefs
-from rig import Cluster, skip_or_fail
+from rig import Cluster
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def cluster(tmp_path):
 def mount(tmp_path):
     """A directory on storage that fails as it is told."""
     if reason := fusefs.reason_not_to_mount():
-        skip_or_fail(reason)
+        pytest.skip(reason)
     under = tmp_path / "under"
     under.mkdir()
     with fusefs.Mount(under, tmp_path / "mnt", tmp_path / "faults") as mount:

@@ -9,7 +9,6 @@ from collections import Counter
 
 import pytest
 from processes import boot, mentioning, wait_until, words
-from rig import skip_or_fail
 
 NODES = ("node1", "node2", "node3")
 TTL = 5
@@ -102,7 +101,7 @@ class Nodes:
 @pytest.fixture
 def nodes(cluster):
     if reason := reason_not_to_run():
-        skip_or_fail(reason)
+        pytest.skip(reason)
     nodes = Nodes(cluster)
     yield nodes
     nodes.stop()

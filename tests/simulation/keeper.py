@@ -5,9 +5,9 @@ from math import inf
 from cronguard.advice import Advice
 from cronguard.claim import Skip
 from cronguard.errors import BackendError, CronguardError
-from cronguard.keeper import GUARD_SILENT
 from cronguard.lease import Grant
 from cronguard.turns import Turn
+from cronguard.watchdog import GUARD_SILENT
 
 from .connection import Connection
 from .node import ThreadClock

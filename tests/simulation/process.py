@@ -2,8 +2,6 @@
 
 from math import inf
 
-from greenlet import greenlet
-
 
 class Process:
     """A process of a node. `changed` are called after it was stopped, continued, or has ended."""
@@ -66,7 +64,7 @@ class Thread:
     def __init__(self, process, work, delay):
         self._process = process
         self._timeline = process.timeline
-        self._greenlet = greenlet(work, parent=self._timeline.hub)
+        self._greenlet = self._timeline.thread(work)
         self._turn = 0
         self._is_waiting = self._is_poked = False
         process.at(self._timeline.now + delay, self._greenlet.switch)

@@ -33,9 +33,9 @@ UNUSED = {
 
 GUARD = {
     "advice", "backend", "claim", "cli", "cli.run", "clock", "config", "config_files", "duration", "envelope", "environment", "errand", "errors", "execution", "gate",
-    "guard", "job", "keeper", "keeper_process", "keeping", "lease", "limits", "link", "linux", "log", "plan", "process",
+    "guard", "job", "keeper", "keeper_process", "keeping", "lease", "limits", "link", "linux", "log", "mailbox", "plan", "process",
     "proctree", "program", "record", "seen", "signals", "statedir", "stderr", "supervisor", "tick", "timing",
-    "turns", "turns.preempt",
+    "turns", "turns.preempt", "watchdog",
 }  # fmt: skip
 KEEPER = {
     "backends", "backends.directory", "backends.fileport", "backends.localport", "backends.polling", "backends.share",

@@ -73,8 +73,8 @@ def test_fires_are_those_that_the_running_debian_cron_was_seen_to_make(case, exp
 
 def test_the_recording_tells_wildcard_from_fixed_and_both_day_rules_apart():
     by_day = {(c["zone"], label(c["begin"])[:10]): c["fires"] for c in RECORDED["cases"]}
-    gap, repeat = by_day["Europe/Berlin", "2026-03-28"], by_day["Europe/Berlin", "2026-10-24"]
-    assert gap["30 2 * * *"] == ["2026-03-29T01:00Z"]
+    gap, repeat = by_day["Europe/Berlin", "2024-03-30"], by_day["Europe/Berlin", "2024-10-26"]
+    assert gap["30 2 * * *"] == ["2024-03-31T01:00Z"]
     assert gap["*/30 2 * * *"] == []
     assert len(repeat["*/30 2 * * *"]) == 4
     assert len(repeat["5 0-23 * * *"]) == len(repeat["@hourly"]) - 1
@@ -126,15 +126,15 @@ def test_a_gap_of_a_day_is_no_change_to_summer_time_and_what_it_skips_is_lost():
 
 def test_fires_of_one_moment_count_as_the_one_meant_for_latest():
     schedule = Schedule.parse("0,30 2,3 * * *", "Europe/Berlin")
-    at_gap_end = schedule.latest_fire(moment("2026-03-29T03:05", "Europe/Berlin"))
-    assert label(at_gap_end.at) == "2026-03-29T01:00Z"
+    at_gap_end = schedule.latest_fire(moment("2024-03-31T03:05", "Europe/Berlin"))
+    assert label(at_gap_end.at) == "2024-03-31T01:00Z"
     assert at_gap_end.wall % 1440 == 3 * 60
 
 
 def test_a_wildcard_that_fires_once_a_year_in_the_repeated_hour_is_not_lost():
-    schedule = Schedule.parse("50 */2 25 10 *", "Europe/Berlin")
-    early_in_second_pass = moment("2026-10-25T02:10", "Europe/Berlin", fold=1)
-    assert label(schedule.latest(early_in_second_pass)) == "2026-10-25T00:50Z"
+    schedule = Schedule.parse("50 */2 27 10 *", "Europe/Berlin")
+    early_in_second_pass = moment("2024-10-27T02:10", "Europe/Berlin", fold=1)
+    assert label(schedule.latest(early_in_second_pass)) == "2024-10-27T00:50Z"
 
 
 EXPRESSIONS = [
@@ -152,8 +152,8 @@ moments = st.integers(int(moment("2025-01-01T00:00")), int(moment("2030-01-01T00
 
 @settings(deadline=None)
 @given(st.sampled_from(EXPRESSIONS), st.sampled_from(ZONES), moments)
-@example("15,45 1-3 * * *", "Europe/Berlin", int(moment("2026-10-25T00:20")))
-@example("15,45 1-3 * * *", "Europe/Berlin", int(moment("2026-03-29T01:00")))
+@example("15,45 1-3 * * *", "Europe/Berlin", int(moment("2024-10-27T00:20")))
+@example("15,45 1-3 * * *", "Europe/Berlin", int(moment("2024-03-31T01:00")))
 def test_latest_next_and_number_agree(expression, zone, now):
     schedule = Schedule.parse(expression, zone)
     latest, following = schedule.latest(now), schedule.next(now)
@@ -180,7 +180,7 @@ def test_the_first_fire_since_1970_has_number_0_and_each_is_counted(expression):
 
 def test_a_repeated_hour_repeats_its_numbers():
     schedule = Schedule.parse("*/20 * * * *", "Europe/Berlin")
-    passes = [schedule.number(moment("2026-10-25T02:25", "Europe/Berlin", fold)) for fold in (0, 1)]
+    passes = [schedule.number(moment("2024-10-27T02:25", "Europe/Berlin", fold)) for fold in (0, 1)]
     assert passes[0] == passes[1]
 
 

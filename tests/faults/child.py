@@ -1,0 +1,48 @@
+"""Work done in a process of its own, which may hang or be killed."""
+
+import json
+import os
+import select
+import signal
+import time
+from contextlib import suppress
+
+_LIMIT = 60.0  # seconds: only what is broken takes as long
+_LOOK = 0.002
+
+
+def wait_for(fact):
+    """Wait for a fact; raises AssertionError when it does not come, as when a call hangs that nothing lets go."""
+    give_up_at = time.monotonic() + _LIMIT
+    while not fact():
+        if time.monotonic() > give_up_at:
+            raise AssertionError("what must come does not come")
+        time.sleep(_LOOK)
+
+
+class Child:
+    """A process that does some work and reports what came of it."""
+
+    def __init__(self, work):
+        self._reader, writer = os.pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            with suppress(BaseException):
+                os.write(writer, json.dumps(work()).encode())
+            os._exit(0)
+        os.close(writer)
+
+    def wait_for(self, sign):
+        """Return True when there is a sign, False when the process has come to its end without one."""
+        wait_for(lambda: sign() or select.select([self._reader], [], [], 0)[0])
+        return sign()
+
+    def end(self):
+        """Return what it reports, None if it was killed; whoever hangs for ever is left behind, and said so."""
+        report = b""
+        while select.select([self._reader], [], [], _LIMIT)[0] and (part := os.read(self._reader, 65536)):
+            report += part
+        os.close(self._reader)
+        os.kill(self._pid, signal.SIGKILL)
+        wait_for(lambda: os.waitpid(self._pid, os.WNOHANG) != (0, 0))
+        return json.loads(report) if report else None
