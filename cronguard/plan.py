@@ -118,7 +118,7 @@ def _check_nodes(settings: Settings) -> None:
 
 def _names(settings: Settings) -> tuple[str, ...]:
     """Return the nodes, unless it is only said how many take turns by the clock."""
-    is_number = settings.strategy == "time-slice" and "".join(settings.nodes).isdecimal()
+    is_number = settings.strategy in ("time-slice", "preempt") and "".join(settings.nodes).isdecimal()
     return () if is_number and len(settings.nodes) == 1 else settings.nodes
 
 
