@@ -35,7 +35,8 @@ def command(interval: str | None, verbose: bool, **where: str | None) -> None:
         raise UsageError(f"--interval: {interval} is not between 1s and 1h", "5s is a good one")
     for asked in config.probes.values():
         check_ping(asked)
-    heartbeat = Heartbeat(settings.node, nodes, storage_of(settings), config, seconds)
+    storage = storage_of(settings)._replace(lane=" heartbeat")
+    heartbeat = Heartbeat(settings.node, nodes, storage, config, seconds)
     log = Log(settings.log, settings.log_format, node=settings.node)
     if interval is None:
         _tell(heartbeat.beat(), log, verbose=verbose)

@@ -17,6 +17,7 @@ from rig import shell, tick
 from cronguard.backends.directory import DirectoryBackend
 from cronguard.beat import Beat
 from cronguard.clock import Clock
+from cronguard.gate import Gate
 from cronguard.heartbeat import publish
 from cronguard.statedir import StateDir
 
@@ -314,3 +315,14 @@ def test_a_host_without_an_address_is_told_once_and_is_no_sign_of_its_node(clust
     ]
     assert told[0].startswith("cronguard: web2 ip: nowhere.invalid: ") and told[1] == ""
     assert seen(call, "web1", "web2") == {}  # there is no web2 yet; what is thought of it is kept with web1
+
+
+def test_a_heartbeat_that_hangs_in_the_store_is_in_no_runs_way(cluster):
+    """Else every run would stand behind the beats of its own node at the gate, and give up after a while."""
+    url = f"dir:{cluster.share}"
+    gate = Gate(
+        StateDir(cluster.env("web1")["CRONGUARD_STATE_DIR"], "web1"), f"{url} heartbeat", 600.0, Clock()
+    )
+    gate.enter()
+    assert cluster.run(*shell("true"), node="web1").status == 0
+    gate.leave()
