@@ -9,6 +9,7 @@ import signal
 import threading
 from contextlib import suppress
 
+from cronguard.advice import Advice
 from cronguard.backend import Backend, Terms, open_backend
 from cronguard.claim import Skip
 from cronguard.clock import Clock
@@ -46,6 +47,7 @@ class Keeper:
         try:
             self._keep()
         except CancelledError:
+            self._advice.leave()
             self._link.send("cancelled")
         except CronguardError as error:
             self._link.send("failed", **as_message(error))
@@ -58,6 +60,7 @@ class Keeper:
         self._lease = self._make_lease(backend)
         answer = self._lease.resume() if self._errand.is_resumed else self._lease.acquire()
         if isinstance(answer, Skip):
+            self._advice.leave()
             self._link.send("skipped", reason=answer.reason, detail=answer.detail)
             return
         self._tell(answer)
@@ -67,7 +70,8 @@ class Keeper:
         ask = self._errand.ask
         sightings = Sightings(self._errand.state, self._errand.url, ask.boot, self._clock)
         slice_ = min(5.0, self._errand.backend_timeout / 2)
-        return Lease(backend, ask, self._clock, sightings, self._answered, slice_)
+        self._advice = Advice(backend, ask, self._errand.strategy, self._clock, self._answered)
+        return Lease(backend, ask, self._clock, sightings, self._answered, slice_, self._advice)
 
     def _terms(self) -> Terms:
         """What comes when the lease is over comes too late; but a short lease must not keep one from connecting."""

@@ -9,6 +9,9 @@ from cronguard.clock import Clock, check_skew
 from cronguard.errors import BackendError, StoreRefusedError
 from cronguard.record import Record, decode, encode
 from cronguard.seen import Sightings
+from cronguard.turns import Turn
+
+Advise = Callable[[Record | None, Claim | Watch | Skip], Turn]
 
 
 class Grant(NamedTuple):
@@ -30,7 +33,8 @@ class Lease:
     """One run's side of a job's lease; spent once it is settled or lost.
 
     Every call may take as long as the storage does, and raises BackendError as the backend does. `answered`
-    is called after each answer of the backend, and `slice_` bounds the seconds between two of them.
+    is called after each answer of the backend, and `slice_` bounds the seconds between two of them. `advise` is
+    asked for the turn whenever the record has been looked at.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class Lease:
         sightings: Sightings,
         answered: Callable[[], None] = lambda: None,
         slice_: float = 5.0,
+        advise: Advise = lambda *_: Turn(0.0, "no strategy"),
     ) -> None:
         self._backend = backend
         self._ask = ask
@@ -48,6 +53,7 @@ class Lease:
         self._sightings = sightings
         self._answered = answered
         self._slice = slice_
+        self._advise = advise
         self._held: tuple[Entry, Record] | None = None
         self._deadline = 0.0
         self._first_seen = ""
@@ -68,14 +74,14 @@ class Lease:
             record = self._decode(entry)
             if record and record.is_running and self._is_ours(record):
                 return self._take_back(entry, record)
-            verdict = self._with_head_start(self._judge(entry, record), began)
+            verdict = self._in_turn(self._judge(entry, record), record, began)
             if isinstance(verdict, Claim):
                 if self._claim(entry, record, verdict):
                     return self._granted_in_time()
                 entry, is_fresh = self._watch(entry, 0.0), True
                 continue
             patience = self._patience(verdict, entry, record, began, is_fresh=is_fresh)
-            if record and patience <= 0 and (is_fresh or self._stays_true(verdict, record)):
+            if patience <= 0 and (is_fresh or self._stays_true(verdict, record)):
                 return self._refused(verdict, record)
             entry, is_fresh = self._watch(entry, patience), True
 
@@ -145,9 +151,17 @@ class Lease:
             unchanged = self._sightings.unchanged(entry.key, entry.version, record.identity)
         return decide(record, self._ask, unchanged)
 
-    def _with_head_start(self, verdict: Claim | Watch | Skip, began: float) -> Claim | Watch | Skip:
-        left = began + self._ask.head_start - self._clock.boot()
-        return Watch(left, is_head_start=True) if isinstance(verdict, Claim) and left > 0 else verdict
+    def _in_turn(
+        self, verdict: Claim | Watch | Skip, record: Record | None, began: float
+    ) -> Claim | Watch | Skip:
+        """Leave a free lease to others for as long as the strategy says, which is asked again each time."""
+        turn = self._advise(record, verdict)
+        if not isinstance(verdict, Claim):
+            return verdict
+        if turn.head_start is None:
+            return Skip(turn.word, turn.reason, is_final=False)
+        left = began + turn.head_start - self._clock.boot()
+        return Watch(left, is_head_start=True) if left > 0 else verdict
 
     def _patience(
         self, verdict: Watch | Skip, entry: Entry, record: Record | None, began: float, *, is_fresh: bool
@@ -170,17 +184,20 @@ class Lease:
             self._first_seen = self._first_seen or record.identity
         return not is_fresh or self._first_seen == record.identity
 
-    def _stays_true(self, verdict: Watch | Skip, record: Record) -> bool:
+    def _stays_true(self, verdict: Watch | Skip, record: Record | None) -> bool:
         """Return whether what a plain listing showed, old as it may be, is answer enough.
 
-        That this tick was claimed stays true. That an earlier run is still going on may be over by now.
+        That this tick was claimed stays true. That an earlier run is still going on may be over by now, and so may
+        somebody else's turn.
         """
-        if isinstance(verdict, Skip) and verdict.is_final:
-            return True
+        if record is None or (isinstance(verdict, Skip) and verdict.is_final):
+            return record is not None
         return record.tick >= self._ask.tick and not self._ask.every_run
 
-    def _refused(self, verdict: Watch | Skip, record: Record) -> Skip:
+    def _refused(self, verdict: Watch | Skip, record: Record | None) -> Skip:
         if isinstance(verdict, Watch):
+            if record is None:
+                raise AssertionError("a lease that nobody has is not refused for being held")
             return held(record)._replace(reason="waited-out") if self._ask.wait > 0 else held(record)
         if verdict.reason == "superseded":
             self._check_clock()  # a node whose clock is behind would skip for ever, and silently

@@ -52,9 +52,7 @@ def lost_ticks(world):
 def delays(world):
     """Yield the runs that asked for longer than their wait, head start, a takeover and the slack."""
     for run in world.runs:
-        most = (
-            run.ask.wait + run.ask.head_start + takeover_after(run.ask.timing.ttl) + _LONGEST_WATCH + _SLACK
-        )
+        most = run.ask.wait + run.head_start + takeover_after(run.ask.timing.ttl) + _LONGEST_WATCH + _SLACK
         if (
             run.answer is not None
             and not run.had_trouble(run.answered_at)
@@ -171,7 +169,23 @@ def _stored_now(world, at):
     return EPOCH + at + offset
 
 
+def _not_its_turn(world, run):
+    """Only a strict queue, or a slice that nobody covers, leaves a run out."""
+    strategy = world.schedule.strategy
+    return strategy is not None and (strategy.is_strict or _leaves_slices(strategy))
+
+
+def _leaves_slices(strategy):
+    return strategy.name == "time-slice" and not strategy.is_covered
+
+
+def _paused(world, run):
+    return run.node.name in world.paused
+
+
 _IS_TRUE = {
+    "not-its-turn": _not_its_turn,
+    "paused": _paused,
     "superseded": _superseded,
     "already-ran": _already_ran,
     "held": _held,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cronguard import config
+from cronguard import config, config_files
 from cronguard.config import PARSERS, WISHES, Settings, load
 from cronguard.errors import ConfigError, UsageError
 
@@ -13,8 +13,8 @@ from cronguard.errors import ConfigError, UsageError
 def files(tmp_path, monkeypatch):
     """The system's and the user's file, neither of them there yet."""
     system, user = tmp_path / "etc.toml", tmp_path / "home.toml"
-    monkeypatch.setattr(config, "SYSTEM_FILE", str(system))
-    monkeypatch.setattr(config, "USER_FILE", str(user))
+    monkeypatch.setattr(config_files, "SYSTEM_FILE", str(system))
+    monkeypatch.setattr(config_files, "USER_FILE", str(user))
     return system, user
 
 
@@ -107,7 +107,7 @@ def test_a_file_that_cannot_be_read_is_named_with_the_reason(files):
 
 
 def test_a_home_that_is_no_directory_has_no_file(files, monkeypatch):
-    monkeypatch.setattr(config, "USER_FILE", "/dev/null/.config/cronguard/config.toml")
+    monkeypatch.setattr(config_files, "USER_FILE", "/dev/null/.config/cronguard/config.toml")
     assert load({}, None, {}).ttl == 180
 
 
@@ -231,3 +231,28 @@ def test_what_belongs_to_one_line_is_refused_in_a_file(tmp_path, key, value):
     path.write_text(f'{key} = "{value}"\n')
     with pytest.raises(ConfigError, match=f"{key} belongs to one crontab line"):
         load({}, str(path), {})
+
+
+@pytest.mark.parametrize("text", ["heartbeat = 3", "[heartbeats]\nrise = 1", "[probe.web2]\nip = 'ping:x'"])
+def test_a_table_that_nobody_knows_is_named(tmp_path, text):
+    (tmp_path / "c.toml").write_text(text)
+    with pytest.raises(ConfigError, match="unknown key"):
+        load({}, str(tmp_path / "c.toml"), {})
+
+
+def test_the_tables_of_the_heartbeat_are_left_to_it(tmp_path):
+    (tmp_path / "c.toml").write_text("ttl = 60\n[heartbeat]\nnonsense = 1\n[probes.web2]\nip = 'ping:x'\n")
+    assert load({}, str(tmp_path / "c.toml"), {}).ttl == 60
+
+
+def test_nodes_may_be_a_number_for_time_slices(tmp_path):
+    (tmp_path / "c.toml").write_text("nodes = 3\n")
+    assert load({}, str(tmp_path / "c.toml"), {}).nodes == ("3",)
+
+
+def test_an_option_names_no_node_that_the_cluster_does_not_have(tmp_path):
+    (tmp_path / "c.toml").write_text("nodes = ['a', 'b', 'c']\n")
+    assert load({"nodes": "c,a"}, str(tmp_path / "c.toml"), {}).nodes == ("c", "a")
+    assert load({"nodes": "2"}, str(tmp_path / "c.toml"), {}).nodes == ("2",)
+    with pytest.raises(UsageError, match="bb is not among the nodes of the configuration: a,b,c"):
+        load({"nodes": "a,bb"}, str(tmp_path / "c.toml"), {})
