@@ -1,3 +1,5 @@
+import contextlib
+import json
 import os
 
 import pytest
@@ -178,6 +180,23 @@ def test_any_text_for_any_setting_is_accepted_or_a_usage_error(key, value):
     else:
         told = "--x: "
     assert told.startswith("--x: ")
+
+
+VALUES = st.one_of(
+    st.integers().map(str),
+    st.floats().map(str),
+    st.text(max_size=8).map(lambda text: json.dumps(text, ensure_ascii=False)),
+    st.sampled_from(["true", "false", "[]", "{}", '["a"]', "[[1]]", "1e400", "0x10", "2026-01-01"]),
+)
+LINES = st.tuples(st.sampled_from(sorted(PARSERS)), VALUES).map(" = ".join)
+
+
+@given(st.one_of(st.binary(), st.lists(LINES, max_size=3).map("\n".join).map(str.encode)))
+def test_any_bytes_in_a_file_are_settings_or_a_configuration_error(tmp_path_factory, data):
+    file = tmp_path_factory.getbasetemp() / "any.toml"
+    file.write_bytes(data)
+    with contextlib.suppress(ConfigError):
+        assert isinstance(load({}, str(file), {}), Settings)
 
 
 def test_numbers_and_lists_and_booleans_may_stand_in_a_file(files):
