@@ -22,6 +22,7 @@ from cronguard.mailbox import Mailbox
 from cronguard.seen import Sightings
 from cronguard.watchdog import Watchdog
 
+HEARD = 0.8  # of the time after which the guard gives a silent keeper up: what went wrong is to be told before
 _CONNECTING = 10.0  # seconds: three steps of three, where a good host takes a tenth
 
 
@@ -69,9 +70,10 @@ class Keeper:
     def _make_lease(self, backend: Backend) -> Lease:
         ask = self._errand.ask
         sightings = Sightings(self._errand.state, self._errand.url, ask.boot, self._clock)
-        slice_ = min(5.0, self._errand.backend_timeout / 2)
+        slice_ = min(5.0, self._errand.backend_timeout / 6)  # the guard hears nothing while the backend waits
         self._advice = Advice(backend, ask, self._errand.strategy, self._clock, self._answered)
-        return Lease(backend, ask, self._clock, sightings, self._answered, slice_, self._advice)
+        patience = HEARD * self._errand.backend_timeout
+        return Lease(backend, ask, self._clock, sightings, self._answered, slice_, self._advice, patience)
 
     def _terms(self) -> Terms:
         """What comes when the lease is over comes too late; but a short lease must not keep one from connecting."""

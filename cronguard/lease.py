@@ -8,6 +8,7 @@ from cronguard.claim import Ask, Claim, Skip, Watch, decide, first_record, held,
 from cronguard.clock import Clock, check_skew
 from cronguard.errors import BackendError, StoreRefusedError
 from cronguard.record import Record, decode, encode
+from cronguard.retries import PAUSE, Retries
 from cronguard.seen import Sightings
 from cronguard.turns import Turn
 
@@ -34,7 +35,8 @@ class Lease:
 
     Every call may take as long as the storage does, and raises BackendError as the backend does. `answered`
     is called after each answer of the backend, and `slice_` bounds the seconds between two of them. `advise` is
-    asked for the turn whenever the record has been looked at.
+    asked for the turn whenever the record has been looked at. A claim that meets with errors is begun again for
+    `patience` seconds: a lost answer must not cost the tick.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Lease:
         answered: Callable[[], None] = lambda: None,
         slice_: float = 5.0,
         advise: Advise = lambda *_: Turn(0.0, "no strategy"),
+        patience: float = 0.0,
     ) -> None:
         self._backend = backend
         self._ask = ask
@@ -54,6 +57,7 @@ class Lease:
         self._answered = answered
         self._slice = slice_
         self._advise = advise
+        self._retries = Retries(patience, clock)
         self._held: tuple[Entry, Record] | None = None
         self._deadline = 0.0
         self._first_seen = ""
@@ -69,6 +73,17 @@ class Lease:
         Raises ConfigError when this node's clock is out of bounds.
         """
         began = self._clock.boot()
+        while True:
+            try:
+                return self._acquire(began)
+            except StoreRefusedError:
+                raise
+            except BackendError:
+                if self.is_held or not self._retries.may_go_on():
+                    raise
+                self._clock.sleep(PAUSE)
+
+    def _acquire(self, began: float) -> Grant | Skip:
         entry, is_fresh = self._read(), False
         while True:
             record = self._decode(entry)
@@ -114,7 +129,7 @@ class Lease:
             except BackendError:
                 if self._clock.boot() >= give_up_at:
                     raise
-                self._clock.sleep(0.5)
+                self._clock.sleep(PAUSE)
 
     def _settle_once(self, state: str, status: int | None) -> bool:
         entry, record = self._mine()
@@ -204,7 +219,9 @@ class Lease:
         return verdict
 
     def _watch(self, entry: Entry, patience: float) -> Entry:
-        self._backend.wait(entry, min(self._slice, max(0.0, patience)))
+        seconds = min(self._slice, max(0.0, patience))
+        self._retries.asks(seconds)
+        self._backend.wait(entry, seconds)
         return self._read()
 
     def _claim(self, entry: Entry, previous: Record | None, verdict: Claim) -> bool:
@@ -232,6 +249,7 @@ class Lease:
 
     def _send(self, entry: Entry, record: Record) -> bool:
         """Swap in a running record of ours; the deadline counts from the moment it is first sent."""
+        self._retries.asks()
         sent, data = self._clock.boot(), encode(record)
         try:
             published = self._backend.swap(entry, data)
@@ -248,7 +266,9 @@ class Lease:
         return published is not None
 
     def _read(self) -> Entry:
+        self._retries.asks()
         entry = self._backend.read(self._ask.job.key)
+        self._retries.answered()
         self._answered()
         return entry
 

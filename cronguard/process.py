@@ -5,8 +5,10 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from math import inf
 
 from cronguard import linux, proctree
+from cronguard.clock import Clock
 from cronguard.errors import CommandNotExecutableError, CommandNotFoundError, CronguardError
 from cronguard.signals import fork
 
@@ -35,10 +37,14 @@ class Process:
         self.status: int | None = None
         self.is_stopped = False
 
-    def release(self) -> None:
-        """Let the command begin: until now its process has only waited, and would have ended with this one."""
+    def release(self, deadline: float = inf) -> None:
+        """Let the command begin: until now its process has only waited, and would have ended with this one.
+
+        It looks at the boot clock itself, as the last thing before: this process, or the machine, may have stood
+        still since it was last looked at. After the deadline it waits to be killed.
+        """
         self.give_terminal()
-        os.write(self._go, b"g")
+        os.write(self._go, repr(deadline).encode())
         os.close(self._go)
 
     def look(self) -> None:
@@ -140,10 +146,13 @@ class Process:
         linux.die_with_parent(signal.SIGKILL)
         os.setpgid(0, 0)
         os.close(self._go)
-        if os.getppid() != self._guard or not os.read(self._go_reader, 1):
+        deadline = os.read(self._go_reader, 64)
+        if os.getppid() != self._guard or not deadline:
             os._exit(70)  # the guard is gone: nobody would keep the lease
         for signum in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them; commands do not expect that
             signal.signal(signum, signal.SIG_DFL)
+        while Clock().boot() >= float(deadline):
+            signal.pause()
         try:
             _execute(self._program, list(self._argv), self._env)
         except OSError as error:

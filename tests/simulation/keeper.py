@@ -5,6 +5,7 @@ from math import inf
 from cronguard.advice import Advice
 from cronguard.claim import Skip
 from cronguard.errors import BackendError, CronguardError
+from cronguard.keeper import HEARD
 from cronguard.lease import Grant
 from cronguard.turns import Turn
 from cronguard.watchdog import GUARD_SILENT
@@ -69,7 +70,7 @@ class Keeper:
         connection = Connection(self.world, self.guard.run, self.process, self.thread)
         clock = ThreadClock(self.node, self.thread)
         sightings = NotedSightings(self.world.rules.sightings(self.world, self.node, clock), self.node)
-        slice_ = min(5.0, self.world.schedule.job.backend_timeout / 2)
+        slice_ = min(5.0, self.world.schedule.job.backend_timeout / 6)
         answered = lambda: self._send("answered", None)  # noqa: E731
         self._lease = self.world.rules.lease(
             connection,
@@ -79,6 +80,7 @@ class Keeper:
             answered,
             slice_,
             self._strategy(connection, clock, answered),
+            HEARD * self.world.schedule.job.backend_timeout,
         )
         if self._is_resumed:
             self.world.strike(self.guard.run, "resuming")
