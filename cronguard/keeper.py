@@ -10,7 +10,7 @@ import threading
 from contextlib import suppress
 
 from cronguard.advice import Advice
-from cronguard.backend import Backend, open_backend
+from cronguard.backend import Backend, Terms, open_backend
 from cronguard.claim import Skip
 from cronguard.clock import Clock
 from cronguard.errand import Errand
@@ -21,6 +21,8 @@ from cronguard.link import Link
 from cronguard.mailbox import Mailbox
 from cronguard.seen import Sightings
 from cronguard.watchdog import Watchdog
+
+_CONNECTING = 10.0  # seconds: three steps of three, where a good host takes a tenth
 
 
 class CancelledError(Exception):
@@ -54,7 +56,7 @@ class Keeper:
 
     def _keep(self) -> None:
         self._gate.enter()
-        backend = open_backend(self._errand.url, self._clock, self._errand.state)
+        backend = open_backend(self._errand.url, self._clock, self._errand.state, self._terms())
         self._lease = self._make_lease(backend)
         answer = self._lease.resume() if self._errand.is_resumed else self._lease.acquire()
         if isinstance(answer, Skip):
@@ -70,6 +72,14 @@ class Keeper:
         slice_ = min(5.0, self._errand.backend_timeout / 2)
         self._advice = Advice(backend, ask, self._errand.strategy, self._clock, self._answered)
         return Lease(backend, ask, self._clock, sightings, self._answered, slice_, self._advice)
+
+    def _terms(self) -> Terms:
+        """What comes when the lease is over comes too late; but a short lease must not keep one from connecting."""
+        useful = max(_CONNECTING, self._errand.ask.timing.run_for)
+        return Terms(min(self._errand.backend_timeout, useful), self._warn)
+
+    def _warn(self, text: str) -> None:
+        self._link.send("warned", text=text)
 
     def _answered(self) -> None:
         self._gate.leave()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from cronguard.backend import Backend, open_backend
+from cronguard.backend import Backend, Terms, open_backend
 from cronguard.clock import Clock
 from cronguard.errors import BackendError, CronguardError, as_message, from_message
 from cronguard.gate import Gate
@@ -55,7 +55,7 @@ class Storage(NamedTuple):
         gate = Gate(self.state, f"{self.url}{self.lane}", self.timeout, self.clock)
         try:
             gate.enter()
-            backend = open_backend(self.url, self.clock, self.state)
+            backend = open_backend(self.url, self.clock, self.state, Terms(self.timeout))
             answer = {"result": work(backend)}
         except CronguardError as error:
             answer = dict(as_message(error))
