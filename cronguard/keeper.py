@@ -22,7 +22,9 @@ from cronguard.mailbox import Mailbox
 from cronguard.seen import Sightings
 from cronguard.watchdog import Watchdog
 
-HEARD = 0.8  # of the time after which the guard gives a silent keeper up: what went wrong is to be told before
+HEARD = (
+    0.8  # of the time after which the guard gives a silent keeper up: what went wrong is to be told before
+)
 _CONNECTING = 10.0  # seconds: three steps of three, where a good host takes a tenth
 
 

@@ -9,7 +9,7 @@ from math import inf
 
 from cronguard import linux, proctree
 from cronguard.clock import Clock
-from cronguard.errors import CommandNotExecutableError, CommandNotFoundError, CronguardError
+from cronguard.errors import CommandNotExecutableError, CommandNotFoundError, CronguardError, TooLateError
 from cronguard.signals import fork
 
 _LOOKS = 50  # a list of children that changes so often is a storm: a calmer moment will come
@@ -41,7 +41,7 @@ class Process:
         """Let the command begin: until now its process has only waited, and would have ended with this one.
 
         It looks at the boot clock itself, as the last thing before: this process, or the machine, may have stood
-        still since it was last looked at. After the deadline it waits to be killed.
+        still since it was last looked at. After the deadline it does not begin, see `exec_failure`.
         """
         self.give_terminal()
         os.write(self._go, repr(deadline).encode())
@@ -151,17 +151,17 @@ class Process:
             os._exit(70)  # the guard is gone: nobody would keep the lease
         for signum in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them; commands do not expect that
             signal.signal(signum, signal.SIG_DFL)
-        while Clock().boot() >= float(deadline):
-            signal.pause()
         try:
-            _execute(self._program, list(self._argv), self._env)
+            _execute(self._program, list(self._argv), self._env, float(deadline))
         except OSError as error:
             os.write(self._exec_writer, str(error.errno or errno.EIO).encode())
             os._exit(127 if error.errno == errno.ENOENT else 126)
 
 
-def _execute(program: str, argv: list[str], env: Mapping[str, str]) -> None:
+def _execute(program: str, argv: list[str], env: Mapping[str, str], deadline: float) -> None:
     """Become the program; a script without a first line that names its interpreter is sh's, as under cron."""
+    if Clock().boot() >= deadline:
+        raise OSError(errno.ETIME, os.strerror(errno.ETIME))
     try:
         os.execve(program, argv, env)
     except OSError as error:
@@ -174,6 +174,11 @@ def _exec_failure(program: str, number: int) -> CronguardError:
     told = f"{program}: {os.strerror(number)}"
     if number == errno.ENOENT:
         return CommandNotFoundError(told, "is the interpreter in its first line there?")
+    if number == errno.ETIME:
+        return TooLateError(
+            "the lease was over before the command could begin, so it did not",
+            "the machine stood still, or is far too busy; see --ttl",
+        )
     return CommandNotExecutableError(told, "does it begin with a line like #!/bin/sh?")
 
 

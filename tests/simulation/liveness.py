@@ -21,7 +21,9 @@ _ONE_CALL = (
 )
 _SILENT = 2.6  # seconds after which a stopped guard is known to be silent
 _LONGEST_WATCH = 5.0  # a slice of watching
-_PASSING = frozenset({"lost", "denied", "refused"})  # troubles of one call, after which the next may be answered
+_PASSING = frozenset(
+    {"lost", "denied", "refused"}
+)  # troubles of one call, after which the next may be answered
 _ONE_ROUND = 2.0  # seconds: the pause before another try, and the calls before the one that fails
 _RETRIED = {
     "never": (),
