@@ -1,7 +1,9 @@
 """Who is let in to a lock host, and which lock host is believed."""
 
+import base64
 import os
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -241,6 +243,57 @@ def test_a_certificate_lets_its_key_in(login, lock_host):
     assert login.use().version == 2
 
 
+def test_a_certificate_that_is_not_accepted_does_not_keep_its_key_out(login, lock_host):
+    sshd.keygen(f"{login.place}/authority")
+    signed = [
+        "ssh-keygen",
+        "-q",
+        "-s",
+        f"{login.place}/authority",
+        "-I",
+        "x",
+        "-n",
+        "other",
+        f"{login.key}.pub",
+    ]
+    subprocess.run(signed, check=True)
+    assert os.path.exists(f"{login.key}-cert.pub")
+    assert login.use().version == 1
+
+
+def test_a_key_of_a_kind_that_is_not_supported_does_not_keep_another_out(login):
+    """Such as one whose private part is in a device."""
+    kind = _string(b"sk-ssh-ed25519@openssh.com")
+    public = kind + _string(bytes(32)) + _string(b"ssh:")
+    secret = bytes(8) + public + b"\x01" + _string(b"handle") + _string(b"") + _string(b"comment")
+    secret += bytes(range(1, 1 + -len(secret) % 8))
+    none = _string(b"none")
+    blob = b"openssh-key-v1\0" + none + none + _string(b"") + b"\0\0\0\1" + _string(public) + _string(secret)
+    body = base64.b64encode(blob).decode()
+    login.write(
+        "of_a_device", "-----BEGIN OPENSSH PRIVATE KEY-----", body, "-----END OPENSSH PRIVATE KEY-----"
+    )
+    os.chmod(f"{login.ssh}/of_a_device", 0o600)
+    login.write("config", "IdentityFile ~/.ssh/of_a_device", "IdentityFile ~/.ssh/id_ed25519")
+    assert login.use().version == 1
+
+
+def _string(value):
+    return len(value).to_bytes(4, "big") + value
+
+
+def test_an_agent_that_is_silent_is_told_in_time(login, monkeypatch):
+    monkeypatch.setattr("cronguard.backends.sshkeys._AGENT", 0.2)
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.bind(f"{login.place}/agent")
+        agent.listen()
+        monkeypatch.setenv("SSH_AUTH_SOCK", f"{login.place}/agent")
+        os.remove(login.key)
+        with pytest.raises(StoreForbiddenError, match="the agent does not answer"):
+            login.use()
+    assert socket.getdefaulttimeout() is None
+
+
 @pytest.mark.parametrize("url", ["ssh://me:pa55word@127.0.0.1/x", "ssh://me:@h/x", "sftp://me:pa55word@h/x"])
 def test_a_password_in_the_url_is_refused_and_not_shown(login, url):
     with pytest.raises(ConfigError) as caught:
@@ -289,7 +342,7 @@ def test_every_host_on_the_way_must_be_known(login, lock_host):
 @pytest.mark.parametrize(("lines", "told"), [
     (["Host *", "ProxyJump 127.0.0.1"], "has no end"), (["ProxyCommand nc %h %p"], "ProxyCommand"), (["Port x"], "Port x"),
     (["Match exec true", "User x"], "Match exec"), (["nonsense"], "nonsense"),
-        (["Include more"], "Include"),
+    (["Include more"], "Include"),
 ])  # fmt: skip
 def test_what_is_not_understood_in_the_configuration_is_refused_with_a_reason(login, lock_host, lines, told):
     login.write("config", *lines)
