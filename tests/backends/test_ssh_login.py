@@ -5,10 +5,13 @@ import os
 import signal
 import socket
 import subprocess
+import threading
+from contextlib import closing
 
 import pytest
 import sshd
 from login import Login
+from paramiko import Transport
 from stores import KEY
 
 from cronguard.errors import BackendError, ConfigError, StoreForbiddenError, StoreRefusedError
@@ -282,6 +285,25 @@ def _string(value):
     return len(value).to_bytes(4, "big") + value
 
 
+def test_a_login_that_hangs_after_a_key_was_refused_is_made_again(login, lock_host, monkeypatch):
+    """It is no refusal: the host may be frozen at just that moment."""
+    login.new_key("id_ecdsa", "ecdsa")
+    login.new_key(is_accepted=False)
+    log_in, offered = Transport.auth_publickey, []
+
+    def auth_publickey(transport, user, key):
+        offered.append(key.get_name())
+        if len(offered) == 2:
+            lock_host.freeze()
+            login.clock.meanwhile.append(lock_host.thaw)
+        return log_in(transport, user, key)
+
+    monkeypatch.setattr(Transport, "auth_publickey", auth_publickey)
+    with closing(login.open(patience=6.0)) as backend:
+        assert backend.swap(backend.read(KEY), b"data").version == 1
+    assert len(offered) == 4
+
+
 def test_an_agent_that_is_silent_is_told_in_time(login, monkeypatch):
     monkeypatch.setattr("cronguard.backends.sshkeys._AGENT", 0.2)
     with socket.socket(socket.AF_UNIX) as agent:
@@ -364,6 +386,19 @@ def test_a_host_that_nobody_listens_on_is_tried_until_patience_is_over(login):
         login.use(f"ssh://127.0.0.1:{sshd.free_port()}{login.place}/share")
     assert not isinstance(caught.value, StoreRefusedError)
     assert 1015.0 < login.clock.now_boot < 1030.0
+
+
+def test_a_name_that_no_host_can_have_is_a_mistake_in_the_configuration(login):
+    with pytest.raises(ConfigError, match=r"locks\.\.example"):
+        login.use("ssh://locks..example.org/share")
+
+
+def test_name_servers_that_do_not_answer_are_told_in_time(login, monkeypatch):
+    answer = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer.wait(60) and [])
+    with pytest.raises(BackendError, match=r"127\.0\.0\.1, port .*name servers"):
+        login.open(patience=0.6)
+    answer.set()
 
 
 def test_a_server_that_cannot_bring_data_to_its_disk_is_refused(login, monkeypatch):
