@@ -352,6 +352,12 @@ def test_one_goes_through_as_many_hosts_as_the_configuration_says(login, lock_ho
     assert (lock_host.folder / "log").read_text().count("Accepted publickey") >= 3
 
 
+def test_an_alias_of_the_host_key_has_no_port(login, lock_host):
+    login.write("config", "HostKeyAlias Locks")
+    login.know(f"locks {lock_host.host_key()}")
+    assert login.use().version == 1
+
+
 def test_every_host_on_the_way_must_be_known(login, lock_host):
     login.write(
         "config", "Host locks", "ProxyJump first", "Host first", "HostKeyAlias unknown", "Host *", "HostName 127.0.0.1",
@@ -364,7 +370,7 @@ def test_every_host_on_the_way_must_be_known(login, lock_host):
 @pytest.mark.parametrize(("lines", "told"), [
     (["Host *", "ProxyJump 127.0.0.1"], "has no end"), (["ProxyCommand nc %h %p"], "ProxyCommand"), (["Port x"], "Port x"),
     (["Match exec true", "User x"], "Match exec"), (["nonsense"], "nonsense"),
-    (["Include more"], "Include"),
+    (["Include more"], "Include"), (["RevokedHostKeys ~/.ssh/revoked"], "@revoked"),
 ])  # fmt: skip
 def test_what_is_not_understood_in_the_configuration_is_refused_with_a_reason(login, lock_host, lines, told):
     login.write("config", *lines)
