@@ -316,7 +316,10 @@ def test_an_agent_that_is_silent_is_told_in_time(login, monkeypatch):
     assert socket.getdefaulttimeout() is None
 
 
-@pytest.mark.parametrize("url", ["ssh://me:pa55word@127.0.0.1/x", "ssh://me:@h/x", "sftp://me:pa55word@h/x"])
+@pytest.mark.parametrize(
+    "url",
+    ["ssh://me:pa55word@127.0.0.1/x", "ssh://me:@h/x", "sftp://me:pa55word@h/x", "ssh://me:pa55word/+@h/x"],
+)
 def test_a_password_in_the_url_is_refused_and_not_shown(login, url):
     with pytest.raises(ConfigError) as caught:
         login.use(url)
