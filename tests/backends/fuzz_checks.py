@@ -6,18 +6,19 @@ from typing import NamedTuple
 
 
 class Attempt(NamedTuple):
-    """One swap: what it would publish, over what, when it was begun and ended, and what was answered.
+    """One swap: what it would publish, over what and which version, when it was begun and ended, and the answer.
 
-    `answer` is "published", "none", "error", or "unknown" for a writer that was killed before he could log one.
+    `version` is the published one, None unless the writer was told. `answer` is "published", "none", "error", or "unknown" for a writer that was killed before he could log one.
     Times are of one clock for all writers.
     """
 
     id: str
     replaces: str
-    version: int  # that it would have
+    over: int
     began: int
     ended: int | None
     answer: str
+    version: int | None = None
 
 
 class Hold(NamedTuple):
@@ -63,12 +64,14 @@ def _followed(by_id, latest_id, latest_version):
         attempt = by_id.get(id_)
         if attempt is None:
             return chain[::-1], [*faults, f"version {version} holds {id_!r}, which nobody wrote"]
-        if attempt.version != version:
-            faults.append(f"{id_} was written as version {attempt.version} and is version {version}")
+        if attempt.version not in (None, version):
+            faults.append(f"{id_} was published as version {attempt.version} and is version {version}")
+        if attempt.over >= version:
+            return chain[::-1], [*faults, f"{id_} is version {version}, over {attempt.over}"]
         chain.append(attempt)
-        id_, version = attempt.replaces, version - 1
+        id_, version = attempt.replaces, attempt.over
     if id_ != "":
-        faults.append(f"version 1 replaced {id_!r}")
+        faults.append(f"the first version replaced {id_!r}")
     return chain[::-1], faults
 
 

@@ -83,3 +83,4 @@ class File(Shared):
 
 
 STORES = {"memory": Memory, "dir": Directory, "file": File}
+COUNTED = ["memory", "dir", "file"]  # whose versions are 1, 2, 3; the contract asks only that they grow

@@ -69,7 +69,15 @@ class Fuzz:
 
     def attempts(self):
         return [
-            Attempt(id_, a["replaces"], a["version"], a["began"], a.get("ended"), a.get("answer", "unknown"))
+            Attempt(
+                id_,
+                a["replaces"],
+                a["over"],
+                a["began"],
+                a.get("ended"),
+                a.get("answer", "unknown"),
+                a.get("version"),
+            )
             for (_, id_), a in self.logged("id").items()
         ]
 
