@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
 
-.PHONY: try test lint unit lab simulate requirements
+.PHONY: try test lint unit engines lab simulate requirements
 
 # What a user gets: the package and nothing else. The state is this folder's own, and goes with it.
 TRY := CRONGUARD_STATE_DIR=$(VENV)/try CRONGUARD_BACKEND=local $(BIN)/cronguard
@@ -27,7 +27,11 @@ lint: $(VENV)/dev
 	$(BIN)/lint-imports
 
 unit: $(VENV)/dev
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 -m 'not engine'
+
+# The backends on real servers of etcd, PostgreSQL and Redis, which the tests start: some minutes.
+engines: $(VENV)/dev
+	$(BIN)/pytest -n 2 -m engine
 
 # A cluster of real NFS nodes: some fifteen minutes, as root. One scenario: make lab SCENARIO=a-crash
 lab: $(VENV)/dev

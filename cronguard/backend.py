@@ -77,26 +77,46 @@ class Backend(Protocol):
 # The whole list: a backend is imported only when a URL names it.
 SCHEMES = {
     "dir": "cronguard.backends.directory:DirectoryBackend",
+    "etcd": "cronguard.backends.etcd:EtcdBackend",
+    "etcds": "cronguard.backends.etcd:EtcdBackend",
     "file": "cronguard.backends.file:FileBackend",
     "local": "cronguard.backends.directory:LocalBackend",
+    "postgres": "cronguard.backends.postgres:PostgresBackend",
+    "postgresql": "cronguard.backends.postgres:PostgresBackend",
+    "redis": "cronguard.backends.redis:RedisBackend",
+    "redis+sentinel": "cronguard.backends.redis:RedisBackend",
+    "rediss": "cronguard.backends.redis:RedisBackend",
+    "rediss+sentinel": "cronguard.backends.redis:RedisBackend",
 }
+_EXTRAS = {"psycopg": "postgres", "redis": "redis"}  # what pip is asked for, by the library that is missing
 
 
-def open_backend(url: str, clock: Clock, state: StateDir) -> Backend:
+def open_backend(url: str, clock: Clock, state: StateDir, timeout: float = 30.0) -> Backend:
     """Open what a URL such as `dir:/path` names (`local` stands for this machine alone).
 
+    A backend that can lose its connection looks for another one for `timeout` seconds a call, not longer.
     Raises ConfigError for an unknown scheme or a malformed address, BackendError when it cannot be used.
     """
-    backend: Backend = import_backend(url).open(url, clock, state)
+    backend: Backend = import_backend(url).open(url, clock, state, timeout)
     return backend
 
 
 def import_backend(url: str) -> Any:
-    """Return the class that a URL's scheme names; raises ConfigError for a scheme that is not in the list."""
+    """Return the class that a URL's scheme names; raises ConfigError if it is not in the list, or lacks its library."""
     from importlib import import_module
 
-    module, _, name = SCHEMES[scheme_of(url)].partition(":")
-    return getattr(import_module(module), name)
+    scheme = scheme_of(url)
+    module, _, name = SCHEMES[scheme].partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except ImportError as error:
+        library = (error.name or "").partition(".")[0]
+        if library not in _EXTRAS:
+            raise
+        raise ConfigError(
+            f"backend: {scheme}: needs the library {library}: {error}",
+            f"pip install 'cronguard[{_EXTRAS[library]}]', where cronguard is installed",
+        ) from error
 
 
 def scheme_of(url: str) -> str:
@@ -104,10 +124,17 @@ def scheme_of(url: str) -> str:
     scheme = url.partition(":")[0]
     if scheme not in SCHEMES or (scheme == "local") != (url == "local"):
         raise ConfigError(
-            f"backend: {url!r} is not a backend",
-            "write local, dir:/shared/folder or file:/nfs/folder",
+            f"backend: {without_secrets(url)!r} is not a backend",
+            "write local, dir:/shared/folder, file:/nfs/folder or etcd://host:2379/cronguard",
         )
     return scheme
+
+
+def without_secrets(url: str) -> str:
+    """Return the URL as it may be shown: nobody should put a password there, and somebody will."""
+    scheme, slashes, rest = url.partition("://")
+    user, at, place = rest.rpartition("@")
+    return f"{scheme}://{user.partition(':')[0]}@{place.partition('?')[0]}" if slashes and at else url
 
 
 def absolute_path(url: str) -> str:

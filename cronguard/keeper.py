@@ -58,7 +58,8 @@ class Keeper:
 
     def _keep(self) -> None:
         self._gate.enter()
-        backend = open_backend(self._errand.url, self._clock, self._errand.state)
+        errand = self._errand
+        backend = open_backend(errand.url, self._clock, errand.state, errand.backend_timeout)
         self._lease = self._make_lease(backend)
         answer = self._lease.resume() if self._errand.is_resumed else self._lease.acquire()
         if isinstance(answer, Skip):

@@ -51,7 +51,7 @@ class Storage(NamedTuple):
         gate = Gate(self.state, self.url, self.timeout, self.clock)
         try:
             gate.enter()
-            backend = open_backend(self.url, self.clock, self.state)
+            backend = open_backend(self.url, self.clock, self.state, self.timeout)
             answer = {"result": work(backend)}
         except CronguardError as error:
             answer = dict(as_message(error))

@@ -20,7 +20,7 @@ class DirectoryBackend(VersionedBackend):
         self._share = share
 
     @classmethod
-    def open(cls, url: str, clock: Clock, state: StateDir) -> "DirectoryBackend":
+    def open(cls, url: str, clock: Clock, state: StateDir, timeout: float = 30.0) -> "DirectoryBackend":
         """Raise BackendError if the directory is not there, StoreRefusedError if another kind of store is in it."""
         share = Share(url, state)
         with storage_errors(share.root):
@@ -43,7 +43,7 @@ class LocalBackend(VersionedBackend):
     """Versions in this node's own state folder: guards against itself, not against other machines."""
 
     @classmethod
-    def open(cls, url: str, clock: Clock, state: StateDir) -> "LocalBackend":
+    def open(cls, url: str, clock: Clock, state: StateDir, timeout: float = 30.0) -> "LocalBackend":
         """Make the folder if need be; raises StoreForbiddenError where this user cannot."""
         root = f"{state.root}/local/{_machine()}"
         with storage_errors(root):

@@ -48,7 +48,7 @@ class FileBackend:
         self._clock = clock
 
     @classmethod
-    def open(cls, url: str, clock: Clock, state: StateDir) -> "FileBackend":
+    def open(cls, url: str, clock: Clock, state: StateDir, timeout: float = 30.0) -> "FileBackend":
         """Raise BackendError if the directory is not there, StoreRefusedError if it is not safe to use."""
         share = Share(url, state)
         with storage_errors(share.root):

@@ -3,7 +3,7 @@ import tempfile
 
 import pytest
 from faulty_port import Port
-from stores import KEY, STORES, Directory, File
+from stores import KEY, PARAMS, STORES, Directory, File
 
 from cronguard.backends.localport import LocalPort
 from cronguard.backends.versioned import VersionedBackend
@@ -17,7 +17,7 @@ def place():
         yield folder
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=PARAMS)
 def store(request, place):
     return STORES[request.param](place)
 

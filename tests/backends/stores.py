@@ -3,9 +3,14 @@
 import os
 import threading
 import time
+import uuid
+
+import pytest
+import session
 
 from cronguard.backend import open_backend
 from cronguard.backends.memory import MemoryBackend
+from cronguard.clock import Clock
 from cronguard.statedir import StateDir
 
 KEY = "lease/billing/invoices"
@@ -82,5 +87,46 @@ class File(Shared):
     scheme = "file"
 
 
-STORES = {"memory": Memory, "dir": Directory, "file": File}
+class Engine:
+    """A real server of this session; each store is a place of its own on it."""
+
+    def __init__(self, folder):
+        self.url = self.place()
+        self.clock = Clock()
+        self._folder = folder
+
+    def open(self, node="web1"):
+        return open_backend(self.url, self.clock, StateDir(f"{self._folder}/state", node))
+
+    def during_wait(self, act):
+        threading.Timer(0.2, act).start()
+
+
+class Etcd(Engine):
+    def place(self):
+        return session.etcd().url(uuid.uuid4().hex)
+
+
+class Postgres(Engine):
+    def place(self):
+        session.postgres().sql("DROP TABLE IF EXISTS cronguard")
+        return session.postgres().url()
+
+
+class Redis(Engine):
+    def place(self):
+        return session.redis().url(prefix=uuid.uuid4().hex)
+
+
+STORES = {
+    "memory": Memory,
+    "dir": Directory,
+    "file": File,
+    "etcd": Etcd,
+    "postgres": Postgres,
+    "redis": Redis,
+}
+PARAMS = [
+    pytest.param(name, marks=[pytest.mark.engine] * issubclass(kind, Engine)) for name, kind in STORES.items()
+]
 COUNTED = ["memory", "dir", "file"]  # whose versions are 1, 2, 3; the contract asks only that they grow
