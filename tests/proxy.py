@@ -11,7 +11,7 @@ class Proxy:
 
     The chunk with the number `cut_at` is not forwarded: its connection is closed, or (`is_silent`) left open, and
     nothing goes through it any more. What comes over other connections afterwards goes through, unless `is_down`.
-    So is the chunk for which `is_to_cut(number, from_client)`, asked before each is forwarded, says yes.
+    So is the chunk for which `is_to_cut(data, from_client)`, asked before each is forwarded, says yes.
     """
 
     def __init__(self, port):
@@ -21,7 +21,7 @@ class Proxy:
         self.carried = 0
         self.cut_at, self.is_silent, self.is_down = None, False, False
         self.was_cut = threading.Event()
-        self.is_to_cut = lambda number, from_client: False
+        self.is_to_cut = lambda data, from_client: False
         self._lock = threading.Lock()
         self._socks = set()
         threading.Thread(target=self._accept, daemon=True).start()
@@ -78,7 +78,7 @@ class Proxy:
             data = key.fileobj.recv(1 << 20)
             if not data:
                 return False
-            if self._is_cut(key.fileobj is client):
+            if self._is_cut(data, key.fileobj is client):
                 self.was_cut.set()
                 while self.is_silent and not self.is_down:
                     if not key.fileobj.recv(1 << 20):  # the client has given up
@@ -87,11 +87,11 @@ class Proxy:
             ends[key.fileobj].sendall(data)
         return True
 
-    def _is_cut(self, from_client):
+    def _is_cut(self, data, from_client):
         with self._lock:
             self.carried += 1
             number = self.carried
-        return self.is_to_cut(number, from_client) or self.is_down or number == self.cut_at
+        return self.is_to_cut(data, from_client) or self.is_down or number == self.cut_at
 
 
 def _hang_up(sock):

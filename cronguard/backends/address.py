@@ -5,9 +5,8 @@ import stat
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
+from cronguard.config import PASSWORD
 from cronguard.errors import ConfigError
-
-PASSWORD = "CRONGUARD_BACKEND_PASSWORD"  # noqa: S105 - the variable's name
 
 
 class Address(NamedTuple):

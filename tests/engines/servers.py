@@ -72,23 +72,36 @@ class Server:
         return self.popen is not None and self.popen.poll() is None
 
     def pause(self):
-        self.send(signal.SIGSTOP)
+        """Freeze it, with all its processes."""
+        self._send_all(signal.SIGSTOP)
 
     def resume(self):
-        self.send(signal.SIGCONT)
-
-    def send(self, signum):
-        self.popen.send_signal(signum)
+        self._send_all(signal.SIGCONT)
 
     def kill(self):
         """End it as a power cut would."""
         if self.is_alive:
-            self.popen.kill()
+            self._send_all(signal.SIGKILL)
             self.popen.wait(LIMIT)
+
+    def _send_all(self, signum):
+        for pid in [self.pid, *_below(self.pid)]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signum)
 
     def log(self):
         with open(f"{self.folder}/log", encoding="utf-8", errors="replace") as file:
             return file.read()
+
+
+def _below(pid):
+    """Return the children of a process, and theirs."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            children = [int(word) for word in file.read().split()]
+    except OSError:
+        return []
+    return children + [deeper for child in children for deeper in _below(child)]
 
 
 class Servers:

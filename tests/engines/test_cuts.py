@@ -72,7 +72,7 @@ def test_a_reply_lost_after_which_another_node_went_on_is_no_success(cable):
     """Who was cut off may have published, but he is not the latest any more, and must not take himself for it."""
     other = cable.direct.open()
 
-    def go_on(number, from_client):
+    def go_on(data, from_client):
         latest = other.read(KEY)
         if from_client or latest.data != b"mine":
             return False
