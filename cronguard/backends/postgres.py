@@ -164,7 +164,7 @@ class PostgresBackend:
 
     def _execute(self, statement: str, facts: dict[str, Any] | None = None) -> list[Any]:
         """Run one statement. A warning with it means that it is not certain to last: its wait for a standby was ended."""
-        connection = self._connection = self._connection or self._connected()
+        connection = self._connected()
         self._warnings.clear()
         with _hung_up_after(connection, self._insistence.share):
             cursor = connection.execute(statement.encode(), facts)
@@ -176,13 +176,11 @@ class PostgresBackend:
     def _listen(self, seconds: float) -> bool:
         """Wait for a notification; False where none can come: a pooler shows another process's number as its own."""
         try:
-            connection = self._connection or self._connected()
-            if not self._execute("SELECT pg_backend_pid() = %(pid)s", {"pid": connection.info.backend_pid})[
-                0
-            ][0]:
+            shown = {"pid": self._connected().info.backend_pid}
+            if not self._execute("SELECT pg_backend_pid() = %(pid)s", shown)[0][0]:
                 return False
             self._execute("LISTEN cronguard")
-            list(connection.notifies(timeout=seconds, stop_after=1))
+            list(self._connected().notifies(timeout=seconds, stop_after=1))
         except (psycopg.Error, UnansweredError):
             self.close()
             return False
@@ -218,11 +216,10 @@ class PostgresBackend:
             ) from error
 
     def _connected(self) -> psycopg.Connection[Any]:
-        connection: psycopg.Connection[Any] = psycopg.connect(
-            **self._conninfo, autocommit=True, prepare_threshold=None
-        )
-        connection.add_notice_handler(self._hear)
-        return connection
+        if self._connection is None:
+            self._connection = psycopg.connect(**self._conninfo, autocommit=True, prepare_threshold=None)
+            self._connection.add_notice_handler(self._hear)
+        return self._connection
 
     def _hear(self, notice: psycopg.errors.Diagnostic) -> None:
         if notice.severity_nonlocalized == "WARNING":

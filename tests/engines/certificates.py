@@ -1,6 +1,6 @@
 """An authority of the tests' own, and what it signs."""
 
-import datetime
+import datetime as dt
 import ipaddress
 import os
 
@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-DAY = datetime.timedelta(days=1)
+DAY = dt.timedelta(days=1)
 
 
 class Authority:
@@ -38,7 +38,7 @@ class Authority:
         return paths
 
     def _signed(self, name, key, extensions):
-        now = datetime.datetime.now(datetime.UTC)
+        now = dt.datetime.now(dt.UTC)
         builder = x509.CertificateBuilder(self._name, name, key.public_key(), x509.random_serial_number())
         builder = builder.not_valid_before(now - DAY).not_valid_after(now + DAY)
         for extension, is_critical in extensions:

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import shutil
 import subprocess
 
 from servers import LIMIT, PATH, Servers, free_ports, program, wait_for
@@ -13,9 +14,17 @@ ME = USER or pwd.getpwuid(os.geteuid()).pw_name
 class Postgres(Servers):
     """The first server is the primary; `url` names all, and libpq finds the one that takes writes."""
 
-    def __init__(self, *more, standby=False):
+    def __init__(self, *more, standby=False, rules=()):
+        """Start them; `rules` are lines of pg_hba.conf that come before the one that trusts everybody."""
         super().__init__()
         self.ports, self._more = free_ports(1 + standby), more
+        with open(f"{self.root}/rules", "w", encoding="ascii") as file:
+            file.write(
+                "\n".join(
+                    [*rules, *(f"host {what} all 127.0.0.1/32 trust" for what in ("all", "replication"))]
+                )
+                + "\n"
+            )
         self._make("p0")
         self._as_user("initdb", "-D", self.data(0), "-A", "trust", "-U", ME, "-E", "UTF8", "--locale=C")
         self._start(0, *(["-c", "synchronous_standby_names=standby"] if standby else []))
@@ -49,6 +58,13 @@ class Postgres(Servers):
     def promote(self, number=1):
         self._as_user("pg_ctl", "promote", "-w", "-D", self.data(number))
 
+    def give(self, path, to):
+        """Put a copy of a file where only the server can read it."""
+        shutil.copyfile(path, to)
+        os.chmod(to, 0o600)
+        if USER:
+            shutil.chown(to, USER, USER)
+
     def _make(self, name):
         os.makedirs(f"{self.root}/{name}", exist_ok=True)
         if USER:
@@ -59,7 +75,8 @@ class Postgres(Servers):
         self.add(
             f"p{number}", program("postgres"), "-D", self.data(number), "-p", str(self.ports[number]),
             "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.root}/p{number}",
-            "-c", "shared_buffers=16MB", "-c", "max_connections=60", *more, *self._more, user=USER,
+            "-c", "shared_buffers=16MB", "-c", "max_connections=60", "-c", f"hba_file={self.root}/rules",
+            *more, *self._more, user=USER,
         ).start()  # fmt: skip
         wait_for(lambda: self.sql("SELECT 1", number), "PostgreSQL")
 

@@ -118,9 +118,12 @@ class Servers:
         self.servers.append(Server(folder, *argv, user=user))
         return self.servers[-1]
 
-    def end(self):
+    def kill_all(self):
         for server in self.servers:
             server.kill()
+
+    def end(self):
+        self.kill_all()
         shutil.rmtree(self.root, ignore_errors=True)
 
     def __enter__(self):

@@ -4,9 +4,9 @@ import threading
 
 import pytest
 import session
+from engine_nodes import NEXT_TICK, TICK, Nodes
 from etcd_servers import Etcd
 from fuzz_checks import hold_faults
-from nodes import NEXT_TICK, TICK, Nodes
 from processes import wait_until
 from proxy import Proxy
 from stores import STORES
