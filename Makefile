@@ -29,9 +29,9 @@ lint: $(VENV)/dev
 unit: $(VENV)/dev
 	$(BIN)/pytest -n 2 -m 'not engine'
 
-# The backends on real servers of etcd, PostgreSQL and Redis, which the tests start: some minutes.
+# The backends on real servers of etcd, PostgreSQL and Redis, which the tests start: some minutes, most of them waiting.
 engines: $(VENV)/dev
-	$(BIN)/pytest -n 2 -m engine
+	$(BIN)/pytest -n 4 -m engine
 
 # A cluster of real NFS nodes: some fifteen minutes, as root. One scenario: make lab SCENARIO=a-crash
 lab: $(VENV)/dev

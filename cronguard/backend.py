@@ -133,8 +133,8 @@ def scheme_of(url: str) -> str:
 def without_secrets(url: str) -> str:
     """Return the URL as it may be shown: nobody should put a password there, and somebody will."""
     scheme, slashes, rest = url.partition("://")
-    user, at, place = rest.rpartition("@")
-    return f"{scheme}://{user.partition(':')[0]}@{place.partition('?')[0]}" if slashes and at else url
+    user, at, place = rest.partition("?")[0].rpartition("@")
+    return f"{scheme}{slashes}{user.partition(':')[0]}{at}{place}" if slashes else url
 
 
 def absolute_path(url: str) -> str:

@@ -5,6 +5,7 @@ import stat
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
+from cronguard.backend import without_secrets
 from cronguard.config import PASSWORD
 from cronguard.errors import ConfigError
 
@@ -45,7 +46,9 @@ def parse_address(url: str, default_port: int, known: tuple[str, ...]) -> Addres
     options = dict(parse_qsl(query, keep_blank_values=True))
     for name in options:
         if name not in known:
-            raise ConfigError(f"backend: {url!r}: unknown option {name!r}", f"known are {', '.join(known)}")
+            raise ConfigError(
+                f"backend: {without_secrets(url)!r}: unknown option {name!r}", f"known are {', '.join(known)}"
+            )
     return Address(scheme, unquote(user), _hosts(hosts, default_port, url), unquote(path), options)
 
 
@@ -67,7 +70,9 @@ def _hosts(text: str, default_port: int, url: str) -> tuple[tuple[str, int], ...
         host, _, port = part.rpartition(":") if _has_port(part) else (part, "", str(default_port))
         host = host.removeprefix("[").removesuffix("]")
         if not host or not port.isascii() or not port.isdecimal() or not 0 < int(port) < 65536:
-            raise ConfigError(f"backend: {url!r}: {part!r} is not a host", "write host or host:port")
+            raise ConfigError(
+                f"backend: {without_secrets(url)!r}: {part!r} is not a host", "write host or host:port"
+            )
         found.append((host, int(port)))
     return tuple(found)
 

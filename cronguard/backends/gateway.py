@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from math import inf
 from typing import Any, NoReturn
 
 from cronguard.backends.address import Address
@@ -32,7 +33,7 @@ class Gateway:
         self._connection: HTTPConnection | None = None
         self._token: str | None = None
         self.date: float | None = None
-        self.answered = 0.0
+        self.answered = -inf
 
     def post(self, what: str, asked: dict[str, Any]) -> dict[str, Any]:
         """Return the answer; raises UnansweredError if there is none that stands."""

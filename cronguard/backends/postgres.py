@@ -15,7 +15,7 @@ import psycopg
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
-from cronguard.backend import Entry, check_data, check_key
+from cronguard.backend import Entry, check_data, check_key, without_secrets
 from cronguard.backends.address import refuse_password
 from cronguard.backends.insisting import Insistence, UnansweredError
 from cronguard.backends.polling import poll
@@ -70,7 +70,10 @@ class PostgresBackend:
         try:
             given = conninfo_to_dict(url)
         except psycopg.ProgrammingError as error:
-            raise ConfigError(f"backend: {url!r}: {error}", "write postgres://user@host/database") from error
+            raise ConfigError(
+                f"backend: {without_secrets(url)!r}: {_first_line(error)}",
+                "write postgres://user@host/database",
+            ) from error
         where = f"PostgreSQL at {given.get('host') or given.get('service') or 'its usual place'}"
         hint = f"see whether it is there, and not a standby: psql '{url}' -c 'SELECT pg_is_in_recovery()'"
         insistence = Insistence(clock, timeout, where, hint)

@@ -1,5 +1,6 @@
 """Real runs of cronguard whose nodes meet in an engine, and what their jobs logged."""
 
+import subprocess
 import sys
 
 from fuzz_checks import Hold
@@ -18,19 +19,28 @@ echo "$CRONGUARD_RUN $CRONGUARD_TOKEN $up" >> {log}; sleep 0.05; done"""
 
 
 class Nodes(Cluster):
-    """Nodes that meet at `url`. A lease of theirs has the shortest ttl that there is, unless they say otherwise."""
+    """Nodes that meet at `url`."""
 
     def __init__(self, root, url):
         super().__init__(root)
         self.url = url
         self.log = root / "alive.log"
 
-    def command(self, *arguments, job="job", url=None):
+    def tell(self, *words):
+        """Return what another command than `run` prints."""
+        command = [sys.executable, "-m", "cronguard", *words]
+        done = subprocess.run(
+            command, env=self.env(), capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def command(self, *arguments, job="job"):
         fixed = ["run", "--log", "none", "--name", job, *map(str, arguments)]
         return [sys.executable, "-m", "cronguard", *fixed]
 
     def env(self, node="n1", **more):
-        return super().env(node, **{"CRONGUARD_BACKEND": self.url, "CRONGUARD_TTL": "5", **more})
+        return super().env(node, **{"CRONGUARD_BACKEND": self.url, **more})
 
     def alive(self, seconds):
         """Return the words of a job that lives for so long, and says so all the time."""

@@ -1,5 +1,6 @@
 """Whole runs while the engine stands still, or loses its leader: never two at once, and the tick is not lost."""
 
+import json
 import threading
 
 import pytest
@@ -41,8 +42,9 @@ class Rig:
 
         self.proxy.is_to_cut = stop
 
-    def start(self, seconds):
-        words = ["--tick", TICK, "--backend-timeout", 3, *self.nodes.alive(seconds)]
+    def start(self, seconds, ttl=5):
+        """Start a run on n1; with the shortest ttl that there is, if others shall take it over."""
+        words = ["--tick", TICK, "--ttl", ttl, "--backend-timeout", 3, *self.nodes.alive(seconds)]
         return self.nodes.start(*words, env=self.watched)
 
     def clean_up(self):
@@ -59,7 +61,7 @@ def rig(request, place, tmp_path):
 
 
 def run_elsewhere(nodes, tick):
-    return nodes.run("--tick", tick, "--wait", 60, *nodes.alive(0.3), node="n2").status
+    return nodes.run("--tick", tick, "--ttl", 60, "--wait", 60, *nodes.alive(0.3), node="n2").status
 
 
 def test_an_engine_that_stands_still_during_a_claim_loses_no_tick(rig):
@@ -83,9 +85,9 @@ def test_an_engine_that_stands_still_during_a_renewal_costs_the_lease_and_no_tic
 
 
 def test_an_engine_that_stands_still_for_a_moment_costs_nothing(rig):
-    run = rig.start(4)
+    run = rig.start(8, ttl=20)
     wait_until(rig.nodes.is_running, "the job")
-    rig.stand_still_at_swap(0.7)
+    rig.stand_still_at_swap(1.0)
     assert run.end().status == 0
     assert rig.has_stood_still.is_set()
     assert run_elsewhere(rig.nodes, TICK) == 75
@@ -108,6 +110,16 @@ def test_an_engine_that_stands_still_when_a_run_settles_makes_no_overlap_and_sto
     assert hold_faults(rig.nodes.holds()) == []
 
 
+def test_the_commands_that_look_and_change_work_on_it(rig):
+    run = rig.start(60, ttl=30)
+    wait_until(rig.nodes.is_running, "the job")
+    assert [row["node"] for row in json.loads(rig.nodes.tell("locks", "--json"))] == ["n1"]
+    assert "will stop it" in rig.nodes.tell("unlock", "default/job")
+    assert run.end().status == 76
+    assert "is forgotten" in rig.nodes.tell("forget", "default/job")
+    assert json.loads(rig.nodes.tell("locks", "--all", "--json")) == []
+
+
 @pytest.fixture
 def members(tmp_path):
     with Etcd(3) as servers:
@@ -118,7 +130,7 @@ def members(tmp_path):
 
 def test_a_job_survives_the_death_of_the_leader(members):
     servers, nodes = members
-    run = nodes.start("--tick", TICK, "--ttl", 15, *nodes.alive(8))
+    run = nodes.start("--tick", TICK, "--ttl", 20, *nodes.alive(8))
     wait_until(nodes.is_running, "the job")
     servers.leader().kill()
     assert run.end().status == 0
@@ -130,7 +142,7 @@ def test_a_job_survives_the_death_of_the_leader(members):
 def test_a_run_begins_although_the_leader_has_just_died(members):
     servers, nodes = members
     servers.leader().kill()
-    assert nodes.run("--tick", TICK, *nodes.alive(0.3)).status == 0
+    assert nodes.run("--tick", TICK, "--ttl", 60, *nodes.alive(0.3)).status == 0
     assert run_elsewhere(nodes, NEXT_TICK) == 0
 
 

@@ -53,6 +53,9 @@ def test_an_unknown_option_is_named():
         f"redis://h/0?PASSWORD={SECRET}",
         f"reddis://cron:{SECRET}@h/0",
         f"mysql://cron@h/0?password={SECRET}",
+        f"etcd://h/x?pw={SECRET}",
+        f"redis://h/x?pw={SECRET}",
+        f"postgres://h/x?pw={SECRET}",
     ],
 )
 def test_a_password_in_a_url_is_refused_and_not_shown(url, tmp_path):
