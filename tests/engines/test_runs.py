@@ -42,9 +42,9 @@ class Rig:
 
         self.proxy.is_to_cut = stop
 
-    def start(self, seconds, ttl=5):
+    def start(self, seconds, ttl=5, timeout=20):
         """Start a run on n1; with the shortest ttl that there is, if others shall take it over."""
-        words = ["--tick", TICK, "--ttl", ttl, "--backend-timeout", 3, *self.nodes.alive(seconds)]
+        words = ["--tick", TICK, "--ttl", ttl, "--backend-timeout", timeout, *self.nodes.alive(seconds)]
         return self.nodes.start(*words, env=self.watched)
 
     def clean_up(self):
@@ -66,7 +66,7 @@ def run_elsewhere(nodes, tick):
 
 def test_an_engine_that_stands_still_during_a_claim_loses_no_tick(rig):
     rig.stand_still_at_swap()
-    refused = rig.start(0.3).end()
+    refused = rig.start(0.3, timeout=6).end()
     assert (refused.status, rig.has_stood_still.is_set()) == (69, True)
     rig.server.resume()
     assert run_elsewhere(rig.nodes, TICK) == 0
@@ -95,7 +95,7 @@ def test_an_engine_that_stands_still_for_a_moment_costs_nothing(rig):
 
 
 def test_an_engine_that_stands_still_when_a_run_settles_makes_no_overlap_and_stops_no_later_tick(rig):
-    run = rig.start(0.5)
+    run = rig.start(0.5, timeout=6)
     wait_until(rig.nodes.is_running, "the job")
     rig.stand_still_at_swap()
     done = run.end()
@@ -107,6 +107,19 @@ def test_an_engine_that_stands_still_when_a_run_settles_makes_no_overlap_and_sto
         75,
     )  # what the engine had not read yet may have been the settling
     assert run_elsewhere(rig.nodes, NEXT_TICK) == 0
+    assert hold_faults(rig.nodes.holds()) == []
+
+
+@pytest.mark.parametrize("is_silent", [False, True], ids=["closed", "silent"])
+def test_a_node_cut_off_while_others_are_not_stops_its_job_before_one_of_them_begins(rig, is_silent):
+    run = rig.start(60)
+    wait_until(rig.nodes.is_running, "the job")
+    words = ["--tick", TICK, "--ttl", 60, "--wait", 60, *rig.nodes.alive(0.3)]
+    other = rig.nodes.start(*words, node="n2")
+    rig.proxy.reset(is_silent=is_silent)
+    rig.proxy.is_to_cut = lambda data, from_client: True
+    assert (run.end().status, other.end().status) == (76, 0)
+    assert len(rig.nodes.holds()) == 2
     assert hold_faults(rig.nodes.holds()) == []
 
 

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from cronguard.backend import open_backend
+from cronguard.backend import open_backend, prepare_backend
 from cronguard.backends.address import Address, parse_address
 from cronguard.clock import Clock
 from cronguard.errors import ConfigError
@@ -89,6 +89,15 @@ def test_a_password_file_that_is_not_there_or_open_to_all_is_refused(tmp_path):
 def test_a_library_that_is_not_installed_is_asked_for_by_its_extra(scheme, library, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, library, None)
     monkeypatch.delitem(sys.modules, f"cronguard.backends.{scheme}", raising=False)
-    with pytest.raises(ConfigError, match=f"needs the library {library}") as caught:
+    with pytest.raises(ConfigError, match=f"needs a library that is not there: .*{library}") as caught:
         open_backend(f"{scheme}://h/x", Clock(), StateDir(str(tmp_path), "web1"))
     assert f"pip install 'cronguard[{scheme}]'" in caught.value.hint
+
+
+def test_what_a_later_keeper_needs_is_imported_before_unless_it_is_dear(monkeypatch):
+    for name in ("etcd", "redis"):
+        monkeypatch.delitem(sys.modules, f"cronguard.backends.{name}", raising=False)
+    for url in ("etcd://h/x", "redis://h/0", "nothing", "mysql://h"):
+        prepare_backend(url)
+    assert "cronguard.backends.etcd" in sys.modules
+    assert "cronguard.backends.redis" not in sys.modules
