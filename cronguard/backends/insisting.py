@@ -31,7 +31,12 @@ class Insistence:
         self._timeout = timeout * _SPEAK_BEFORE
         self._where = where
         self._hint = hint
-        self.share = max(_LEAST, timeout / _SHARE)
+        self.share = self.share_of(timeout)
+
+    @staticmethod
+    def share_of(timeout: float) -> float:
+        """Return how long one try may take."""
+        return max(_LEAST, timeout / _SHARE)
 
     def ask(self, once: Callable[[bool], Answer]) -> Answer:
         """Return what `once` returns, calling it again when it raises UnansweredError.

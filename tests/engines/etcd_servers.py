@@ -3,7 +3,7 @@
 import json
 import urllib.request
 
-from servers import Servers, free_ports, program, wait_for
+from servers import LIMIT, Servers, free_ports, program, wait_for
 
 
 class Etcd(Servers):
@@ -32,18 +32,18 @@ class Etcd(Servers):
     def url(self, prefix="cronguard", port=None):
         return f"etcd://{f'127.0.0.1:{port}' if port else self.hosts}/{prefix}"
 
-    def call(self, number, what, asked):
+    def call(self, number, what, asked, limit=LIMIT):
         request = urllib.request.Request(
             f"http://127.0.0.1:{self.ports[number]}/v3/{what}", json.dumps(asked).encode()
         )
-        with urllib.request.urlopen(request, timeout=2) as answer:
+        with urllib.request.urlopen(request, timeout=limit) as answer:
             return json.load(answer)
 
     def leader(self):
         """Return the member that leads, as a living one sees it."""
         for number, server in enumerate(self.servers):
             if server.is_alive:
-                status = self.call(number, "maintenance/status", {})
+                status = self.call(number, "maintenance/status", {}, 2)
                 if status["leader"] == status["header"]["member_id"]:
                     return server
         return None

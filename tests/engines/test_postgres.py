@@ -109,8 +109,8 @@ def test_it_works_behind_a_pooler(pooled):
 def test_notifications_are_waited_for_where_they_come_and_nowhere_else(store, pooled):
     direct = store.open()
     threading.Timer(0.3, lambda: publish(store.open("web2"), b"one")).start()
-    assert direct._listen(30.0)
-    assert not pooled("web1")._listen(30.0)
+    assert direct._session.listen(30.0)
+    assert not pooled("web1")._session.listen(30.0)
 
 
 def test_many_that_find_no_table_make_one(store):

@@ -226,9 +226,12 @@ def test_certificates_that_are_not_there_are_named(tmp_path):
 
 def test_a_postgres_elsewhere_is_verified_unless_its_url_says_otherwise(tmp_path):
     backend = opened("postgres://cron@db.example.org/cron", tmp_path)
-    assert backend._conninfo["sslmode"] == "verify-full"
-    assert "sslmode" not in opened("postgres://cron@127.0.0.1/cron", tmp_path)._conninfo
-    assert opened("postgres://cron@db/cron", tmp_path, sslmode="require")._conninfo["sslmode"] == "require"
+    assert backend._session._conninfo["sslmode"] == "verify-full"
+    assert "sslmode" not in opened("postgres://cron@127.0.0.1/cron", tmp_path)._session._conninfo
+    assert (
+        opened("postgres://cron@db/cron", tmp_path, sslmode="require")._session._conninfo["sslmode"]
+        == "require"
+    )
 
 
 def test_a_postgres_whose_certificate_nobody_trusts_is_refused(authority, tmp_path):
