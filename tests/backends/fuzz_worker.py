@@ -46,12 +46,15 @@ def swap_often(backend, writer, count, log):
         replaces = json.loads(entry.data)["id"] if entry.data else ""
         id_ = f"{writer}:{number}"
         data = json.dumps({"id": id_, "pad": "x" * dice.choice([0, 10, 5000])}).encode()
-        log.write(id=id_, replaces=replaces, version=entry.version + 1, began=time.monotonic_ns())
+        log.write(id=id_, replaces=replaces, over=entry.version, began=time.monotonic_ns())
+        published = None
         try:
-            answer = "published" if backend.swap(entry, data) else "none"
+            published = backend.swap(entry, data)
+            answer = "published" if published else "none"
         except BackendError as error:
             answer = f"error: {error}"
-        log.write(id=id_, ended=time.monotonic_ns(), answer=answer)
+        version = published.version if published else None
+        log.write(id=id_, ended=time.monotonic_ns(), answer=answer, version=version)
 
 
 def hold_often(backend, writer, count, log):
