@@ -24,12 +24,13 @@ class Attempt(NamedTuple):
 
 
 class Hold(NamedTuple):
-    """One time that a lease was held; `stopped` is None for a holder that was killed."""
+    """One time that a lease was held; `stopped` is None for a holder that was killed, `tick` is its number, if any."""
 
     node: str
     token: int
     started: int
     stopped: int | None
+    tick: int | None = None
 
 
 def read_attempts(folder):
@@ -51,7 +52,8 @@ def read_attempts(folder):
 def read_holds(folder):
     """The times that a lease was held which the logs in a folder tell of."""
     return [
-        Hold(h["node"], h["token"], h["started"], h.get("stopped")) for h in _logged(folder, "run").values()
+        Hold(h["node"], h["token"], h["started"], h.get("stopped"), h.get("tick"))
+        for h in _logged(folder, "run").values()
     ]
 
 

@@ -7,17 +7,21 @@ import pytest
 from etcd_servers import Etcd
 from fuzz import CONTENDERS, Fuzz
 from fuzz_checks import chain_faults, hold_faults
-from fuzz_worker import JOB
+from fuzz_worker import JOB, ROUND
 from postgres_servers import Postgres
 from redis_servers import Redis
 from servers import wait_for
 
+from cronguard import rotation
 from cronguard.backend import Terms, open_backend
 from cronguard.clock import Clock
 from cronguard.record import decode
+from cronguard.rotation import Place as Standing
+from cronguard.rotation import Rotation
 from cronguard.statedir import StateDir
 
 pytestmark = pytest.mark.slow
+TICKS = 5 * CONTENDERS  # ticks, of which each node has the same share
 
 
 class EtcdCluster:
@@ -121,6 +125,23 @@ def test_every_step_of_work_on_a_job_is_done_once_through_a_fail_over(fuzz, clus
     tokens = sorted(hold.token for hold in holds)
     assert [run["token"] for run in latest.history] == tokens[-len(latest.history) :]
     assert {run["state"] for run in latest.history} == {"done"}
+
+
+def test_a_round_robin_keeps_its_queue_through_a_fail_over(fuzz, cluster):
+    """Nobody runs out of turn, nobody runs twice, nobody is thought to have let a turn pass."""
+    nodes = [f"web{n}" for n in range(CONTENDERS)]
+    backend, key = fuzz.store.open("judge"), rotation.queue_key(ROUND)
+    queue = Rotation(tuple(map(Standing, nodes))).published("the test")
+    assert backend.swap(backend.read(key), rotation.encode(queue))
+    fuzz.processes("turns", TICKS, fail_over_after(fuzz, cluster, 20))
+    holds = sorted(fuzz.holds(), key=lambda hold: hold.started)
+    assert [(hold.tick, hold.node) for hold in holds] == list(enumerate(nodes * (TICKS // CONTENDERS)))
+    assert hold_faults(holds) == []
+    latest = decode(backend.read(ROUND.key).data, "the store")
+    told = [(run["token"], run["node"], run["state"], run["attempt"]) for run in latest.history]
+    assert told == [(hold.token, hold.node, "done", 1) for hold in holds][-len(told) :]
+    kept = rotation.decode(backend.read(key).data, key).following(latest)
+    assert kept.places == tuple(map(Standing, nodes))
 
 
 def test_a_redis_whose_only_replica_was_promoted_answers_when_it_has_one_again(place):
