@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
 
-.PHONY: try test lint unit lab simulate requirements
+.PHONY: try test lint unit engines lab simulate requirements
 
 # What a user gets: the package and nothing else, so the tests' own installation has to be made again after it.
 # The state is this folder's own, and goes with it.
@@ -30,7 +30,11 @@ lint: $(VENV)/dev
 
 # Twice the processes that two cores need: much of it is waiting for real processes.
 unit: $(VENV)/dev
-	$(BIN)/pytest -n 4 --dist worksteal
+	$(BIN)/pytest -n 4 --dist worksteal -m 'not engine'
+
+# The backends on real servers of etcd, PostgreSQL and Redis, which the tests start: some minutes, most of them waiting.
+engines: $(VENV)/dev
+	$(BIN)/pytest -n 4 --dist worksteal -m engine
 
 # A cluster of real NFS nodes: some fifteen minutes, as root. One scenario: make lab SCENARIO=a-crash
 lab: $(VENV)/dev

@@ -4,31 +4,37 @@
 
 All lines are measured in turn, round by round, in one run, and compared by the least of each: wall and CPU time
 in milliseconds, peak memory of the largest process in MiB, and the ratio of the wall times to `import click`.
+
+Where there is an etcd, `cronguard run` on it stands beside `etcdctl lock` on the same server, which cannot skip. A
+hand-over is the time from the end of the command that has the lock to the beginning of the one that waits for it.
 """
 
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import nullcontext
-
-sys.path.insert(0, f"{os.path.dirname(os.path.abspath(__file__))}/../tests")
+from contextlib import ExitStack, nullcontext
 
 PYTHON = sys.executable
+TESTS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests")
+HAND_OVERS = 10
 
 
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-    with tempfile.TemporaryDirectory() as folder, _lock_host(folder) as host:
+    with tempfile.TemporaryDirectory() as folder, _lock_host(folder) as host, ExitStack() as servers:
         contenders = _contenders(folder) | _over_ssh(folder, host)
+        waiting = _on_etcd(contenders, servers)
         best = {name: [float("inf")] * 3 for name in contenders}
         for number in range(rounds):
             for name, (argv, expected) in contenders.items():
                 measured = _measure([word.replace("{n}", str(number)) for word in argv], expected)
                 best[name] = [min(pair) for pair in zip(best[name], measured, strict=True)]
         _show(best)
+        _show_hand_overs({name: _hand_overs(argv, folder) for name, argv in waiting.items()})
 
 
 def _contenders(folder: str) -> dict[str, tuple[list[str], int]]:
@@ -56,20 +62,14 @@ def _contenders(folder: str) -> dict[str, tuple[list[str], int]]:
     }
     if flock := shutil.which("flock"):
         lines["flock -n"] = ([flock, "-n", f"{folder}/lock", "true"], 0)
-    if (etcdctl := shutil.which("etcdctl")) and _answers([etcdctl, "--command-timeout=1s", "get", "bench"]):
-        lines["etcdctl lock"] = ([etcdctl, "lock", "bench-{n}", "true"], 0)
     return lines
-
-
-def _answers(argv: list[str]) -> bool:
-    """Return whether a program that may be there without its server does what it is asked for."""
-    return subprocess.run(argv, capture_output=True, check=False).returncode == 0
 
 
 def _lock_host(folder: str):
     """Return a server on loopback, if there is one to start."""
     if not os.path.exists("/usr/sbin/sshd"):
         return nullcontext()
+    sys.path.insert(0, TESTS)
     import sshd
 
     return sshd.Sshd(f"{folder}/lock-host")
@@ -94,6 +94,63 @@ def _over_ssh(folder: str, host) -> dict[str, tuple[list[str], int]]:
         "cronguard run, ssh: skipped": (taken, 75),
         "ssh HOST flock -n LOCK true": ([*ssh, "flock", "-n", f"{folder}/lock", "true"], 0),
     }
+
+
+def _on_etcd(lines: dict[str, tuple[list[str], int]], servers: ExitStack) -> dict[str, list[str]]:
+    """Add the lines that need an etcd; return how to wait for a lock there."""
+    etcdctl = shutil.which("etcdctl")
+    if not etcdctl or not shutil.which("etcd"):
+        return {}
+    sys.path.insert(0, f"{TESTS}/engines")
+    from etcd_servers import Etcd
+
+    etcd = servers.enter_context(Etcd())
+    run = [*lines["cronguard run, granted"][0][:2], "--backend", etcd.url()]
+    taken = [*run, "--name", "taken", "--tick", "2026-01-01T00:00Z"]
+    _measure([*taken, "--", "true"], 0)
+    os.environ["ETCDCTL_API"] = "3"
+    lock = [etcdctl, f"--endpoints=http://{etcd.hosts}", "lock"]
+    lines["on etcd, granted"] = ([*run, "--name", "granted", "--every-run", "--", "true"], 0)
+    lines["on etcd, skipped"] = (["env", "CRONGUARD_NODE=third", *taken, "--", "true"], 75)
+    lines["etcdctl lock, granted"] = ([*lock, "bench-{n}", "true"], 0)
+    return {
+        "cronguard run on etcd": [*run, "--name", "handed", "--every-run", "--wait", "60", "--"],
+        "etcdctl lock": [*lock, "handed", "--"],
+    }
+
+
+def _hand_overs(argv: list[str], folder: str) -> list[float]:
+    """Return how many milliseconds after the end of one command the next one began, each time."""
+    took = []
+    for _ in range(HAND_OVERS):
+        stamps = [f"{folder}/{name}" for name in ("held", "ended", "began")]
+        for stamp in stamps:
+            with open(stamp, "w", encoding="ascii"):
+                pass
+        held, ended, began = stamps
+        holder = subprocess.Popen([*argv, "sh", "-c", f"date > {held}; sleep 1.5; date +%s%N > {ended}"])
+        while not os.path.getsize(held):
+            time.sleep(0.01)
+        waiter = subprocess.Popen([*argv, "sh", "-c", f"date +%s%N > {began}"])
+        if holder.wait() or waiter.wait():
+            sys.exit(f"{' '.join(argv)}: the lock was not handed over")
+        took.append((_stamp(began) - _stamp(ended)) / 1_000_000)
+    return took
+
+
+def _stamp(path: str) -> int:
+    with open(path, encoding="ascii") as file:
+        return int(file.read())
+
+
+def _show_hand_overs(took: dict[str, list[float]]) -> None:
+    if not took:
+        return
+    base = statistics.median(took["etcdctl lock"])
+    print(f"\n{'hand-over':28}{'least ms':>9}{'median':>9}{'most':>10}{'ratio':>8}")
+    for name, times in took.items():
+        median = statistics.median(times)
+        print(f"{name:28}{min(times):9.1f}{median:9.1f}{max(times):10.1f}{median / base:8.2f}")
 
 
 def _measure(argv: list[str], expected: int) -> list[float]:

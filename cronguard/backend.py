@@ -2,11 +2,11 @@
 
 import errno
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, Protocol
 
 from cronguard.clock import Clock
-from cronguard.errors import BackendError, ConfigError, StoreForbiddenError, StoreRefusedError
+from cronguard.errors import BackendError, ConfigError, CronguardError, StoreForbiddenError, StoreRefusedError
 from cronguard.job import is_name
 from cronguard.statedir import StateDir
 from cronguard.stderr import say
@@ -92,15 +92,25 @@ class Backend(Protocol):
 # The whole list: a backend is imported only when a URL names it.
 SCHEMES = {
     "dir": "cronguard.backends.directory:DirectoryBackend",
+    "etcd": "cronguard.backends.etcd:EtcdBackend",
+    "etcds": "cronguard.backends.etcd:EtcdBackend",
     "file": "cronguard.backends.file:FileBackend",
     "local": "cronguard.backends.directory:LocalBackend",
+    "postgres": "cronguard.backends.postgres:PostgresBackend",
+    "postgresql": "cronguard.backends.postgres:PostgresBackend",
+    "redis": "cronguard.backends.redis:RedisBackend",
+    "redis+sentinel": "cronguard.backends.redis:RedisBackend",
+    "rediss": "cronguard.backends.redis:RedisBackend",
+    "rediss+sentinel": "cronguard.backends.redis:RedisBackend",
     "ssh": "cronguard.backends.ssh:SSHBackend",
 }
+_EXTRAS = {"postgres": "postgres", "redis": "redis"}  # what brings the library of a backend, by its module
 
 
 def open_backend(url: str, clock: Clock, state: StateDir, terms: Terms = TERMS) -> Backend:
     """Open what a URL such as `dir:/path` names (`local` stands for this machine alone).
 
+    A backend that can lose its connection looks for another one for `terms.patience` seconds a call, not longer.
     Raises ConfigError for an unknown scheme or a malformed address, BackendError when it cannot be used.
     """
     backend: Backend = import_backend(url).open(url, clock, state, terms)
@@ -108,26 +118,60 @@ def open_backend(url: str, clock: Clock, state: StateDir, terms: Terms = TERMS) 
 
 
 def import_backend(url: str) -> Any:
-    """Return the class that a URL's scheme names; raises ConfigError for a scheme that is not in the list."""
+    """Return the class that a URL's scheme names; raises ConfigError if it is not in the list, or lacks its library."""
     from importlib import import_module
 
-    module, _, name = SCHEMES[scheme_of(url)].partition(":")
-    return getattr(import_module(module), name)
+    scheme = scheme_of(url)
+    module, _, name = SCHEMES[scheme].partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except ImportError as error:
+        extra = _EXTRAS.get(_module_of(scheme))
+        if extra is None:
+            raise
+        raise ConfigError(
+            f"backend: {scheme} needs a library that is not there: {error}",
+            f"pip install 'cronguard[{extra}]', where cronguard is installed",
+        ) from error
+
+
+def prepare_backend(url: str) -> None:
+    """Import what opening it later will need: the disk may be gone by then. What is wrong is told when it is opened.
+
+    An engine's library is left out: it costs a fifth of a second, and its store is on no disk of this node.
+    """
+    with suppress(CronguardError):
+        if _module_of(scheme_of(url)) not in _EXTRAS:
+            import_backend(url)
+
+
+def _module_of(scheme: str) -> str:
+    return SCHEMES[scheme].partition(":")[0].rpartition(".")[2]
 
 
 def scheme_of(url: str) -> str:
     """Return the scheme of a backend URL; raises ConfigError for one that is not in the list."""
-    scheme, _, rest = url.partition(":")
-    if rest.startswith("//") and _has_password(rest[2:]):
-        raise ConfigError(  # and is not shown: this goes to cron's mail and to syslog
-            f"backend: a {scheme}:// URL must not hold a password", "use a key: ssh-keygen, ssh-copy-id"
-        )
+    refuse_password(url)
+    scheme = url.partition(":")[0]
     if scheme not in SCHEMES or (scheme == "local") != (url == "local"):
         raise ConfigError(
-            f"backend: {url!r} is not a backend",
-            "write local, dir:/shared/folder, file:/nfs/folder or ssh://user@host/folder",
+            f"backend: {without_secrets(url)!r} is not a backend",
+            "write local, dir:/shared/folder, file:/nfs/folder, ssh://user@host/folder or etcd://host:2379/cronguard",
         )
     return scheme
+
+
+def refuse_password(url: str) -> None:
+    """Raise ConfigError if there is a password in the URL, without showing it: this goes to cron's mail and to syslog."""
+    scheme, _, rest = url.partition("://")
+    place, _, query = rest.partition("?")
+    if _has_password(place) or (query and _names_password(query)):
+        file_or_variable = "put it in a file (see BACKENDS in the manual) or in CRONGUARD_BACKEND_PASSWORD"
+        way = "use a key: ssh-keygen, ssh-copy-id" if scheme == "ssh" else file_or_variable
+        raise ConfigError(
+            "backend: there is a password in the URL, where every user of this node could see it",
+            f"{way}; then change it, as it has been shown",
+        )
 
 
 def _has_password(rest: str) -> bool:
@@ -137,6 +181,20 @@ def _has_password(rest: str) -> bool:
         return ":" in place.rpartition("@")[0]
     port = place.rpartition("]")[2].partition(":")[2]
     return "@" in path and bool(port) and not port.isdigit()
+
+
+def _names_password(query: str) -> bool:
+    from urllib.parse import parse_qsl
+
+    names = {name.lower() for name, _ in parse_qsl(query, keep_blank_values=True)}
+    return bool(names & {"password", "pass", "passwd", "sslpassword"})
+
+
+def without_secrets(url: str) -> str:
+    """Return the URL as it may be shown: nobody should put a password there, and somebody will."""
+    scheme, slashes, rest = url.partition("://")
+    user, at, place = rest.partition("?")[0].rpartition("@")
+    return f"{scheme}{slashes}{user.partition(':')[0]}{at}{place}" if slashes else url
 
 
 def absolute_path(url: str) -> str:

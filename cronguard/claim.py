@@ -83,15 +83,16 @@ def decide(record: Record | None, ask: Ask, unchanged: float) -> Verdict:
 def first_record(ask: Ask, previous: Record | None, attempt: int, wall: float) -> Record:
     """Return the record with which `ask` claims: a higher token, and the history of all who were before.
 
-    A job without a record starts its tokens at the clock, in microseconds, so that they also grow after the
-    store was emptied, or the job was moved to another one.
+    The token is the clock, in microseconds, unless the last one was ahead of that. So tokens also grow after the
+    store was emptied, and when the job is moved to another store and back; and a claim that a store forgot (a Redis
+    that failed over) and the one that took its place do not have the same.
     """
     return Record(
         job=str(ask.job),
         state="running",
         run=ask.run,
         beat=1,
-        token=previous.token + 1 if previous else int(wall * 1_000_000),
+        token=max(previous.token + 1 if previous else 0, int(wall * 1_000_000)),
         tick=ask.tick,
         latest=max(previous.latest, ask.tick) if previous else ask.tick,
         attempt=attempt,

@@ -171,11 +171,12 @@ TABLES = frozenset({"heartbeat", "probes"})
 # In a file they would give all jobs one name, or stop all ticks after the first.
 _OF_ONE_LINE = frozenset({"name", "tick", "schedule"})
 
+# The password of an engine, for who does not keep it in a file. It is no setting, lest it gets into a file or a list.
+PASSWORD = "CRONGUARD_BACKEND_PASSWORD"  # noqa: S105 - the variable's name
+
 # These say where and who this node is, and hold for a cronguard inside the job too; all others are one run's wishes.
 _INHERITED = frozenset({"node", "state_dir"})
-WISHES = frozenset(
-    variable for key in PARSERS if key not in _INHERITED for variable in (f"CRONGUARD_{key.upper()}",)
-)
+WISHES = frozenset(f"CRONGUARD_{key.upper()}" for key in PARSERS if key not in _INHERITED) | {PASSWORD}
 
 
 def load(

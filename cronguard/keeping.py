@@ -7,10 +7,10 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from cronguard import proctree
-from cronguard.backend import import_backend
+from cronguard.backend import prepare_backend
 from cronguard.claim import Skip
 from cronguard.clock import Clock
-from cronguard.errors import BackendError, CronguardError, from_message
+from cronguard.errors import BackendError, from_message
 from cronguard.keeper_process import KeeperProcess
 from cronguard.link import wait_for_any
 from cronguard.signals import ENDING, Signals
@@ -49,8 +49,7 @@ class Keeping:
         """
         import cronguard.keeper  # noqa: F401 - all that a later keeper needs, before anything depends on it
 
-        with suppress(CronguardError):  # the keeper tells what is wrong with it
-            import_backend(self._errand.url)
+        prepare_backend(self._errand.url)
 
         answered, cancelled = self._clock.boot(), None
         while True:

@@ -38,7 +38,11 @@ def _flag(name: str, help_: str) -> Decorator:
 @click.command("run", context_settings={"allow_interspersed_args": False})
 @_option("--ns", "Namespace of the job (default: default).", metavar="NS")
 @_option("--name", "Name of the job, the same on every node.", metavar="JOB")
-@_option("--backend", "Where the nodes meet: dir:/PATH, file:/PATH or local.", metavar="URL")
+@_option(
+    "--backend",
+    "Where the nodes meet: local, dir:/PATH, file:/PATH, ssh://..., etcd://..., postgres://... or redis://...",
+    metavar="URL",
+)
 @_option("--ttl", "How long the lease outlives its holder (default: 180s).", metavar="D")
 @_option("--wait", "Watch a held lease for so long instead of skipping at once.", metavar="D")
 @_option("--timeout", "Stop the command after this time (status 124).", metavar="D")

@@ -4,7 +4,7 @@ import tempfile
 import pytest
 import sshd
 from faulty_port import Port
-from stores import KEY, STORES, Directory, File, make_store
+from stores import KEY, PARAMS, STORES, Directory, File, make_store
 
 from cronguard.backends.localport import LocalPort
 from cronguard.backends.versioned import VersionedBackend
@@ -18,7 +18,7 @@ def place():
         yield folder
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=PARAMS)
 def store(request, place, monkeypatch):
     return make_store(request.param, place, monkeypatch)
 

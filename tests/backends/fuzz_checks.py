@@ -8,33 +8,43 @@ from typing import NamedTuple
 
 
 class Attempt(NamedTuple):
-    """One swap: what it would publish, over what, when it was begun and ended, and what was answered.
+    """One swap: what it would publish, over what and which version, when it was begun and ended, and the answer.
 
-    `answer` is "published", "none", "error", or "unknown" for a writer that was killed before he could log one.
+    `version` is the published one, None unless the writer was told. `answer` is "published", "none", "error", or "unknown" for a writer that was killed before he could log one.
     Times are of one clock for all writers.
     """
 
     id: str
     replaces: str
-    version: int  # that it would have
+    over: int
     began: int
     ended: int | None
     answer: str
+    version: int | None = None
 
 
 class Hold(NamedTuple):
-    """One time that a lease was held; `stopped` is None for a holder that was killed."""
+    """One time that a lease was held; `stopped` is None for a holder that was killed, `tick` is its number, if any."""
 
     node: str
     token: int
     started: int
     stopped: int | None
+    tick: int | None = None
 
 
 def read_attempts(folder):
     """The swaps that the logs in a folder tell of."""
     return [
-        Attempt(id_, a["replaces"], a["version"], a["began"], a.get("ended"), a.get("answer", "unknown"))
+        Attempt(
+            id_,
+            a["replaces"],
+            a["over"],
+            a["began"],
+            a.get("ended"),
+            a.get("answer", "unknown"),
+            a.get("version"),
+        )
         for (_, id_), a in _logged(folder, "id").items()
     ]
 
@@ -42,7 +52,8 @@ def read_attempts(folder):
 def read_holds(folder):
     """The times that a lease was held which the logs in a folder tell of."""
     return [
-        Hold(h["node"], h["token"], h["started"], h.get("stopped")) for h in _logged(folder, "run").values()
+        Hold(h["node"], h["token"], h["started"], h.get("stopped"), h.get("tick"))
+        for h in _logged(folder, "run").values()
     ]
 
 
@@ -91,12 +102,14 @@ def _followed(by_id, latest_id, latest_version):
         attempt = by_id.get(id_)
         if attempt is None:
             return chain[::-1], [*faults, f"version {version} holds {id_!r}, which nobody wrote"]
-        if attempt.version != version:
-            faults.append(f"{id_} was written as version {attempt.version} and is version {version}")
+        if attempt.version not in (None, version):
+            faults.append(f"{id_} was published as version {attempt.version} and is version {version}")
+        if attempt.over >= version:
+            return chain[::-1], [*faults, f"{id_} is version {version}, over {attempt.over}"]
         chain.append(attempt)
-        id_, version = attempt.replaces, version - 1
+        id_, version = attempt.replaces, attempt.over
     if id_ != "":
-        faults.append(f"version 1 replaced {id_!r}")
+        faults.append(f"the first version replaced {id_!r}")
     return chain[::-1], faults
 
 

@@ -6,8 +6,9 @@ import random
 import sys
 import time
 
+from cronguard.advice import Advice
 from cronguard.backend import open_backend
-from cronguard.claim import Ask
+from cronguard.claim import Ask, Skip
 from cronguard.clock import Clock, boot_id
 from cronguard.errors import BackendError
 from cronguard.job import Job
@@ -16,9 +17,12 @@ from cronguard.seen import Sightings
 from cronguard.statedir import StateDir
 from cronguard.tick import Tick
 from cronguard.timing import Timing
+from cronguard.turns import Strategy
 
 KEY = "fuzz/billing/chain"
 JOB = Job("billing", "mutex")
+ROUND = Job("billing", "round")
+FAR = 600.0  # a head start that no test waits for: whoever runs out of turn has lost his place
 
 
 class Hasty(Clock):
@@ -46,12 +50,15 @@ def swap_often(backend, writer, count, log):
         replaces = json.loads(entry.data)["id"] if entry.data else ""
         id_ = f"{writer}:{number}"
         data = json.dumps({"id": id_, "pad": "x" * dice.choice([0, 10, 5000])}).encode()
-        log.write(id=id_, replaces=replaces, version=entry.version + 1, began=time.monotonic_ns())
+        log.write(id=id_, replaces=replaces, over=entry.version, began=time.monotonic_ns())
+        published = None
         try:
-            answer = "published" if backend.swap(entry, data) else "none"
+            published = backend.swap(entry, data)
+            answer = "published" if published else "none"
         except BackendError as error:
             answer = f"error: {error}"
-        log.write(id=id_, ended=time.monotonic_ns(), answer=answer)
+        version = published.version if published else None
+        log.write(id=id_, ended=time.monotonic_ns(), answer=answer, version=version)
 
 
 def hold_often(backend, writer, count, log):
@@ -66,6 +73,26 @@ def hold_often(backend, writer, count, log):
         if dice.random() < 0.3:
             renewed = lease.renew()
             assert isinstance(renewed, Grant), renewed
+        log.write(run=number, stopped=_boot_ns())
+        lease.settle("done", 0, clock.boot() + 60)
+
+
+def take_turns(backend, writer, count, log):
+    """Come for each tick of a job's round robin; who has the turn takes the lease, the others wait for him."""
+    clock, dice = Hasty(), random.Random(writer)
+    strategy = Strategy("round-robin", writer, head_start=FAR)
+    for number in range(count):
+        ask = _ask(writer, number, clock)._replace(
+            job=ROUND, tick=Tick(60 * (number + 1)), every_run=False, max_clock_skew=None
+        )
+        sightings, advice = Sightings(None, "fuzz", boot_id(), clock), Advice(backend, ask, strategy, clock)
+        lease = Lease(backend, ask, clock, sightings, advise=advice, patience=24.0)
+        grant = lease.acquire()
+        if isinstance(grant, Skip):
+            assert grant.reason in ("already-ran", "superseded"), grant
+            continue
+        log.write(run=number, node=writer, tick=number, token=grant.token, started=_boot_ns())
+        time.sleep(dice.choice([0, 0.01, 0.05]))
         log.write(run=number, stopped=_boot_ns())
         lease.settle("done", 0, clock.boot() + 60)
 
@@ -91,7 +118,7 @@ def _ask(writer, number, clock):
     )
 
 
-WORK = {"swap": swap_often, "hold": hold_often}
+WORK = {"swap": swap_often, "hold": hold_often, "turns": take_turns}
 
 
 def main(work, url, folder, writer, count):

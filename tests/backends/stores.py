@@ -3,11 +3,15 @@
 import os
 import threading
 import time
+import uuid
 
+import pytest
+import session
 import sshd
 
 from cronguard.backend import open_backend
 from cronguard.backends.memory import MemoryBackend
+from cronguard.clock import Clock
 from cronguard.statedir import StateDir
 
 KEY = "lease/billing/invoices"
@@ -107,7 +111,55 @@ class Mixed(Ssh):
         return self.url if sum(writer.encode()) % 2 else f"dir:{self.root}"
 
 
-STORES = {"memory": Memory, "dir": Directory, "file": File, "ssh": Ssh}
+class Engine:
+    """A real server of this session; each store is a place of its own on it."""
+
+    def __init__(self, folder):
+        self.env = {}
+        self.url = self.place()
+        self.clock = Clock()
+        self._folder = folder
+
+    def open(self, node="web1"):
+        return open_backend(self.url, self.clock, StateDir(f"{self._folder}/state", node))
+
+    def url_for(self, writer):
+        return self.url
+
+    def during_wait(self, act):
+        threading.Timer(0.2, act).start()
+
+
+class Etcd(Engine):
+    def place(self):
+        return session.etcd().url(uuid.uuid4().hex)
+
+
+class Postgres(Engine):
+    def place(self):
+        session.postgres().sql("DROP TABLE IF EXISTS cronguard")
+        return session.postgres().url()
+
+
+class Redis(Engine):
+    def place(self):
+        return session.redis().url(prefix=uuid.uuid4().hex)
+
+
+STORES = {
+    "memory": Memory,
+    "dir": Directory,
+    "file": File,
+    "ssh": Ssh,
+    "etcd": Etcd,
+    "postgres": Postgres,
+    "redis": Redis,
+}
+PARAMS = [
+    pytest.param(name, marks=[pytest.mark.engine] * issubclass(kind, Engine)) for name, kind in STORES.items()
+]
+# Whose versions are 1, 2, 3; the contract asks only that they grow.
+COUNTED = ["memory", "dir", "file", "ssh"]
 
 
 def make_store(name, folder, monkeypatch):

@@ -3,83 +3,28 @@
 Not a count is checked but the chain of unique ids: a count can come out right by two errors.
 """
 
-import json
 import os
 import random
 import signal
-import subprocess
-import sys
-import threading
 
 import pytest
-from fuzz_checks import chain_faults, hold_faults, read_attempts, read_holds
-from fuzz_worker import JOB, KEY, WORK, Hasty, Log
-from stores import STORES, make_store
+from fuzz import CONTENDERS, Fuzz
+from fuzz_checks import chain_faults, hold_faults
+from fuzz_worker import JOB, KEY
+from stores import PARAMS, make_store
 
 from cronguard.record import decode
 
-CONTENDERS = 8
-WORKER = os.path.join(os.path.dirname(__file__), "fuzz_worker.py")
 pytestmark = pytest.mark.slow
 
 
-class Fuzz:
-    """Contenders on one store, their logs in one folder."""
-
-    def __init__(self, store, place):
-        self.store, self.folder = store, place
-        self.store.clock = Hasty()
-
-    def start(self, work, writer, count):
-        url = self.store.url_for(writer)
-        command = [sys.executable, WORKER, work, url, self.folder, writer, str(count)]
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment())
-
-    def processes(self, work, count):
-        started = [self.start(work, f"web{n}", count) for n in range(CONTENDERS)]
-        for process in started:  # they begin when they are all there
-            process.stdin.close()
-            process.stdin = None
-        told = [process.communicate()[1].decode() for process in started]
-        assert told == [""] * CONTENDERS
-
-    def threads(self, work, count):
-        backend, start = self.store.open(), threading.Barrier(CONTENDERS)
-
-        def contend(writer):
-            log = Log(f"{self.folder}/{writer}.log")
-            start.wait()
-            WORK[work](backend, writer, count, log)
-
-        threads = [threading.Thread(target=contend, args=(f"web{n}",)) for n in range(CONTENDERS)]
-        [thread.start() for thread in threads]
-        [thread.join() for thread in threads]
-
-    def contend(self, work, count):
-        return self.processes(work, count) if hasattr(self.store, "url") else self.threads(work, count)
-
-    def attempts(self):
-        return read_attempts(self.folder)
-
-    def holds(self):
-        return read_holds(self.folder)
-
-    def latest(self):
-        entry = self.store.open("judge").read(KEY)
-        return (json.loads(entry.data)["id"] if entry.data else ""), entry.version
-
-
-def _environment():
-    root = os.path.dirname(os.path.dirname(os.path.dirname(WORKER)))
-    return {**os.environ, "PYTHONPATH": root}
-
-
-@pytest.fixture(params=[*STORES, "mixed"])
+@pytest.fixture(params=[*PARAMS, "mixed"])
 def fuzz(request, place, monkeypatch):
     return Fuzz(make_store(request.param, place, monkeypatch), place)
 
 
-@pytest.fixture(params=["dir", "file", "mixed"])
+# ssh: is there within "mixed".
+@pytest.fixture(params=[*(param for param in PARAMS if param.values[0] not in ("memory", "ssh")), "mixed"])
 def shared_fuzz(request, place, monkeypatch):
     return Fuzz(make_store(request.param, place, monkeypatch), place)
 

@@ -4,39 +4,44 @@ import pytest
 from fuzz_checks import Attempt, Hold, chain_faults, hold_faults
 
 GOOD = [
-    Attempt("a", "", 1, 0, 10, "published"),
-    Attempt("b", "a", 2, 11, 20, "published"),
-    Attempt("x", "a", 2, 12, 21, "none"),
-    Attempt("c", "b", 3, 22, 30, "none"),  # published, and built on before its writer looked again
-    Attempt("d", "c", 4, 25, 40, "published"),
-    Attempt("e", "d", 5, 41, None, "unknown"),  # its writer was killed
-    Attempt("f", "e", 6, 50, 60, "published"),
+    Attempt("a", "", 0, 0, 10, "published", 10),
+    Attempt("b", "a", 10, 11, 20, "published", 20),
+    Attempt("x", "a", 10, 12, 21, "none"),
+    Attempt("c", "b", 20, 22, 30, "none"),  # published, and built on before its writer looked again
+    Attempt("d", "c", 30, 25, 40, "published", 40),
+    Attempt("e", "d", 40, 41, None, "unknown"),  # its writer was killed
+    Attempt("f", "e", 50, 50, 60, "published", 60),
 ]
 
 
 def test_a_good_chain_has_no_faults():
-    assert chain_faults(GOOD, "f", 6) == []
+    assert chain_faults(GOOD, "f", 60) == []
     assert chain_faults([], "", 0) == []
 
 
 @pytest.mark.parametrize(
     ("forged", "latest", "fault"),
     [
-        ([*GOOD, Attempt("y", "a", 2, 12, 22, "published")], ("f", 6), "version 2 was published 2 times"),
-        ([*GOOD, Attempt("y", "a", 2, 12, 22, "published")], ("f", 6), "a was replaced 2 times"),
         (
-            [*GOOD, Attempt("z", "f", 7, 61, 62, "published")],
-            ("f", 6),
+            [*GOOD, Attempt("y", "a", 10, 12, 22, "published", 20)],
+            ("f", 60),
+            "version 20 was published 2 times",
+        ),
+        ([*GOOD, Attempt("y", "a", 10, 12, 22, "published", 20)], ("f", 60), "a was replaced 2 times"),
+        (
+            [*GOOD, Attempt("z", "f", 60, 61, 62, "published", 70)],
+            ("f", 60),
             "z was reported published and is not in the chain",
         ),
-        ([a for a in GOOD if a.id != "c"], ("f", 6), "version 3 holds 'c', which nobody wrote"),
-        (GOOD, ("f", 7), "f was written as version 6 and is version 7"),
-        (GOOD[1:], ("f", 6), "version 1 holds 'a', which nobody wrote"),
-        ([GOOD[0]._replace(replaces="q"), *GOOD[1:]], ("f", 6), "version 1 replaced 'q'"),
-        ([*GOOD, GOOD[0]], ("f", 6), "a was attempted 2 times"),
+        ([a for a in GOOD if a.id != "c"], ("f", 60), "version 30 holds 'c', which nobody wrote"),
+        (GOOD, ("f", 70), "f was published as version 60 and is version 70"),
+        (GOOD[1:], ("f", 60), "version 10 holds 'a', which nobody wrote"),
+        ([GOOD[0]._replace(replaces="q"), *GOOD[1:]], ("f", 60), "the first version replaced 'q'"),
+        ([*GOOD[:-1], GOOD[-1]._replace(over=60)], ("f", 60), "f is version 60, over 60"),
+        ([*GOOD, GOOD[0]], ("f", 60), "a was attempted 2 times"),
         (
             [*GOOD[:-1], GOOD[-1]._replace(began=1, ended=2)],
-            ("f", 6),
+            ("f", 60),
             "f is after e in the chain, and had ended before",
         ),
     ],

@@ -8,7 +8,7 @@ import os
 
 import pytest
 import sshd
-from proxy import DOWN, UP, Proxy
+from late_proxy import DOWN, UP, Proxy
 from stores import PollClock
 
 from cronguard.backend import open_backend
@@ -103,7 +103,7 @@ def test_a_run_goes_on_whichever_message_is_cut(rig, direction, is_late, step):
         rig.proxy.deliver()
         assert rig.record() == before
     tokens = [outcome["token"] for outcome in rig.record().history]
-    assert tokens == list(range(tokens[0], tokens[0] + len(tokens)))
+    assert tokens == sorted(set(tokens))
     assert all(os.listdir(version) == ["record.json"] for version in rig.versions())
 
 

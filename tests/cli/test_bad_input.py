@@ -99,7 +99,7 @@ def test_a_command_line_that_makes_no_sense_is_told_with_what_is_wrong(node, arg
 
 
 @pytest.mark.parametrize("url", [
-    "etcd://h/x", "x", "dir", "dir:", "dir:x", "dir:./x", "dir:/a/../b", "dir:../x", "dir:/..", "DIR:/x", "local:", "local:/x",
+    "consul://h/x", "x", "dir", "dir:", "dir:x", "dir:./x", "dir:/a/../b", "dir:../x", "dir:/..", "DIR:/x", "local:", "local:/x",
     "file:x", "file:/a/..", "/srv/x", "http://h", "dir:~/x", "dir:/a\nb/..",
 ])  # fmt: skip
 def test_a_backend_that_is_none_is_told_with_its_url(node, url):

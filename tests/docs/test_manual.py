@@ -63,7 +63,7 @@ def test_every_exit_status_is_there_and_no_other():
 
 
 def test_every_backend_is_there():
-    assert set(re.findall(r"^\.It Cm (\w+)", man_section(".Sh BACKENDS"), re.MULTILINE)) == set(SCHEMES)
+    assert set(re.findall(r"^\.It Cm ([\w+]+)", man_section(".Sh BACKENDS"), re.MULTILINE)) == set(SCHEMES)
 
 
 @pytest.mark.skipif(not shutil.which("mandoc"), reason="needs the package mandoc")

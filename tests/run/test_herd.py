@@ -87,7 +87,7 @@ def test_of_sixty_one_runs_for_each_of_a_row_of_ticks(cluster, ran):
         (cluster.root / "output").unlink()
         tokens.append(int(ran()[number].split()[1]))
     assert len(ran()) == 4
-    assert tokens == [tokens[0] + n for n in range(4)]
+    assert tokens == sorted(set(tokens))
 
 
 def test_a_job_of_a_second_whose_starts_lie_on_both_sides_of_a_second_runs_once(cluster, ran):

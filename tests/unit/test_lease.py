@@ -23,6 +23,8 @@ from cronguard.errors import BackendError, ConfigError, StoreRefusedError
 from cronguard.lease import Grant, Lost
 from cronguard.turns import Turn
 
+AHEAD = int((TICK.epoch + 60) * 1_000_000)  # a token that a node made whose clock is ahead
+
 # Claiming
 
 
@@ -45,15 +47,22 @@ def test_the_record_says_who_holds_the_lease_for_what(store):
     assert (found.tick, found.latest, found.attempt, found.ttl) == (TICK, TICK, 1, TTL)
 
 
-@pytest.mark.parametrize("before", [ended(tick=EARLIER, token=41), ended("lost", token=41)])
-def test_each_claim_has_the_token_after_the_last_one(store, before):
+@pytest.mark.parametrize("before", [ended(tick=EARLIER, token=AHEAD), ended("lost", token=AHEAD)])
+def test_a_claim_has_the_token_after_the_last_one_where_that_is_ahead_of_the_clock(store, before):
     store.publish(before)
-    assert lease(store).acquire().token == 42
+    assert lease(store).acquire().token == AHEAD + 1
 
 
 def test_a_takeover_has_the_token_after_that_of_the_crashed(store):
-    store.publish(record(token=41, tick=EARLIER))
-    assert lease(store, wait=60.0).acquire().token == 42
+    store.publish(record(token=AHEAD, tick=EARLIER))
+    assert lease(store, wait=60.0).acquire().token == AHEAD + 1
+
+
+def test_a_claim_on_an_old_record_has_a_token_after_those_that_were_issued_elsewhere_meanwhile(store, clock):
+    """The job was moved to another store and is moved back, or this store has forgotten the last claims."""
+    elsewhere = int(clock.wall() * 1_000_000) - 1
+    store.publish(ended(tick=EARLIER, token=41))
+    assert lease(store).acquire().token > elsewhere
 
 
 def test_a_run_that_crashed_is_in_the_history_of_who_took_over(store):

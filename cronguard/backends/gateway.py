@@ -1,0 +1,198 @@
+"""etcd's JSON gateway: one connection at a time, to one member after the other."""
+
+import json
+import os
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from math import inf
+from typing import Any, NoReturn
+
+from cronguard.backends.address import Address
+from cronguard.backends.insisting import UnansweredError
+from cronguard.errors import BackendError, ConfigError, StoreForbiddenError, StoreRefusedError
+
+# gRPC's numbers for errors that stand, whichever member is asked; all others may be over at the next try.
+_INVALID, _DENIED, _FULL, _NO_USERS, _UNAUTHENTICATED = 3, 7, 8, 9, 16
+_TOKEN_ERRORS = ("invalid auth token", "auth store is old")
+_LONGEST_LINE = 1 << 20  # of a watch: two entries of 64 KiB as base64 are far below it
+
+
+class Gateway:
+    """Asks a cluster's members by HTTP; `date` is the wall clock of the last that answered, `answered` when it did."""
+
+    def __init__(self, address: Address, patience: float) -> None:
+        """Wait `patience` seconds for each answer. Raises ConfigError for certificates that cannot be used."""
+        self._address = address
+        self._patience = patience
+        self._tls = _tls(address) if address.scheme == "etcds" else None
+        self._turn = os.getpid()  # runs begin at different members
+        self._connection: HTTPConnection | None = None
+        self._token: str | None = None
+        self.date: float | None = None
+        self.answered = -inf
+
+    def post(self, what: str, asked: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer; raises UnansweredError if there is none that stands."""
+        self._authenticate()
+        return self._exchange("POST", f"/v3/{what}", asked)
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Return what a member tells everybody."""
+        return self._exchange("GET", path, None)
+
+    @contextmanager
+    def watch(self, key: str, timeout: float) -> Iterator[Callable[[], bool]]:
+        """Watch a key from now on: the value waits for a change, and returns whether one came in `timeout` seconds."""
+        self._authenticate()
+        give_up_at = time.monotonic() + timeout
+        connection = self._connect(min(timeout, self._patience))
+        try:
+            with _lost_is_unanswered(self._next):
+                connection.connect()
+                sock = connection.sock
+                response = self._send(connection, "POST", "/v3/watch", {"create_request": {"key": key}})
+                _line(response)  # says that the watch is there
+
+            def is_changed() -> bool:
+                sock.settimeout(max(0.001, give_up_at - time.monotonic()))
+                try:
+                    return bool(_line(response))
+                except TimeoutError:
+                    return False
+                except (OSError, HTTPException) as error:
+                    self._next()
+                    raise UnansweredError(_told(error)) from error
+
+            yield is_changed
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+
+    def _exchange(self, method: str, path: str, asked: dict[str, Any] | None) -> dict[str, Any]:
+        self._connection = self._connection or self._connect(self._patience)
+        with _lost_is_unanswered(self._next):
+            response = self._send(self._connection, method, path, asked)
+            body = response.read()
+        self.answered = time.monotonic()
+        self.date = _date(response)
+        if response.status != 200:
+            self._refused(response.status, body)
+        with _lost_is_unanswered(self._next):
+            answer: dict[str, Any] = json.loads(body)
+            return answer
+
+    def _send(
+        self, connection: HTTPConnection, method: str, path: str, asked: dict[str, Any] | None
+    ) -> HTTPResponse:
+        headers = {"Content-Type": "application/json"}
+        if self._token:
+            headers["Authorization"] = self._token
+        connection.request(method, path, None if asked is None else json.dumps(asked), headers)
+        return connection.getresponse()
+
+    def _connect(self, patience: float) -> HTTPConnection:
+        host, port = self._address.hosts[self._turn % len(self._address.hosts)]
+        if self._tls:
+            return HTTPSConnection(host, port, timeout=patience, context=self._tls)
+        return HTTPConnection(host, port, timeout=patience)
+
+    def _next(self) -> None:
+        """Go on to the next member, with the next question."""
+        self.close()
+        self._turn += 1
+
+    def _authenticate(self) -> None:
+        if self._address.user and self._token is None:
+            password = self._address.password() or ""
+            asked = {"name": self._address.user, "password": password}
+            self._token = self._exchange("POST", "/v3/auth/authenticate", asked)["token"]
+
+    def _refused(self, status: int, body: bytes) -> NoReturn:
+        """Raise what a member's refusal is to a person, or UnansweredError for one that may be over."""
+        where, (told, code) = f"etcd at {self._address.where}", _error(body)
+        if any(text in told for text in _TOKEN_ERRORS):
+            self._token = None  # it has run out, or the users were changed: get a new one
+            raise UnansweredError(told)
+        if code in (_DENIED, _UNAUTHENTICATED) or "user name" in told or "authentication failed" in told:
+            hint = "see the user in the URL, its password_file, and etcdctl user get; it needs readwrite below the prefix"
+            raise StoreForbiddenError(f"{where}: {told}", hint)
+        if code == _FULL:
+            raise BackendError(
+                f"{where}: {told}",
+                "compact and defragment it, then etcdctl alarm disarm (see --auto-compaction-mode)",
+            )
+        if status == 404:
+            raise StoreRefusedError(
+                f"{where}: there is no JSON gateway",
+                "etcd 3.4 or later has one unless --enable-grpc-gateway=false",
+            )
+        if code == _NO_USERS:
+            raise StoreRefusedError(f"{where}: {told}", "take the user out of the URL")
+        if code == _INVALID:
+            raise StoreRefusedError(f"{where}: {told}", "is this an etcd 3.4 or later?")
+        self._next()
+        raise UnansweredError(told or f"HTTP status {status}")
+
+
+@contextmanager
+def _lost_is_unanswered(go_on: Callable[[], None]) -> Iterator[None]:
+    try:
+        yield
+    except ssl.SSLCertVerificationError as error:
+        raise StoreRefusedError(
+            f"etcd: its certificate is not trusted: {error.verify_message}",
+            "name the authority that signed it: etcds://...?ca=/etc/ssl/etcd-ca.pem",
+        ) from error
+    except (OSError, HTTPException, ValueError) as error:
+        go_on()
+        raise UnansweredError(_told(error)) from error
+
+
+def _told(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _line(response: HTTPResponse) -> bytes:
+    line = response.readline(_LONGEST_LINE)
+    if not line:
+        raise HTTPException("the watch was ended")
+    return line
+
+
+def _date(response: HTTPResponse) -> float | None:
+    try:
+        return parsedate_to_datetime(response.headers["Date"]).timestamp()
+    except (TypeError, ValueError):
+        return None
+
+
+def _error(body: bytes) -> tuple[str, int]:
+    try:
+        answer = json.loads(body)
+        return str(answer.get("message") or answer.get("error")), int(answer.get("code", 0))
+    except (ValueError, AttributeError, TypeError):
+        return body[:200].decode(errors="replace").strip(), 0
+
+
+def _tls(address: Address) -> ssl.SSLContext:
+    """Return a context that verifies the server, and shows our certificate if there is one."""
+    options = address.options
+    try:
+        context = ssl.create_default_context(cafile=options.get("ca"))
+        if "cert" in options:
+            context.load_cert_chain(options["cert"], options.get("key"), password="")
+    except OSError as error:
+        files = ", ".join(options[name] for name in ("ca", "cert", "key") if name in options)
+        raise ConfigError(
+            f"backend: {files}: {_told(error)}", "ca, cert and key name PEM files; the key has no passphrase"
+        ) from error
+    return context

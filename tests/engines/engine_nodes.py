@@ -1,0 +1,62 @@
+"""Real runs of cronguard whose nodes meet in an engine, and what their jobs logged."""
+
+import subprocess
+import sys
+
+from fuzz_checks import Hold
+from rig import Cluster
+
+from cronguard.backend import open_backend
+from cronguard.clock import Clock
+from cronguard.record import decode
+from cronguard.statedir import StateDir
+
+TICK = "2026-01-01T05:30Z"
+NEXT_TICK = "2026-01-01T05:31Z"
+# Every twentieth of a second, in the clock of every safety statement: which run is alive, and its token.
+ALIVE = """n=0; while [ $n -lt {steps} ]; do n=$((n+1)); read up rest < /proc/uptime
+echo "$CRONGUARD_RUN $CRONGUARD_TOKEN $up" >> {log}; sleep 0.05; done"""
+
+
+class Nodes(Cluster):
+    """Nodes that meet at `url`."""
+
+    def __init__(self, root, url):
+        super().__init__(root)
+        self.url = url
+        self.log = root / "alive.log"
+
+    def tell(self, *words):
+        """Return what another command than `run` prints."""
+        command = [sys.executable, "-m", "cronguard", *words]
+        done = subprocess.run(
+            command, env=self.env(), capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def command(self, *arguments, job="job"):
+        fixed = ["run", "--log", "none", "--name", job, *map(str, arguments)]
+        return [sys.executable, "-m", "cronguard", *fixed]
+
+    def env(self, node="n1", **more):
+        return super().env(node, **{"CRONGUARD_BACKEND": self.url, **more})
+
+    def alive(self, seconds):
+        """Return the words of a job that lives for so long, and says so all the time."""
+        return ["--", "/bin/sh", "-c", ALIVE.format(steps=int(seconds * 20), log=self.log)]
+
+    def holds(self):
+        """Return from when to when each job was alive, in hundredths of a second."""
+        seen = {}
+        for line in self.log.read_text().splitlines():
+            run, token, up = line.split()
+            seen.setdefault((run, int(token)), []).append(round(float(up) * 100))
+        return [Hold(run, token, min(moments), max(moments)) for (run, token), moments in seen.items()]
+
+    def is_running(self):
+        return self.log.exists() and self.log.read_text().count("\n") > 2
+
+    def record(self, job="default/job"):
+        backend = open_backend(self.url, Clock(), StateDir(f"{self.root}/test-state", "test"))
+        return decode(backend.read(f"lease/{job}").data, job)

@@ -1,0 +1,126 @@
+"""Real servers on loopback, started by the tests, each in a folder and on ports of its own, ended by their ids."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from contextlib import suppress
+
+import pytest
+from ports import free_port
+
+LIMIT = 60.0  # seconds: only what is broken takes that long
+# Debian keeps PostgreSQL's programs aside, as there may be several of them.
+PATH = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin", "/usr/lib/postgresql/15/bin"])
+
+
+def program(name):
+    """Return the program's path; without it the test skips."""
+    return shutil.which(name, path=PATH) or pytest.skip(f"needs {name}")
+
+
+def free_ports(count):
+    """Return different ports that nobody listens on."""
+    ports = set()
+    while len(ports) < count:
+        ports.add(free_port())
+    return sorted(ports)
+
+
+def wait_for(fact, what):
+    """Return the first true value of `fact()`; what it raises counts as not yet."""
+    give_up_at = time.monotonic() + LIMIT
+    while True:
+        with suppress(Exception):
+            if value := fact():
+                return value
+        assert time.monotonic() < give_up_at, f"{what}: not within {LIMIT:g} s"
+        time.sleep(0.05)
+
+
+class Server:
+    """One process that serves. It dies with the test that started it."""
+
+    def __init__(self, folder, *argv, user=None):
+        self.folder, self.argv, self.user = folder, argv, user
+        self.popen = None
+
+    def start(self):
+        identity = ["--reuid", self.user, "--regid", self.user, "--init-groups"] if self.user else []
+        command = [program("setpriv"), "--pdeathsig", "KILL", *identity, "--", *self.argv]
+        with open(f"{self.folder}/log", "ab") as log:
+            self.popen = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, env={"PATH": PATH}
+            )
+        return self
+
+    @property
+    def pid(self):
+        return self.popen.pid
+
+    @property
+    def is_alive(self):
+        return self.popen is not None and self.popen.poll() is None
+
+    def pause(self):
+        """Freeze it, with all its processes."""
+        self._send_all(signal.SIGSTOP)
+
+    def resume(self):
+        self._send_all(signal.SIGCONT)
+
+    def kill(self):
+        """End it as a power cut would."""
+        if self.is_alive:
+            self._send_all(signal.SIGKILL)
+            self.popen.wait(LIMIT)
+
+    def _send_all(self, signum):
+        for pid in [self.pid, *_below(self.pid)]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signum)
+
+    def log(self):
+        with open(f"{self.folder}/log", encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+
+def _below(pid):
+    """Return the children of a process, and theirs."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            children = [int(word) for word in file.read().split()]
+    except OSError:
+        return []
+    return children + [deeper for child in children for deeper in _below(child)]
+
+
+class Servers:
+    """Some servers in one folder, which goes with them."""
+
+    def __init__(self):
+        self.root = tempfile.mkdtemp(prefix="cronguard-engine-")
+        os.chmod(self.root, 0o755)
+        self.servers = []
+
+    def add(self, name, *argv, user=None):
+        folder = f"{self.root}/{name}"
+        os.makedirs(folder, exist_ok=True)
+        self.servers.append(Server(folder, *argv, user=user))
+        return self.servers[-1]
+
+    def kill_all(self):
+        for server in self.servers:
+            server.kill()
+
+    def end(self):
+        self.kill_all()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.end()

@@ -1,0 +1,102 @@
+"""What etcd does beside the contract: revisions, members, pages, tokens."""
+
+import base64
+
+import pytest
+import session
+from etcd_servers import Etcd
+from servers import wait_for
+from stores import KEY, STORES, publish
+from test_secrets import RIGHT, etcd_with_users
+
+from cronguard.backend import Terms, open_backend
+from cronguard.backends import etcd
+from cronguard.clock import Clock
+from cronguard.errors import BackendError, StoreForbiddenError, StoreRefusedError
+from cronguard.statedir import StateDir
+
+
+@pytest.fixture
+def store(place):
+    return STORES["etcd"](place)
+
+
+@pytest.fixture
+def backend(store):
+    return store.open()
+
+
+def opened(url, place, timeout=6.0):
+    return open_backend(url, Clock(), StateDir(place, "web1"), Terms(timeout))
+
+
+def delete(store, key=KEY):
+    name = f"{store.url.rpartition('/')[2]}/v1/{key}"
+    session.etcd().call(0, "kv/deleterange", {"key": base64.b64encode(name.encode()).decode()})
+
+
+def test_a_key_that_was_deleted_and_written_again_is_not_taken_for_the_old_one(backend, store):
+    entry = publish(backend, b"one")
+    delete(store)
+    assert backend.read(KEY).version == 0
+    assert backend.swap(entry, b"two") is None
+    assert publish(backend, b"one").version > entry.version
+    assert backend.swap(entry, b"two") is None
+
+
+def test_there_are_more_entries_than_a_page_holds(backend, monkeypatch):
+    monkeypatch.setattr(etcd, "_PAGE", 3)
+    keys = [f"lease/many/{number}" for number in range(7)]
+    for key in keys:
+        publish(backend, b"x", key)
+    assert [entry.key for entry in backend.scan("lease/")] == keys
+
+
+def test_its_clock_is_this_machines_to_a_second(backend):
+    assert abs(backend.now() - Clock().wall()) < 60.0
+
+
+def test_any_member_answers_for_all(place):
+    with Etcd(3) as servers:
+        entry = publish(opened(servers.url(), place), b"one")
+        for port in servers.ports:
+            assert opened(servers.url(port=port), place).read(KEY) == entry
+
+
+def test_a_member_cut_off_from_the_others_does_not_tell_what_it_remembers(place):
+    with Etcd(3) as servers:
+        publish(opened(servers.url(), place), b"one")
+        for server in servers.servers[1:]:
+            server.pause()
+        with pytest.raises(BackendError):
+            opened(servers.url(port=servers.ports[0]), place, 3.0).read(KEY)
+
+
+def test_a_login_that_ran_out_is_renewed(place, monkeypatch):
+    monkeypatch.setenv("CRONGUARD_BACKEND_PASSWORD", RIGHT)
+    servers, url = etcd_with_users()
+    with servers:
+        backend = opened(url, place)
+        publish(backend, b"one")
+        servers.servers[0].kill()  # it keeps what it has handed out in memory
+        servers.servers[0].start()
+        assert publish(backend, b"two")
+
+
+def test_nobody_is_let_in_without_a_user(place):
+    servers, url = etcd_with_users()
+    with servers, pytest.raises(StoreForbiddenError):
+        opened(url.replace("cron@", ""), place).read(KEY)
+
+
+def test_a_user_where_there_are_none_is_too_much(place):
+    with pytest.raises(StoreRefusedError, match="not enabled"):
+        opened(f"etcd://cron@{session.etcd().hosts}/x", place).read(KEY)
+
+
+def test_what_speaks_http_and_is_no_etcd_is_refused(place):
+    with Etcd(1, "--enable-grpc-gateway=false") as servers:
+        url = servers.url()
+        wait_for(lambda: "ready to serve" in servers.servers[0].log(), "the server")
+        with pytest.raises(StoreRefusedError, match="gateway"):
+            opened(url, place).read(KEY)

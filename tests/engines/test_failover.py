@@ -1,0 +1,161 @@
+"""The machine that keeps the entries dies while many nodes work on them; nobody is told of an error, nothing is lost."""
+
+import os
+import threading
+
+import pytest
+from etcd_servers import Etcd
+from fuzz import CONTENDERS, Fuzz
+from fuzz_checks import chain_faults, hold_faults
+from fuzz_worker import JOB, ROUND
+from postgres_servers import Postgres
+from redis_servers import Redis
+from servers import wait_for
+
+from cronguard import rotation
+from cronguard.backend import Terms, open_backend
+from cronguard.clock import Clock
+from cronguard.record import decode
+from cronguard.rotation import Place as Standing
+from cronguard.rotation import Rotation
+from cronguard.statedir import StateDir
+
+pytestmark = pytest.mark.slow
+TICKS = 5 * CONTENDERS  # ticks, of which each node has the same share
+
+
+class EtcdCluster:
+    """Three members; whoever leads is killed, and comes back."""
+
+    def __init__(self):
+        self.servers = Etcd(3)
+        self.url = self.servers.url()
+
+    def fail_over(self):
+        leader = self.servers.leader()
+        leader.kill()
+        wait_for(self.servers.leader, "a new leader")
+        leader.start()
+
+
+class RedisCluster:
+    """A master, two replicas, of which each write must be on one, and three Sentinels."""
+
+    def __init__(self):
+        self.servers = Redis(replicas=2, sentinels=3)
+        self.url = self.servers.sentinel_url(replicas=1)
+
+    def fail_over(self):
+        master = self.servers.master()
+        master.kill()
+        wait_for(lambda: (new := self.servers.master()) and new is not master, "a new master")
+        master.start()  # it takes itself for the master until the Sentinels tell it otherwise
+
+
+class PostgresCluster:
+    """A primary that commits nothing without its standby, which takes its place."""
+
+    def __init__(self):
+        self.servers = Postgres(standby=True)
+        self.url = self.servers.url()
+
+    def fail_over(self):
+        self.servers.servers[0].kill()
+        self.servers.promote()
+
+
+CLUSTERS = {"etcd": EtcdCluster, "redis": RedisCluster, "postgres": PostgresCluster}
+
+
+class Place:
+    """A cluster as the fuzz wants its stores."""
+
+    def __init__(self, cluster, folder):
+        self.url, self._folder = cluster.url, folder
+
+    def url_for(self, writer):
+        return self.url
+
+    def open(self, node):
+        return open_backend(self.url, Clock(), StateDir(f"{self._folder}/state", node))
+
+
+@pytest.fixture(params=CLUSTERS)
+def cluster(request):
+    started = CLUSTERS[request.param]()
+    yield started
+    started.servers.end()
+
+
+@pytest.fixture
+def fuzz(cluster, place):
+    return Fuzz(Place(cluster, place), place)
+
+
+def fail_over_after(fuzz, cluster, lines):
+    """Return what lets the contenders get to work, and then takes the machine away from under them."""
+
+    def logged():
+        logs = [name for name in os.listdir(fuzz.folder) if name.endswith(".log")]
+        return sum(open(f"{fuzz.folder}/{name}", "rb").read().count(b"\n") for name in logs)
+
+    def act():
+        wait_for(lambda: logged() >= lines, "the first steps")
+        before = logged()
+        cluster.fail_over()
+        wait_for(lambda: logged() > before + lines, "steps after the fail-over")
+
+    return act
+
+
+def test_swaps_make_one_chain_through_a_fail_over(fuzz, cluster):
+    fuzz.processes("swap", 300, fail_over_after(fuzz, cluster, 400))
+    attempts = fuzz.attempts()
+    assert [a for a in attempts if a.answer not in ("published", "none")] == []
+    assert chain_faults(attempts, *fuzz.latest()) == []
+
+
+def test_every_step_of_work_on_a_job_is_done_once_through_a_fail_over(fuzz, cluster):
+    """A step is one lease, claimed, perhaps renewed, and settled; the history of all of them stands in the record."""
+    fuzz.processes("hold", 6, fail_over_after(fuzz, cluster, 10))
+    holds = fuzz.holds()
+    assert len(holds) == CONTENDERS * 6
+    assert hold_faults(holds) == []
+    latest = decode(fuzz.store.open("judge").read(JOB.key).data, "the store")
+    tokens = sorted(hold.token for hold in holds)
+    assert [run["token"] for run in latest.history] == tokens[-len(latest.history) :]
+    assert {run["state"] for run in latest.history} == {"done"}
+
+
+def test_a_round_robin_keeps_its_queue_through_a_fail_over(fuzz, cluster):
+    """Nobody runs out of turn, nobody runs twice, nobody is thought to have let a turn pass."""
+    nodes = [f"web{n}" for n in range(CONTENDERS)]
+    backend, key = fuzz.store.open("judge"), rotation.queue_key(ROUND)
+    queue = Rotation(tuple(map(Standing, nodes))).published("the test")
+    assert backend.swap(backend.read(key), rotation.encode(queue))
+    fuzz.processes("turns", TICKS, fail_over_after(fuzz, cluster, 20))
+    holds = sorted(fuzz.holds(), key=lambda hold: hold.started)
+    assert [(hold.tick, hold.node) for hold in holds] == list(enumerate(nodes * (TICKS // CONTENDERS)))
+    assert hold_faults(holds) == []
+    latest = decode(backend.read(ROUND.key).data, "the store")
+    told = [(run["token"], run["node"], run["state"], run["attempt"]) for run in latest.history]
+    assert told == [(hold.token, hold.node, "done", 1) for hold in holds][-len(told) :]
+    kept = rotation.decode(backend.read(key).data, key).following(latest)
+    assert kept.places == tuple(map(Standing, nodes))
+
+
+def test_a_redis_whose_only_replica_was_promoted_answers_when_it_has_one_again(place):
+    """Nothing counts as published that one machine alone has: better no run than one that may be forgotten."""
+    with Redis(replicas=1, sentinels=3) as servers:
+        url = servers.sentinel_url(replicas=1)
+        backend = open_backend(url, Clock(), StateDir(place, "web1"), Terms(60.0))
+        before = backend.swap(backend.read(JOB.key), b"before")
+        master = servers.master()
+        master.kill()
+        wait_for(lambda: (new := servers.master()) and new is not master, "a new master")
+        answers = []
+        writer = threading.Thread(target=lambda: answers.append(backend.swap(before, b"after")))
+        writer.start()
+        master.start()
+        writer.join()
+        assert answers[0].data == backend.read(JOB.key).data == b"after"

@@ -1,0 +1,126 @@
+"""What Redis does beside the contract: replicas, memory, keys that vanish."""
+
+import pytest
+import session
+from redis_servers import Redis
+from servers import wait_for
+from stores import KEY, STORES, publish
+
+from cronguard.backend import Terms, open_backend
+from cronguard.clock import Clock
+from cronguard.errors import BackendError, ConfigError, StoreRefusedError
+from cronguard.statedir import StateDir
+
+
+@pytest.fixture
+def store(place):
+    return STORES["redis"](place)
+
+
+@pytest.fixture
+def backend(store):
+    return store.open()
+
+
+@pytest.fixture
+def pair():
+    with Redis(replicas=1) as servers:
+        yield servers
+
+
+def opened(url, place, timeout=6.0):
+    return open_backend(url, Clock(), StateDir(place, "web1"), Terms(timeout))
+
+
+def tell(*words, servers=None, number=0):
+    servers = servers or session.redis()
+    return servers.ask(servers.ports[number], *words)
+
+
+def test_a_policy_that_throws_keys_away_is_refused(backend):
+    tell("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    try:
+        with pytest.raises(StoreRefusedError, match="allkeys-lru may throw a held lock away"):
+            backend.read(KEY)
+    finally:
+        tell("CONFIG", "SET", "maxmemory-policy", "noeviction")
+
+
+def test_a_policy_that_spares_keys_without_an_expiry_is_fine(backend, store):
+    tell("CONFIG", "SET", "maxmemory-policy", "volatile-lru")
+    try:
+        assert publish(backend)
+    finally:
+        tell("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    prefix = store.url.rpartition("=")[2]
+    assert tell("TTL", f"{prefix}/v1/{KEY}").strip() == ":-1"
+
+
+def test_a_memory_that_is_full_is_an_error_that_says_so(backend):
+    entry = publish(backend)
+    tell("CONFIG", "SET", "maxmemory", "1")
+    try:
+        with pytest.raises(BackendError, match="maxmemory"):
+            backend.swap(entry, b"more")
+    finally:
+        tell("CONFIG", "SET", "maxmemory", "0")
+
+
+def test_an_entry_that_vanished_is_lost_to_its_holder_and_its_versions_go_on(backend, store):
+    entry = publish(backend, b"held")
+    tell("DEL", f"{store.url.rpartition('=')[2]}/v1/{KEY}")
+    assert backend.swap(entry, b"renewed") is None
+    assert publish(backend, b"anew").version > entry.version
+
+
+def test_who_saw_a_version_that_the_server_forgot_does_not_replace_its_successor(backend, store):
+    """A fail-over may undo the last swap; another one may then get the same version."""
+    entry = publish(backend, b"forgotten")
+    tell("HSET", f"{store.url.rpartition('=')[2]}/v1/{KEY}", "data", "successor")
+    assert backend.swap(entry, b"renewed") is None
+
+
+def test_a_key_of_somebody_else_is_refused(backend, store):
+    tell("SET", f"{store.url.rpartition('=')[2]}/v1/{KEY}", "theirs")
+    with pytest.raises(StoreRefusedError):
+        backend.read(KEY)
+
+
+def test_a_replica_is_no_place_to_read_from(pair, place):
+    publish(opened(pair.url(0), place))
+    with pytest.raises(BackendError, match="no master but a slave"):
+        opened(pair.url(1), place, 2.0).read(KEY)
+
+
+def test_a_master_that_became_a_replica_is_not_read_from_over_an_old_connection(pair, place):
+    backend = opened(pair.url(1), place, 2.0)
+    tell("REPLICAOF", "NO", "ONE", servers=pair, number=1)
+    publish(backend, b"one")
+    tell("REPLICAOF", "127.0.0.1", str(pair.ports[0]), servers=pair, number=1)
+    with pytest.raises(BackendError):
+        backend.read(KEY)
+
+
+def test_what_the_replicas_have_not_got_is_neither_published_nor_read_back(pair, place):
+    backend = opened(pair.url(0, replicas=1), place)
+    entry = publish(backend, b"before")
+    pair.servers[1].pause()
+    for work in (lambda: backend.swap(entry, b"mine"), lambda: backend.read(KEY)):
+        with pytest.raises(BackendError, match="0 of 1 replicas"):
+            work()
+    pair.servers[1].resume()
+    wait_for(lambda: backend.read(KEY).data == b"mine", "the replica")
+
+
+def test_without_sentinels_that_know_it_there_is_no_master(place):
+    with Redis(sentinels=1) as servers:
+        url = servers.sentinel_url().replace("/cronguard/", "/nobody/")
+        with pytest.raises(BackendError, match="nobody"):
+            opened(url, place, 2.0).read(KEY)
+        assert publish(opened(servers.sentinel_url(), place))
+
+
+@pytest.mark.parametrize("wrong", ["replicas=many", "prefix=a/b", "replica=1"])
+def test_options_that_make_no_sense_are_named(place, wrong):
+    with pytest.raises(ConfigError, match=wrong.partition("=")[0]):
+        opened(f"redis://127.0.0.1/0?{wrong}", place)

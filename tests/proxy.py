@@ -1,0 +1,100 @@
+"""A TCP proxy on loopback that breaks what goes through it: at the n-th chunk, by closing or by silence."""
+
+import selectors
+import socket
+import threading
+from contextlib import suppress
+
+
+class Proxy:
+    """Forwards connections to a server, and numbers the chunks that it carries, both ways, from 1.
+
+    The chunk with the number `cut_at` is not forwarded: its connection is closed, or (`is_silent`) left open, and
+    nothing goes through it any more. What comes over other connections afterwards goes through, unless `is_down`.
+    So is the chunk for which `is_to_cut(data, from_client)`, asked before each is forwarded, says yes.
+    """
+
+    def __init__(self, port):
+        self._server = ("127.0.0.1", port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.carried = 0
+        self.cut_at, self.is_silent, self.is_down = None, False, False
+        self.was_cut = threading.Event()
+        self.is_to_cut = lambda data, from_client: False
+        self._lock = threading.Lock()
+        self._socks = set()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def reset(self, cut_at=None, *, is_silent=False):
+        """Count from 1 again, and cut there."""
+        with self._lock:
+            self.carried, self.cut_at, self.is_silent = 0, cut_at, is_silent
+            self.was_cut.clear()
+
+    def close(self):
+        self.is_down = True
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for sock in list(self._socks):
+            _hang_up(sock)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._carry, args=(client,), daemon=True).start()
+
+    def _carry(self, client):
+        try:
+            server = socket.create_connection(self._server)
+        except OSError:
+            _hang_up(client)
+            return
+        ends = {client: server, server: client}
+        self._socks.update(ends)
+        with selectors.DefaultSelector() as selector, suppress(OSError, ValueError):
+            for sock in ends:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                selector.register(sock, selectors.EVENT_READ)
+            while self._carry_chunks(selector, ends, client):
+                pass
+        for sock in ends:
+            _hang_up(sock)
+        self._socks.difference_update(ends)
+
+    def _carry_chunks(self, selector, ends, client):
+        """Carry what has come; False when the connection is over."""
+        for key, _ in selector.select():
+            data = key.fileobj.recv(1 << 20)
+            if not data:
+                return False
+            if self._is_cut(data, key.fileobj is client):
+                self.was_cut.set()
+                while self.is_silent and not self.is_down:
+                    if not key.fileobj.recv(1 << 20):  # the client has given up
+                        break
+                return False
+            ends[key.fileobj].sendall(data)
+        return True
+
+    def _is_cut(self, data, from_client):
+        with self._lock:
+            self.carried += 1
+            number = self.carried
+        return self.is_to_cut(data, from_client) or self.is_down or number == self.cut_at
+
+
+def _hang_up(sock):
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+    sock.close()
