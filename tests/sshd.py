@@ -87,6 +87,8 @@ class Sshd:
         """End it as a cut of the power would: all of its sessions at once."""
         self._signal(signal.SIGKILL)
         self._process.wait()
+        # One that was being born for a connection is not in the tree yet, and keeps the port for a moment.
+        wait_until(lambda: not self._accepts(), "the end of sshd")
 
     def freeze(self):
         self._signal(signal.SIGSTOP)
@@ -121,8 +123,12 @@ class Sshd:
 
     def _listens(self):
         assert self._process.poll() is None, (self.folder / "log").read_text()
+        return self._accepts()
+
+    def _accepts(self):
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
             return True
+        return False
 
     def _whole_config(self):
         own = [
