@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from cronguard.errors import ConfigError, UsageError
 from cronguard.schemes import SCHEMES, Answer, echo_socket, host_and_port
-from cronguard.signals import fork
+from cronguard.signals import fork, reap
 
 CHECKS = ("command", "systemd", "pidfile", "process", "address")
 PROBES = ("ping", "tcp", "command")
@@ -93,12 +93,14 @@ class _Child:
 
     def answer(self, limit: float) -> Answer:
         """Return the answer of one that has ended; kill one that has not, and its group with it."""
-        is_late = not select.select([self.exit], [], [], 0)[0]
+        poll = select.poll()  # not select.select: with hundreds of probes descriptors are above its 1024
+        poll.register(self.exit, select.POLLIN)
+        is_late = not poll.poll(0)
+        os.kill(self._pid, signal.SIGKILL)  # it may have been too slow even to begin its group
         with suppress(ProcessLookupError):
             os.killpg(self._pid, signal.SIGKILL)
         answer = Answer(False, f"no answer within {limit:g} s") if is_late else self._told()
-        with suppress(ChildProcessError):
-            os.waitpid(self._pid, os.WNOHANG if is_late else 0)
+        reap(self._pid)
         os.close(self._reader)
         os.close(self.exit)
         return answer

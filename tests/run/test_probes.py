@@ -111,6 +111,19 @@ def test_a_commands_whole_group_is_killed_at_its_limit(tmp_path):
     wait_until(lambda: not mentioning(str(tmp_path)), "the end of the group")
 
 
+def test_a_probe_that_was_killed_leaves_no_zombie_to_a_heartbeat_that_goes_on():
+    def zombies():
+        rows = subprocess.run(
+            ["ps", "-o", "stat=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=False
+        )
+        return rows.stdout.count("Z")
+
+    before = zombies()
+    for _ in range(3):
+        ask("command:sleep 1000", limit=1.0)
+    wait_until(lambda: ask("command:true").is_good and zombies() <= before, "the end of the zombies")
+
+
 def test_what_a_command_leaves_in_its_group_goes_with_it(tmp_path):
     answer = ask(f"command:sh -c 'echo {tmp_path}; sleep 1000' & exit 0")
     assert answer.is_good is True
