@@ -17,6 +17,7 @@ from cronguard.signals import fork, reap
 CHECKS = ("command", "systemd", "pidfile", "process", "address")
 PROBES = ("ping", "tcp", "command")
 _LONGEST_ANSWER = 4096
+_CANNOT_SAY = (1, 127)  # of systemctl: systemd is out of reach, systemctl is not here
 _PING_HINT = (
     "allow it with sysctl net.ipv4.ping_group_range='0 2147483647', run the heartbeat as root, or probe a port "
     "instead: tcp:HOST:PORT"
@@ -152,9 +153,8 @@ def _become_systemctl(unit: str, writer: int) -> None:
     if not pid:
         _become(["systemctl", "is-active", "--quiet", "--", unit])
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    answer = (
-        Answer(None, "systemctl is not here")
-        if status == 127
-        else Answer(status == 0, "" if status == 0 else f"{unit} is not active")
-    )
+    if status in _CANNOT_SAY:
+        answer = Answer(None, f"systemctl cannot say whether {unit} is active")
+    else:
+        answer = Answer(status == 0, "" if status == 0 else f"{unit} is not active")
     os.write(writer, json.dumps(answer).encode())

@@ -183,6 +183,8 @@ def test_a_unit_is_active_or_not_or_nobody_can_say(tmp_path, monkeypatch):
     assert ask("systemd:app.service").is_good is True
     systemctl(3)
     assert ask("systemd:app.service").is_good is False
+    systemctl(1)
+    assert ask("systemd:app.service").is_good is None  # no systemd to ask
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     assert ask("systemd:app.service").is_good is None
 
