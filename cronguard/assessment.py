@@ -57,10 +57,12 @@ def is_fit(memory: Memory) -> bool:
 def _other(other: Other, name: str, found: Found, counting: Counting) -> Other:
     sight, beats = other.sight, other.paths.get(BEAT, Path())
     look = found.looks.get(name) if found.looks is not None else None
-    if look:
-        sight = sight.after(look.identity, found.now, found.every)
-        beats = seen_beat(beats, other.sight, sight, look.every, found.every, counting)
-    paths = {BEAT: beats} | {
+    if look or (found.looks is not None and sight.identity):  # one that has vanished stands still
+        identity, every = (look.identity, look.every) if look else (sight.identity, found.every)
+        sight = sight.after(identity, found.now, found.every)
+        beats = seen_beat(beats, other.sight, sight, every, found.every, counting)
+    has_beaten = bool(sight.identity)  # who never did has no such path, and is judged by the others
+    paths = ({BEAT: beats} if has_beaten else {}) | {
         path: other.paths.get(path, Path()).after(answer.is_good, counting)
         for path, answer in found.probes.get(name, {}).items()
     }

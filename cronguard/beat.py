@@ -100,8 +100,8 @@ def _checked(parsed: dict[str, Any]) -> Beat:
     known["opinions"] = {str(node): _opinion(one) for node, one in parsed.get("opinions", {}).items()}
     known["pause"] = _pause(parsed["pause"]) if parsed.get("pause") else None
     for name in ("at", "wall", "back"):
-        known[name] = float(parsed.get(name, 0.0))
-    known["every"] = max(1.0, float(parsed.get("every", 60.0)))
+        known[name] = _moment(parsed.get(name, 0.0))
+    known["every"] = max(1.0, _moment(parsed.get("every", 60.0)))
     known["is_fit"] = parsed.get("is_fit", True) is not False
     for name in ("checks", "details"):
         known[name] = {str(key): str(value) for key, value in parsed.get(name, {}).items()}
@@ -114,11 +114,19 @@ def _checked(parsed: dict[str, Any]) -> Beat:
 def _opinion(one: dict[str, Any]) -> Opinion:
     paths = {str(path): str(state) for path, state in one["paths"].items()}
     back = one.get("back")
-    return Opinion(str(one["state"]), float(one["since"]), paths, None if back is None else float(back))
+    return Opinion(str(one["state"]), _moment(one["since"]), paths, None if back is None else _moment(back))
 
 
 def _pause(one: dict[str, Any]) -> Pause:
     until = one["until"]
     return Pause(
-        float(one["since"]), None if until is None else float(until), str(one["reason"]), str(one["by"])
+        _moment(one["since"]), None if until is None else _moment(until), str(one["reason"]), str(one["by"])
     )
+
+
+def _moment(value: Any) -> float:
+    """Return seconds that people can be told: JSON as Python reads it knows infinities."""
+    seconds = float(value)
+    if not -1e15 < seconds < 1e15:
+        raise ValueError(f"{value!r} is not a moment")
+    return seconds

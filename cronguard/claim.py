@@ -120,6 +120,17 @@ def looks_abandoned(record: Record, age: float | None, clock: Clock) -> bool:
     return known_age > takeover_after(record.ttl)
 
 
+def stays_true(verdict: Watch | Skip, record: Record | None, ask: Ask) -> bool:
+    """Return whether what a plain listing showed, old as it may be, is answer enough.
+
+    That this tick was claimed stays true. That an earlier run is still going on may be over by now, and so may
+    somebody else's turn.
+    """
+    if record is None or (isinstance(verdict, Skip) and verdict.is_final):
+        return record is not None
+    return record.tick >= ask.tick and not ask.every_run
+
+
 def _tick_rule(record: Record, ask: Ask) -> Claim | Skip:
     if ask.tick > record.latest:
         return Claim(1)

@@ -12,7 +12,7 @@ from cronguard.limits import TIMED_OUT
 from cronguard.signals import Signals
 
 if TYPE_CHECKING:
-    from cronguard.lease import Grant
+    from cronguard.grant import Grant
     from cronguard.plan import Plan
     from cronguard.supervisor import Ending
 

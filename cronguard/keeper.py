@@ -16,7 +16,8 @@ from cronguard.clock import Clock
 from cronguard.errand import Errand
 from cronguard.errors import BackendError, CronguardError, StoreRefusedError, as_message
 from cronguard.gate import Gate
-from cronguard.lease import Grant, Lease, Lost
+from cronguard.grant import Grant, Lost
+from cronguard.lease import Lease
 from cronguard.link import Link
 from cronguard.mailbox import Mailbox
 from cronguard.seen import Sightings

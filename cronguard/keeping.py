@@ -18,7 +18,7 @@ from cronguard.stderr import say
 
 if TYPE_CHECKING:
     from cronguard.errand import Errand
-    from cronguard.lease import Grant
+    from cronguard.grant import Grant
 
 BEAT = 0.5  # seconds between two signs of life to the keeper, which does not renew for a frozen guard
 # Seconds between the starts of two keepers: one that dies at once must not be started a hundred times. Doubled after
@@ -122,7 +122,7 @@ class Keeping:
         return self._trouble
 
     def _answer(self, message: dict[str, Any]) -> "Grant | Skip | None":
-        from cronguard.lease import Grant
+        from cronguard.grant import Grant
 
         kind = message.pop("kind")
         if kind == "granted":

@@ -1,33 +1,18 @@
 """The lease: a job's right to run, claimed, renewed and settled by swaps alone."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from cronguard.backend import Backend, Entry
-from cronguard.claim import Ask, Claim, Skip, Watch, decide, first_record, held, looks_abandoned
+from cronguard.claim import Ask, Claim, Skip, Watch, decide, first_record, held, looks_abandoned, stays_true
 from cronguard.clock import Clock, check_skew
 from cronguard.errors import BackendError, StoreRefusedError
+from cronguard.grant import Grant, Lost, lost_to
 from cronguard.record import Record, decode, encode
 from cronguard.retries import PAUSE, Retries
 from cronguard.seen import Sightings
 from cronguard.turns import Turn
 
 Advise = Callable[[Record | None, Claim | Watch | Skip], Turn]
-
-
-class Grant(NamedTuple):
-    """The right to run until `deadline` (boot time), when the command must be told to stop."""
-
-    token: int
-    attempt: int
-    deadline: float
-
-
-class Lost(NamedTuple):
-    """The right to run is over: the reason word and what a person should know."""
-
-    reason: str
-    detail: str
 
 
 class Lease:
@@ -50,13 +35,9 @@ class Lease:
         advise: Advise = lambda *_: Turn(0.0, "no strategy"),
         patience: float = 0.0,
     ) -> None:
-        self._backend = backend
-        self._ask = ask
-        self._clock = clock
-        self._sightings = sightings
-        self._answered = answered
-        self._slice = slice_
-        self._advise = advise
+        self._backend, self._ask, self._clock = backend, ask, clock
+        self._sightings, self._advise = sightings, advise
+        self._answered, self._slice = answered, slice_
         self._retries = Retries(patience, clock)
         self._held: tuple[Entry, Record] | None = None
         self._is_given_back = False
@@ -99,7 +80,7 @@ class Lease:
                 entry, is_fresh = self._watch(entry, 0.0), True
                 continue
             patience = self._patience(verdict, entry, record, began, is_fresh=is_fresh)
-            if patience <= 0 and (is_fresh or self._stays_true(verdict, record)):
+            if patience <= 0 and (is_fresh or stays_true(verdict, record, self._ask)):
                 return self._refused(verdict, record)
             entry, is_fresh = self._watch(entry, patience), True
 
@@ -158,7 +139,7 @@ class Lease:
             entry, record = self._read_freshly(entry)
             if record and self._is_ours(record):
                 self._held = entry, record
-        return self._lost_to(record)
+        return lost_to(record, self._ask.run)
 
     def _is_ours(self, record: Record) -> bool:
         return record.run == self._ask.run
@@ -201,16 +182,6 @@ class Lease:
         if is_fresh:
             self._first_seen = self._first_seen or record.identity
         return not is_fresh or self._first_seen == record.identity
-
-    def _stays_true(self, verdict: Watch | Skip, record: Record | None) -> bool:
-        """Return whether what a plain listing showed, old as it may be, is answer enough.
-
-        That this tick was claimed stays true. That an earlier run is still going on may be over by now, and so may
-        somebody else's turn.
-        """
-        if record is None or (isinstance(verdict, Skip) and verdict.is_final):
-            return record is not None
-        return record.tick >= self._ask.tick and not self._ask.every_run
 
     def _refused(self, verdict: Watch | Skip, record: Record | None) -> Skip:
         if isinstance(verdict, Watch):
@@ -291,13 +262,6 @@ class Lease:
     def _grant(self) -> Grant:
         record = self._mine()[1]
         return Grant(record.token, record.attempt, self._deadline)
-
-    def _lost_to(self, record: Record | None) -> Lost:
-        if record is None:
-            return Lost("gone", "the lease's entry has vanished from the store")
-        if record.run == self._ask.run:
-            return Lost(record.state, "an administrator has unlocked the job")
-        return Lost("taken", f"{record.node} has the lease now (pid {record.pid}, token {record.token})")
 
     def _check_clock(self) -> None:
         if self._ask.max_clock_skew is not None:

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from cronguard.claim import Ask
 from cronguard.clock import Clock, boot_id, process_started
-from cronguard.config import Settings
 from cronguard.errand import Errand
 from cronguard.errors import UsageError
 from cronguard.job import Job
 from cronguard.limits import Limits
 from cronguard.program import find_program
+from cronguard.settings import Settings
 from cronguard.statedir import StateDir
 from cronguard.tick import Tick
 from cronguard.timing import Timing

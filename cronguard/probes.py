@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 from cronguard.errors import ConfigError, UsageError
 from cronguard.schemes import SCHEMES, Answer, echo_socket, host_and_port
-from cronguard.signals import fork
+from cronguard.signals import fork, reap
 
 CHECKS = ("command", "systemd", "pidfile", "process", "address")
 PROBES = ("ping", "tcp", "command")
 _LONGEST_ANSWER = 4096
+_CANNOT_SAY = (1, 127)  # of systemctl: systemd is out of reach, systemctl is not here
 _PING_HINT = (
     "allow it with sysctl net.ipv4.ping_group_range='0 2147483647', run the heartbeat as root, or probe a port "
     "instead: tcp:HOST:PORT"
@@ -93,12 +94,14 @@ class _Child:
 
     def answer(self, limit: float) -> Answer:
         """Return the answer of one that has ended; kill one that has not, and its group with it."""
-        is_late = not select.select([self.exit], [], [], 0)[0]
+        poll = select.poll()  # not select.select: with hundreds of probes descriptors are above its 1024
+        poll.register(self.exit, select.POLLIN)
+        is_late = not poll.poll(0)
+        os.kill(self._pid, signal.SIGKILL)  # it may have been too slow even to begin its group
         with suppress(ProcessLookupError):
             os.killpg(self._pid, signal.SIGKILL)
         answer = Answer(False, f"no answer within {limit:g} s") if is_late else self._told()
-        with suppress(ChildProcessError):
-            os.waitpid(self._pid, os.WNOHANG if is_late else 0)
+        reap(self._pid)
         os.close(self._reader)
         os.close(self.exit)
         return answer
@@ -150,9 +153,8 @@ def _become_systemctl(unit: str, writer: int) -> None:
     if not pid:
         _become(["systemctl", "is-active", "--quiet", "--", unit])
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    answer = (
-        Answer(None, "systemctl is not here")
-        if status == 127
-        else Answer(status == 0, "" if status == 0 else f"{unit} is not active")
-    )
+    if status in _CANNOT_SAY:
+        answer = Answer(None, f"systemctl cannot say whether {unit} is active")
+    else:
+        answer = Answer(status == 0, "" if status == 0 else f"{unit} is not active")
     os.write(writer, json.dumps(answer).encode())

@@ -99,15 +99,17 @@ class _Claim(NamedTuple):
     node: str
 
 
+# What a line of history that some other program wrote can lead to; it is no claim.
+_FOREIGN = (LookupError, TypeError, ValueError, AttributeError, OverflowError, UsageError)
+
+
 def _claims(record: Record | None) -> list[_Claim]:
     if record is None:
         return []
     told = [*record.history, *([record.outcome()] if record.is_running else [])]
     claims = []
     for one in told:
-        with suppress(
-            LookupError, TypeError, ValueError, UsageError
-        ):  # a foreign line of history is no claim
+        with suppress(*_FOREIGN):
             tick = Tick.parse(one["tick"]).epoch
             claims.append(
                 _Claim(int(one["token"]), tick, int(one["attempt"]), check_name(one["node"], "node"))

@@ -55,7 +55,7 @@ def _is_zombie(number: str) -> bool:
 
 
 def _address(address: str) -> Answer:
-    """Return whether this node owns an address: only then can a socket be bound to it."""
+    """Return whether this node owns an address: only then, by default, can a socket be bound to it."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
         try:
@@ -66,18 +66,41 @@ def _address(address: str) -> Answer:
             sock.bind((address, 0))
         except OSError as error:
             return Answer(False, f"{address}: {error.strerror}")
+    if _binds_any(family) and socket.inet_pton(family, address) not in _own_addresses(family):
+        return Answer(False, f"{address}: this node does not have it")
     return Answer(True)
+
+
+def _binds_any(family: int) -> bool:
+    """Return whether the kernel lets addresses be bound that are not here, as fail-over set-ups ask of it."""
+    version = "ipv6" if family == socket.AF_INET6 else "ipv4"
+    with suppress(OSError), open(f"/proc/sys/net/{version}/ip_nonlocal_bind", encoding="ascii") as file:
+        return file.read().strip() != "0"
+    return False
+
+
+def _own_addresses(family: int) -> set[bytes]:
+    if family == socket.AF_INET6:
+        with open("/proc/net/if_inet6", encoding="ascii") as file:
+            return {bytes.fromhex(line[:32]) for line in file}
+    found, leaf = set(), ""
+    with open("/proc/net/fib_trie", encoding="ascii") as file:
+        for words in map(str.split, file):
+            if words[0] == "|--":
+                leaf = words[1]
+            elif words == ["/32", "host", "LOCAL"]:
+                found.add(socket.inet_pton(socket.AF_INET, leaf))
+    return found
 
 
 def _tcp(rest: str) -> Answer:
     """Connect; with an expected answer, after a blank, the first bytes that come must begin with it."""
     host, port, expected = host_and_port("tcp", rest)
     try:
-        where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        sock = socket.create_connection((host, port))  # at the first of its addresses that takes it
     except socket.gaierror as error:
         return Answer(None, f"{host}: {error.strerror}")
-    with socket.socket(where[0], where[1]) as sock:
-        sock.connect(where[4])
+    with sock:
         got = b""
         while (
             expected and len(got) < len(expected) and expected.startswith(got) and (more := sock.recv(4096))

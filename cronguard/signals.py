@@ -67,6 +67,21 @@ def fork(work: Callable[[], None]) -> int:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
+_left: set[int] = set()  # children that were killed and have not been reaped yet
+
+
+def reap(pid: int) -> None:
+    """Reap a killed child, now or at a later call: it takes a moment to go, and one stuck in the kernel stays."""
+    _left.add(pid)
+    for child in tuple(_left):
+        try:
+            is_gone = os.waitpid(child, os.WNOHANG)[0] == child
+        except ChildProcessError:
+            is_gone = True
+        if is_gone:
+            _left.discard(child)
+
+
 def _reset_handlers() -> None:
     signal.set_wakeup_fd(-1)
     for signum in signal.valid_signals():

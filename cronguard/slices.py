@@ -1,7 +1,7 @@
 """A run's time slice: whose it is, by number or by names."""
 
-from cronguard.config import Settings
 from cronguard.errors import UsageError
+from cronguard.settings import Settings
 from cronguard.tick import Tick
 from cronguard.turns import Strategy
 

@@ -5,14 +5,13 @@ import os
 import select
 import signal
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, NamedTuple
 
 from cronguard.backend import Backend, Terms, open_backend
 from cronguard.clock import Clock
 from cronguard.errors import BackendError, CronguardError, as_message, from_message
 from cronguard.gate import Gate
-from cronguard.signals import fork
+from cronguard.signals import fork, reap
 from cronguard.statedir import StateDir
 
 
@@ -45,8 +44,7 @@ class Storage(NamedTuple):
             ) from None
         finally:
             os.kill(pid, signal.SIGKILL)
-            with suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
+            reap(pid)
         if "error" in answer:
             raise from_message(answer)
         return answer["result"]

@@ -8,7 +8,7 @@ import click
 from cronguard.stderr import say
 
 if TYPE_CHECKING:
-    from cronguard.config import Settings
+    from cronguard.settings import Settings
     from cronguard.storage import Storage
 
 _OPTIONS = (

@@ -12,10 +12,10 @@ from cronguard.program import shell_line
 from cronguard.stderr import is_terminal, say
 
 if TYPE_CHECKING:
-    from cronguard.config import Settings
     from cronguard.guard import Guard
     from cronguard.log import Log
     from cronguard.plan import Plan
+    from cronguard.settings import Settings
 
 Decorator = Callable[[Callable[..., int]], Callable[..., int]]
 

@@ -11,8 +11,9 @@ from cronguard.backend import open_backend
 from cronguard.claim import Ask, Skip
 from cronguard.clock import Clock, boot_id
 from cronguard.errors import BackendError
+from cronguard.grant import Grant
 from cronguard.job import Job
-from cronguard.lease import Grant, Lease
+from cronguard.lease import Lease
 from cronguard.seen import Sightings
 from cronguard.statedir import StateDir
 from cronguard.tick import Tick

@@ -14,8 +14,9 @@ from stores import PollClock
 from cronguard.backend import open_backend
 from cronguard.claim import Ask
 from cronguard.errors import BackendError
+from cronguard.grant import Grant
 from cronguard.job import Job
-from cronguard.lease import Grant, Lease
+from cronguard.lease import Lease
 from cronguard.record import decode
 from cronguard.seen import Sightings
 from cronguard.statedir import StateDir

@@ -5,8 +5,8 @@ from importlib import import_module
 from pathlib import Path
 
 from cronguard import cli, guard
-from cronguard.config import Settings
 from cronguard.errors import CronguardError
+from cronguard.settings import Settings
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

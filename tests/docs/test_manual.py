@@ -9,7 +9,7 @@ import pytest
 from documents import CHECKOUT, commands, exit_statuses, man_section, read
 
 from cronguard.backend import SCHEMES
-from cronguard.config import PARSERS
+from cronguard.settings import PARSERS
 
 PAGES = ["man/cronguard.1", "man/cronguard.toml.5"]
 HELP = {"-h", "--help"}

@@ -19,7 +19,7 @@ from troubles import TROUBLES
 
 from cronguard.claim import Skip
 from cronguard.errors import CronguardError
-from cronguard.lease import Grant
+from cronguard.grant import Grant
 
 _NUMBERS = count()
 # The kernel waits for no answer to a release, and tells nobody of its errors.

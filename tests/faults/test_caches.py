@@ -6,7 +6,7 @@ import pytest
 from contender import FIRST, Rules, SharedClock, contend
 
 from cronguard.claim import Skip
-from cronguard.lease import Grant
+from cronguard.grant import Grant
 from cronguard.tick import Tick
 
 

@@ -53,6 +53,15 @@ def test_a_port_is_there_when_it_takes_a_connection():
     assert (answer.is_good, answer.detail) == (False, "Connection refused")
 
 
+def test_a_port_is_there_when_any_address_of_its_host_takes_a_connection(monkeypatch):
+    with listener() as port:
+        found = [
+            (socket.AF_INET, socket.SOCK_STREAM, 0, "", (host, port)) for host in ("127.0.0.2", "127.0.0.1")
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_kwargs: found)
+        assert ask(f"tcp:web2:{port}").is_good is True
+
+
 def test_a_port_must_answer_as_expected_if_something_is_expected():
     with listener(b"220 mail ready\r\n") as port:
         assert ask(f"tcp:127.0.0.1:{port} 220").is_good is True
@@ -72,6 +81,28 @@ def test_an_address_is_owned_or_not():
     assert ask("address:127.0.0.1").is_good is True
     assert ask("address:192.0.2.1").is_good is False
     assert ask("address:here").is_good is None
+
+
+# In a network of its own, where the kernel lets any address be bound, as with keepalived.
+BOUND = """
+echo 1 > /proc/sys/net/ipv4/ip_nonlocal_bind && echo 1 > /proc/sys/net/ipv6/ip_nonlocal_bind &&
+ip link set lo up && ip address add 10.9.8.7/24 dev lo && ip address add 10.9.8.8/24 dev lo && exec "$0" -c '
+from cronguard.probes import Probe, run_probes
+for text in ("10.9.8.7", "10.9.8.8", "10.9.8.9", "::1", "2001:db8::1"):
+    print(run_probes({"p": Probe.parse("p", f"address:{text}", ("address",))}, 20.0)["p"].is_good)
+'
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a network of its own")
+def test_an_address_that_can_be_bound_is_not_owned_for_that():
+    done = subprocess.run(
+        ["unshare", "--net", "sh", "-c", BOUND, sys.executable],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    if "File system" in done.stderr or "unshare" in done.stderr:
+        pytest.skip("no network of its own is to be had here")
+    assert done.stdout.split() == ["True", "True", "False", "True", "False"], done.stderr
 
 
 def test_a_pid_file_names_a_living_process_or_not(tmp_path, sleeper):
@@ -111,6 +142,19 @@ def test_a_commands_whole_group_is_killed_at_its_limit(tmp_path):
     wait_until(lambda: not mentioning(str(tmp_path)), "the end of the group")
 
 
+def test_a_probe_that_was_killed_leaves_no_zombie_to_a_heartbeat_that_goes_on():
+    def zombies():
+        rows = subprocess.run(
+            ["ps", "-o", "stat=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=False
+        )
+        return rows.stdout.count("Z")
+
+    before = zombies()
+    for _ in range(3):
+        ask("command:sleep 1000", limit=1.0)
+    wait_until(lambda: ask("command:true").is_good and zombies() <= before, "the end of the zombies")
+
+
 def test_what_a_command_leaves_in_its_group_goes_with_it(tmp_path):
     answer = ask(f"command:sh -c 'echo {tmp_path}; sleep 1000' & exit 0")
     assert answer.is_good is True
@@ -139,6 +183,8 @@ def test_a_unit_is_active_or_not_or_nobody_can_say(tmp_path, monkeypatch):
     assert ask("systemd:app.service").is_good is True
     systemctl(3)
     assert ask("systemd:app.service").is_good is False
+    systemctl(1)
+    assert ask("systemd:app.service").is_good is None  # no systemd to ask
     monkeypatch.setenv("PATH", str(tmp_path / "nothing"))
     assert ask("systemd:app.service").is_good is None
 

@@ -5,8 +5,8 @@ from math import inf
 from cronguard.advice import Advice
 from cronguard.claim import Skip
 from cronguard.errors import BackendError, CronguardError
+from cronguard.grant import Grant
 from cronguard.keeper import HEARD
-from cronguard.lease import Grant
 from cronguard.turns import Turn
 from cronguard.watchdog import GUARD_SILENT
 

@@ -1,6 +1,7 @@
 """What stands in the place of the project's own code when one of its rules is switched off."""
 
-from cronguard.lease import Grant, Lease, Lost
+from cronguard.grant import Grant, Lost
+from cronguard.lease import Lease
 from cronguard.seen import Sightings
 
 

@@ -3,7 +3,7 @@
 from math import inf
 
 from cronguard.claim import Skip
-from cronguard.lease import Grant
+from cronguard.grant import Grant
 
 
 class Run:

@@ -5,7 +5,7 @@ from cronguard import beat as beats
 from cronguard.advice import Advice
 from cronguard.beat import Beat, Opinion, Pause, beat_key
 from cronguard.claim import Claim, Skip, Watch
-from cronguard.lease import Grant
+from cronguard.grant import Grant
 from cronguard.rotation import decode as decode_queue
 from cronguard.rotation import queue_key
 from cronguard.tick import Tick

@@ -1,3 +1,6 @@
+from math import inf, nan
+
+import pytest
 from fakes import JOB, ended, record
 
 from cronguard import beat as beats
@@ -66,6 +69,12 @@ def test_a_paused_node_is_paused_and_its_jobs_are_told(store):
     store.publish(record())
     row = rows(store)["web2"]
     assert (row["state"], row["jobs"], row["paused"]["reason"]) == ("paused", [str(JOB)], "reboot")
+
+
+@pytest.mark.parametrize("facts", [{"wall": inf}, {"pause": Pause(0.0, inf, "", "me")}, {"every": nan}])
+def test_a_moment_that_nobody_can_be_told_is_a_broken_entry(store, facts):
+    put(store, beat_key("web1"), beats.encode(Beat("web1", beat=3)._replace(**facts)))
+    assert rows(store)["web1"]["state"] == "unreadable"
 
 
 def test_a_broken_entry_is_one_row_and_no_error(store):

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cronguard import config, config_files
-from cronguard.config import PARSERS, WISHES, Settings, load
+from cronguard.config import WISHES, load
 from cronguard.errors import ConfigError, UsageError
+from cronguard.settings import PARSERS, Settings
 
 
 @pytest.fixture

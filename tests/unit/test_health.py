@@ -145,6 +145,22 @@ def test_a_node_whose_storage_alone_is_dead_is_not_down_if_it_answers_elsewhere_
     assert state(memory) == DOWN
 
 
+def test_a_node_that_never_beat_is_judged_by_its_probes_alone():
+    memory = Memory()
+    for number in range(6):
+        looks = {} if number < 4 else None  # a store that is out of reach changes nothing
+        found = Found({}, {"web2": {"ip": BAD}}, looks, 1000.0 + 5 * number, 5.0)
+        memory = assess(memory, found, COUNTING, ("web2",))
+        assert state(memory) == (UNKNOWN if number < 2 else DOWN)
+
+
+def test_a_heartbeat_that_vanished_from_the_store_goes_down_as_one_that_stands_still():
+    memory, now = beats(Memory(), 1, 2, 3)
+    for number in range(6):
+        memory = assess(memory, Found({}, {}, {}, now + 5 * number, 5.0), COUNTING, ("web2",))
+    assert state(memory) == DOWN
+
+
 def test_a_node_that_is_configured_and_was_never_seen_is_unknown():
     memory = assess(Memory(), Found({}, {}, {}, 5.0, 5.0), COUNTING, ("web2",))
     assert state(memory) == UNKNOWN

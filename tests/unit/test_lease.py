@@ -20,7 +20,7 @@ from fakes import (
 
 from cronguard.claim import Skip
 from cronguard.errors import BackendError, ConfigError, StoreRefusedError
-from cronguard.lease import Grant, Lost
+from cronguard.grant import Grant, Lost
 from cronguard.turns import Turn
 
 AHEAD = int((TICK.epoch + 60) * 1_000_000)  # a token that a node made whose clock is ahead

@@ -3,7 +3,7 @@ from fakes import JOB, LATER, TICK, ask, ended, lease, record
 
 from cronguard.claim import decide
 from cronguard.errors import StoreRefusedError, UsageError
-from cronguard.lease import Grant, Lost
+from cronguard.grant import Grant, Lost
 from cronguard.override import HeldError, forget, unlock
 
 

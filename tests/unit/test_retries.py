@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cronguard.errors import BackendError, StoreRefusedError
-from cronguard.lease import Grant, Lease
+from cronguard.grant import Grant
+from cronguard.lease import Lease
 from cronguard.retries import PAUSE, Retries
 from cronguard.seen import Sightings
 from cronguard.statedir import StateDir

@@ -1,4 +1,5 @@
 from collections import Counter
+from math import inf
 
 import pytest
 from fakes import EARLIER, JOB, LATER, TICK, ended, record
@@ -141,7 +142,13 @@ def test_two_places_of_one_node_are_refused():
 
 def test_a_foreign_line_of_history_is_no_claim():
     odd = claimed("web1")._replace(
-        history=({"token": "x"}, {}, {"token": 9, "tick": "?", "attempt": 1, "node": "w"})
+        history=(
+            {"token": "x"},
+            {},
+            {"token": 9, "tick": "?", "attempt": 1, "node": "w"},
+            {"token": 9, "tick": TICK.label, "attempt": 1, "node": 5},
+            {"token": inf, "tick": TICK.label, "attempt": 1, "node": "w"},
+        )
     )
     assert queue(*NODES).following(odd).nodes == NODES
 
