@@ -1,7 +1,7 @@
 """The backend contract: one atomic step, publish the next version of an entry."""
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
@@ -9,8 +9,23 @@ from cronguard.clock import Clock
 from cronguard.errors import BackendError, ConfigError, StoreForbiddenError, StoreRefusedError
 from cronguard.job import is_name
 from cronguard.statedir import StateDir
+from cronguard.stderr import say
 
 MAX_DATA = 64 * 1024
+
+
+class Terms(NamedTuple):
+    """What a backend owes who opens it.
+
+    It may try for `patience` seconds to reach its store, and should then say why it could not, before the caller
+    gives it up for silent. What a person should put right, though the store can be used, goes to `warn`.
+    """
+
+    patience: float = 30.0
+    warn: Callable[[str], None] = say
+
+
+TERMS = Terms()
 
 
 class Entry(NamedTuple):
@@ -79,15 +94,16 @@ SCHEMES = {
     "dir": "cronguard.backends.directory:DirectoryBackend",
     "file": "cronguard.backends.file:FileBackend",
     "local": "cronguard.backends.directory:LocalBackend",
+    "ssh": "cronguard.backends.ssh:SSHBackend",
 }
 
 
-def open_backend(url: str, clock: Clock, state: StateDir) -> Backend:
+def open_backend(url: str, clock: Clock, state: StateDir, terms: Terms = TERMS) -> Backend:
     """Open what a URL such as `dir:/path` names (`local` stands for this machine alone).
 
     Raises ConfigError for an unknown scheme or a malformed address, BackendError when it cannot be used.
     """
-    backend: Backend = import_backend(url).open(url, clock, state)
+    backend: Backend = import_backend(url).open(url, clock, state, terms)
     return backend
 
 
@@ -101,11 +117,15 @@ def import_backend(url: str) -> Any:
 
 def scheme_of(url: str) -> str:
     """Return the scheme of a backend URL; raises ConfigError for one that is not in the list."""
-    scheme = url.partition(":")[0]
+    scheme, _, rest = url.partition(":")
+    if rest.startswith("//") and ":" in rest[2:].partition("/")[0].rpartition("@")[0]:
+        raise ConfigError(  # and is not shown: this goes to cron's mail and to syslog
+            f"backend: a {scheme}:// URL must not hold a password", "use a key: ssh-keygen, ssh-copy-id"
+        )
     if scheme not in SCHEMES or (scheme == "local") != (url == "local"):
         raise ConfigError(
             f"backend: {url!r} is not a backend",
-            "write local, dir:/shared/folder or file:/nfs/folder",
+            "write local, dir:/shared/folder, file:/nfs/folder or ssh://user@host/folder",
         )
     return scheme
 

@@ -19,8 +19,8 @@ _RETRIED = {
 class Ask(NamedTuple):
     """One run that asks for a job's lease: who, for which tick, by which rules.
 
-    `wait` is how many seconds to watch a held lease; `head_start` how many to leave to nodes whose turn comes
-    first; `started` the boot time at which the asking process was started.
+    `wait` is how many seconds to watch a held lease; `started` the boot time at which the asking process was
+    started.
     """
 
     job: Job
@@ -36,7 +36,6 @@ class Ask(NamedTuple):
     retry: str = "crashed"
     every_run: bool = False
     wait: float = 0.0
-    head_start: float = 0.0
     max_clock_skew: float | None = 300.0
 
 

@@ -4,13 +4,11 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from cronguard.config_files import read_files
 from cronguard.duration import format_duration, parse_duration
 from cronguard.errors import ConfigError, UsageError
 from cronguard.job import check_name
 from cronguard.timing import MAX_TTL, MIN_TTL
-
-SYSTEM_FILE = "/etc/cronguard/config.toml"
-USER_FILE = "~/.config/cronguard/config.toml"
 
 
 class Settings(NamedTuple):
@@ -27,6 +25,12 @@ class Settings(NamedTuple):
     daemons: str = "release"
     strategy: str = "preempt"
     nodes: tuple[str, ...] = ()
+    index: int | None = None  # type: ignore[assignment] # the option is called so; nobody asks for tuple.index
+    head_start: float = 15.0
+    failback_after: float = 0.0
+    strict: bool = False
+    cover: bool = False
+    fair: bool = False
     schedule: str | None = None
     timezone: str | None = None
     tick: str | None = None
@@ -110,7 +114,15 @@ def _status(value: Any, what: str) -> int:
     return int(value)
 
 
+def _index(value: Any, what: str) -> int:
+    if isinstance(value, bool) or not str(value).isascii() or not str(value).isdecimal():
+        raise UsageError(f"{what}: {value!r} is not the number of a node", "the first node has index 0")
+    return int(value)
+
+
 def _names(value: Any, what: str) -> tuple[str, ...]:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)  # how many nodes take turns
     parts = value if isinstance(value, list) else _text(value, what).split(",")
     names = tuple(_name(part.strip() if isinstance(part, str) else part, what) for part in parts)
     if len(set(names)) < len(names):
@@ -129,8 +141,14 @@ PARSERS: Mapping[str, Callable[[Any, str], Any]] = {
     "timeout": _bounded(0.001, 366 * 86400),
     "kill_after": _seconds,
     "daemons": _one_of("release", "wait", "kill"),
-    "strategy": _one_of("preempt"),
+    "strategy": _one_of("preempt", "standby", "round-robin", "time-slice"),
     "nodes": _names,
+    "index": _index,
+    "head_start": _bounded(1, 3600),
+    "failback_after": _seconds,
+    "strict": _flag,
+    "cover": _flag,
+    "fair": _flag,
     "schedule": _text,
     "timezone": _text,
     "tick": _text,
@@ -146,6 +164,9 @@ PARSERS: Mapping[str, Callable[[Any, str], Any]] = {
     "verbose": _flag,
     "quiet": _flag,
 }
+
+# What `cronguard heartbeat` alone reads, and checks.
+TABLES = frozenset({"heartbeat", "probes"})
 
 # In a file they would give all jobs one name, or stop all ticks after the first.
 _OF_ONE_LINE = frozenset({"name", "tick", "schedule"})
@@ -165,24 +186,37 @@ def load(
     Raises UsageError for a bad option, ConfigError for a bad variable or file, naming it and the value.
     """
     values: dict[str, Any] = {}
-    for path, is_required in _files(config or env.get("CRONGUARD_CONFIG")):
-        values |= _from_file(path, is_required)
+    for path, data in read_files(config or env.get("CRONGUARD_CONFIG")):
+        _check_keys(path, data)
+        values |= _from_file(path, data)
+    cluster = values.get("nodes", ())
     values |= _from_variables(env)
     for key, value in options.items():
         if value is not None:
             values[key] = PARSERS[key](value, _option(key))
     values.setdefault("node", _host_name())
+    _check_known(values.get("nodes", ()), cluster)
     return Settings(**values)
+
+
+def _check_keys(path: str, data: dict[str, Any]) -> None:
+    for key, value in data.items():
+        if key not in PARSERS and not (key in TABLES and isinstance(value, dict)):
+            raise ConfigError(f"{path}: unknown key {key!r}", _close_to(key))
+
+
+def _check_known(nodes: tuple[str, ...], cluster: tuple[str, ...]) -> None:
+    """Refuse a node that is not in the cluster, where a file says which are: it would be waited for, for ever."""
+    unknown = [node for node in nodes if node not in cluster and not node.isdecimal()]
+    if unknown and cluster and not cluster[0].isdecimal():
+        raise UsageError(
+            f"--nodes: {', '.join(unknown)} is not among the nodes of the configuration: {','.join(cluster)}",
+            "is it misspelt? else add it there",
+        )
 
 
 def _option(key: str) -> str:
     return "-E" if key == "skip_status" else "--" + key.replace("_", "-")
-
-
-def _files(config: str | None) -> list[tuple[str, bool]]:
-    if config:
-        return [(config, True)]
-    return [(SYSTEM_FILE, False), (os.path.expanduser(USER_FILE), False)]
 
 
 def _from_variables(env: Mapping[str, str]) -> dict[str, Any]:
@@ -190,26 +224,9 @@ def _from_variables(env: Mapping[str, str]) -> dict[str, Any]:
     return {key: _configured(key, env[var], var) for key, var in given.items() if env.get(var)}
 
 
-def _from_file(path: str, is_required: bool) -> dict[str, Any]:
-    try:
-        with open(path, "rb") as file:
-            import tomllib
-
-            data = tomllib.load(file)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        if is_required:
-            raise ConfigError(f"{path} does not exist", "see --config and CRONGUARD_CONFIG") from error
-        return {}
-    except OSError as error:
-        raise ConfigError(
-            f"{path}: {error.strerror}", "every user with guarded lines must be able to read it"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: {error}", "it must be TOML, lines like: ttl = 300") from error
-    for key in data:
-        if key not in PARSERS:
-            raise ConfigError(f"{path}: unknown key {key!r}", _close_to(key))
-    values = {key: _configured(key, value, f"{path}: {key}") for key, value in data.items()}
+def _from_file(path: str, data: dict[str, Any]) -> dict[str, Any]:
+    keys = data.keys() - TABLES
+    values = {key: _configured(key, data[key], f"{path}: {key}") for key in data if key in keys}
     for key in _OF_ONE_LINE & values.keys():
         raise ConfigError(f"{path}: {key} belongs to one crontab line, not to all", f"write --{key} there")
     return values
@@ -225,7 +242,7 @@ def _configured(key: str, value: Any, what: str) -> Any:
 def _close_to(key: str) -> str:
     import difflib
 
-    close = difflib.get_close_matches(key.replace("-", "_"), PARSERS, n=1)
+    close = difflib.get_close_matches(key.replace("-", "_"), [*PARSERS, *sorted(TABLES)], n=1)
     return f"did you mean {close[0]}?" if close else f"known are {', '.join(PARSERS)}"
 
 

@@ -1,24 +1,67 @@
 """What a run would do now, for a person to read; nothing is claimed."""
 
+from cronguard.advice import Advice
 from cronguard.backend import Backend, Entry
+from cronguard.beat import beat_key
+from cronguard.beat import decode as decode_beat
 from cronguard.claim import Ask, Claim, Skip, decide
-from cronguard.record import decode
+from cronguard.clock import Clock
+from cronguard.errand import Errand
+from cronguard.errors import BackendError
+from cronguard.record import Record, decode
+from cronguard.turns import Turn
 
 
-def explain(backend: Backend, ask: Ask) -> tuple[bool, str]:
-    """Return whether it would run at once, and why."""
+def explain(backend: Backend, errand: Errand, clock: Clock) -> tuple[bool, str]:
+    """Return whether it would run, at once or after a head start, and why."""
+    ask = errand.ask
     backend.wait(Entry(ask.job.key, 0, b""), 0.0)
     record = decode(backend.read(ask.job.key).data, str(ask.job))
     verdict = decide(record, ask, 0.0)
-    if isinstance(verdict, Claim):
-        lease = (
-            f"free (last: {record.state} on {record.node}, tick {record.tick.label})"
-            if record
-            else "free, never run"
-        )
-        return True, f"turn: now; lease: {lease}; tick {ask.tick.label}: would run, attempt {verdict.attempt}"
+    turn = Advice(backend, ask, errand.strategy, clock, is_look=True)(record, Claim(1))
+    told = f"turn: {_when(turn)}{_unknown(backend, errand, clock, turn)}; "
+    tick = f"tick {ask.tick.label}"
     if isinstance(verdict, Skip):
-        return False, f"turn: now; tick {ask.tick.label}: would skip, {verdict.reason}: {verdict.detail}"
-    holder = f"held by {record.node} (pid {record.pid})" if record else "held"
-    doing = f"wait for it for {ask.wait:g} s" if ask.wait else "skip, or watch it if its node seems dead"
-    return False, f"turn: now; lease: {holder}; tick {ask.tick.label}: would {doing}"
+        return False, f"{told}{tick}: would skip, {verdict.reason}: {verdict.detail}"
+    if not isinstance(verdict, Claim):
+        return False, f"{told}lease: {_held(record)}; {tick}: would {_waiting(ask)}"
+    done = "not yet run" if verdict.attempt == 1 else "did not come to its end"
+    free = f"{told}lease: {_free(record)}; {tick} {done}: "
+    if turn.head_start is None:
+        return False, f"{free}would skip, {turn.word}"
+    return True, f"{free}would run, attempt {verdict.attempt}"
+
+
+def _when(turn: Turn) -> str:
+    if turn.head_start is None:
+        return f"never ({turn.reason})"
+    return f"after {turn.head_start:g} s ({turn.reason})" if turn.head_start else f"now ({turn.reason})"
+
+
+def _unknown(backend: Backend, errand: Errand, clock: Clock, turn: Turn) -> str:
+    """Say where a head start is only given because nobody here looks whether the others are up."""
+    if not turn.head_start or errand.strategy.name == "preempt":
+        return ""
+    try:
+        beat = decode_beat(backend.read(beat_key(errand.ask.node)).data, errand.ask.node)
+    except BackendError:
+        beat = None
+    if beat and beat.is_fresh(errand.ask.boot, clock.boot()):
+        return ""
+    return "; no fresh heartbeat of this node, so the others count as up"
+
+
+def _free(record: Record | None) -> str:
+    return (
+        f"free (last: {record.state} on {record.node}, tick {record.tick.label})"
+        if record
+        else "free, never run"
+    )
+
+
+def _held(record: Record | None) -> str:
+    return f"held by {record.node} (pid {record.pid})" if record else "held"
+
+
+def _waiting(ask: Ask) -> str:
+    return f"wait for it for {ask.wait:g} s" if ask.wait else "skip, or watch it if its node seems dead"

@@ -4,13 +4,15 @@ from typing import NamedTuple
 
 from cronguard.claim import Ask
 from cronguard.statedir import StateDir
+from cronguard.turns import Strategy
 
 
 class Errand(NamedTuple):
-    """Whose lease to keep, and where. `is_resumed`: an earlier keeper of this run has claimed it already."""
+    """Whose lease to keep, where, and by which strategy. `is_resumed`: an earlier keeper of this run has claimed it already."""
 
     ask: Ask
     url: str
     state: StateDir
     backend_timeout: float
+    strategy: Strategy = Strategy()
     is_resumed: bool = False

@@ -35,6 +35,12 @@ class CommandNotExecutableError(CronguardError):
     status = 126
 
 
+class TooLateError(CronguardError):
+    """The lease was over before the command began: it did not, and another node may have the job."""
+
+    status = 76
+
+
 class BackendError(CronguardError):
     """The backend could not be reached or did not answer; trying again later may help."""
 

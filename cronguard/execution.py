@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable, Mapping
+from math import inf
 
 from cronguard import linux, proctree
 from cronguard.clock import Clock
@@ -31,8 +32,7 @@ class Execution:
         self, signals: Signals, clock: Clock, notice: Callable[[str], None], keeping: Keeping | None = None
     ) -> Ending:
         """Let it begin, unless its deadline is over already; return when its processes are gone."""
-        if keeping is None or clock.boot() < keeping.deadline:
-            self._process.release()
+        self._process.release(keeping.deadline if keeping else inf)
         ask, limits = self._plan.ask, self._plan.limits
         try:
             ending = Supervisor(self._process, signals, limits, clock, ask.run, keeping, notice).watch()

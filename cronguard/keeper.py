@@ -9,7 +9,8 @@ import signal
 import threading
 from contextlib import suppress
 
-from cronguard.backend import Backend, open_backend
+from cronguard.advice import Advice
+from cronguard.backend import Backend, Terms, open_backend
 from cronguard.claim import Skip
 from cronguard.clock import Clock
 from cronguard.errand import Errand
@@ -20,6 +21,11 @@ from cronguard.link import Link
 from cronguard.mailbox import Mailbox
 from cronguard.seen import Sightings
 from cronguard.watchdog import Watchdog
+
+HEARD = (
+    0.8  # of the time after which the guard gives a silent keeper up: what went wrong is to be told before
+)
+_CONNECTING = 10.0  # seconds: three steps of three, where a good host takes a tenth
 
 
 class CancelledError(Exception):
@@ -44,6 +50,7 @@ class Keeper:
         try:
             self._keep()
         except CancelledError:
+            self._advice.leave()
             self._link.send("cancelled")
         except CronguardError as error:
             self._link.send("failed", **as_message(error))
@@ -52,10 +59,11 @@ class Keeper:
 
     def _keep(self) -> None:
         self._gate.enter()
-        backend = open_backend(self._errand.url, self._clock, self._errand.state)
+        backend = open_backend(self._errand.url, self._clock, self._errand.state, self._terms())
         self._lease = self._make_lease(backend)
         answer = self._lease.resume() if self._errand.is_resumed else self._lease.acquire()
         if isinstance(answer, Skip):
+            self._advice.leave()
             self._link.send("skipped", reason=answer.reason, detail=answer.detail)
             return
         self._tell(answer)
@@ -64,8 +72,18 @@ class Keeper:
     def _make_lease(self, backend: Backend) -> Lease:
         ask = self._errand.ask
         sightings = Sightings(self._errand.state, self._errand.url, ask.boot, self._clock)
-        slice_ = min(5.0, self._errand.backend_timeout / 2)
-        return Lease(backend, ask, self._clock, sightings, self._answered, slice_)
+        slice_ = min(5.0, self._errand.backend_timeout / 6)  # the guard hears nothing while the backend waits
+        self._advice = Advice(backend, ask, self._errand.strategy, self._clock, self._answered)
+        patience = HEARD * self._errand.backend_timeout
+        return Lease(backend, ask, self._clock, sightings, self._answered, slice_, self._advice, patience)
+
+    def _terms(self) -> Terms:
+        """What comes when the lease is over comes too late; but a short lease must not keep one from connecting."""
+        useful = max(_CONNECTING, self._errand.ask.timing.run_for)
+        return Terms(min(self._errand.backend_timeout, useful), self._warn)
+
+    def _warn(self, text: str) -> None:
+        self._link.send("warned", text=text)
 
     def _answered(self) -> None:
         self._gate.leave()

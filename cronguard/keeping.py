@@ -14,6 +14,7 @@ from cronguard.errors import BackendError, CronguardError, from_message
 from cronguard.keeper_process import KeeperProcess
 from cronguard.link import wait_for_any
 from cronguard.signals import ENDING, Signals
+from cronguard.stderr import say
 
 if TYPE_CHECKING:
     from cronguard.errand import Errand
@@ -84,6 +85,8 @@ class Keeping:
                 self._trouble = message["message"]
             elif message["kind"] == "stopped":
                 self.has_stopped_job = True
+            elif message["kind"] == "warned":
+                say(message["text"])
         if now < self.deadline:
             self._revive(is_resumed=True)
         return None
@@ -126,6 +129,8 @@ class Keeping:
         if kind == "failed":
             self.end()
             raise from_message(message)
+        if kind == "warned":
+            say(message["text"])
         return Skip(message["reason"], message["detail"]) if kind == "skipped" else None
 
     def _cancelled(self, signum: signal.Signals) -> signal.Signals:

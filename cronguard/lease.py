@@ -8,7 +8,11 @@ from cronguard.claim import Ask, Claim, Skip, Watch, decide, first_record, held,
 from cronguard.clock import Clock, check_skew
 from cronguard.errors import BackendError, StoreRefusedError
 from cronguard.record import Record, decode, encode
+from cronguard.retries import PAUSE, Retries
 from cronguard.seen import Sightings
+from cronguard.turns import Turn
+
+Advise = Callable[[Record | None, Claim | Watch | Skip], Turn]
 
 
 class Grant(NamedTuple):
@@ -30,7 +34,9 @@ class Lease:
     """One run's side of a job's lease; spent once it is settled or lost.
 
     Every call may take as long as the storage does, and raises BackendError as the backend does. `answered`
-    is called after each answer of the backend, and `slice_` bounds the seconds between two of them.
+    is called after each answer of the backend, and `slice_` bounds the seconds between two of them. `advise` is
+    asked for the turn whenever the record has been looked at. A claim that meets with errors is begun again for
+    `patience` seconds: a lost answer must not cost the tick.
     """
 
     def __init__(
@@ -41,6 +47,8 @@ class Lease:
         sightings: Sightings,
         answered: Callable[[], None] = lambda: None,
         slice_: float = 5.0,
+        advise: Advise = lambda *_: Turn(0.0, "no strategy"),
+        patience: float = 0.0,
     ) -> None:
         self._backend = backend
         self._ask = ask
@@ -48,6 +56,8 @@ class Lease:
         self._sightings = sightings
         self._answered = answered
         self._slice = slice_
+        self._advise = advise
+        self._retries = Retries(patience, clock)
         self._held: tuple[Entry, Record] | None = None
         self._deadline = 0.0
         self._first_seen = ""
@@ -63,19 +73,30 @@ class Lease:
         Raises ConfigError when this node's clock is out of bounds.
         """
         began = self._clock.boot()
+        while True:
+            try:
+                return self._acquire(began)
+            except StoreRefusedError:
+                raise
+            except BackendError:
+                if self.is_held or not self._retries.may_go_on():
+                    raise
+                self._clock.sleep(PAUSE)
+
+    def _acquire(self, began: float) -> Grant | Skip:
         entry, is_fresh = self._read(), False
         while True:
             record = self._decode(entry)
             if record and record.is_running and self._is_ours(record):
                 return self._take_back(entry, record)
-            verdict = self._with_head_start(self._judge(entry, record), began)
+            verdict = self._in_turn(self._judge(entry, record), record, began)
             if isinstance(verdict, Claim):
                 if self._claim(entry, record, verdict):
                     return self._granted_in_time()
                 entry, is_fresh = self._watch(entry, 0.0), True
                 continue
             patience = self._patience(verdict, entry, record, began, is_fresh=is_fresh)
-            if record and patience <= 0 and (is_fresh or self._stays_true(verdict, record)):
+            if patience <= 0 and (is_fresh or self._stays_true(verdict, record)):
                 return self._refused(verdict, record)
             entry, is_fresh = self._watch(entry, patience), True
 
@@ -108,7 +129,7 @@ class Lease:
             except BackendError:
                 if self._clock.boot() >= give_up_at:
                     raise
-                self._clock.sleep(0.5)
+                self._clock.sleep(PAUSE)
 
     def _settle_once(self, state: str, status: int | None) -> bool:
         entry, record = self._mine()
@@ -145,9 +166,17 @@ class Lease:
             unchanged = self._sightings.unchanged(entry.key, entry.version, record.identity)
         return decide(record, self._ask, unchanged)
 
-    def _with_head_start(self, verdict: Claim | Watch | Skip, began: float) -> Claim | Watch | Skip:
-        left = began + self._ask.head_start - self._clock.boot()
-        return Watch(left, is_head_start=True) if isinstance(verdict, Claim) and left > 0 else verdict
+    def _in_turn(
+        self, verdict: Claim | Watch | Skip, record: Record | None, began: float
+    ) -> Claim | Watch | Skip:
+        """Leave a free lease to others for as long as the strategy says, which is asked again each time."""
+        turn = self._advise(record, verdict)
+        if not isinstance(verdict, Claim):
+            return verdict
+        if turn.head_start is None:
+            return Skip(turn.word, turn.reason, is_final=False)
+        left = began + turn.head_start - self._clock.boot()
+        return Watch(left, is_head_start=True) if left > 0 else verdict
 
     def _patience(
         self, verdict: Watch | Skip, entry: Entry, record: Record | None, began: float, *, is_fresh: bool
@@ -170,24 +199,29 @@ class Lease:
             self._first_seen = self._first_seen or record.identity
         return not is_fresh or self._first_seen == record.identity
 
-    def _stays_true(self, verdict: Watch | Skip, record: Record) -> bool:
+    def _stays_true(self, verdict: Watch | Skip, record: Record | None) -> bool:
         """Return whether what a plain listing showed, old as it may be, is answer enough.
 
-        That this tick was claimed stays true. That an earlier run is still going on may be over by now.
+        That this tick was claimed stays true. That an earlier run is still going on may be over by now, and so may
+        somebody else's turn.
         """
-        if isinstance(verdict, Skip) and verdict.is_final:
-            return True
+        if record is None or (isinstance(verdict, Skip) and verdict.is_final):
+            return record is not None
         return record.tick >= self._ask.tick and not self._ask.every_run
 
-    def _refused(self, verdict: Watch | Skip, record: Record) -> Skip:
+    def _refused(self, verdict: Watch | Skip, record: Record | None) -> Skip:
         if isinstance(verdict, Watch):
+            if record is None:
+                raise AssertionError("a lease that nobody has is not refused for being held")
             return held(record)._replace(reason="waited-out") if self._ask.wait > 0 else held(record)
         if verdict.reason == "superseded":
             self._check_clock()  # a node whose clock is behind would skip for ever, and silently
         return verdict
 
     def _watch(self, entry: Entry, patience: float) -> Entry:
-        self._backend.wait(entry, min(self._slice, max(0.0, patience)))
+        seconds = min(self._slice, max(0.0, patience))
+        self._retries.asks(seconds)
+        self._backend.wait(entry, seconds)
         return self._read()
 
     def _claim(self, entry: Entry, previous: Record | None, verdict: Claim) -> bool:
@@ -215,6 +249,7 @@ class Lease:
 
     def _send(self, entry: Entry, record: Record) -> bool:
         """Swap in a running record of ours; the deadline counts from the moment it is first sent."""
+        self._retries.asks()
         sent, data = self._clock.boot(), encode(record)
         try:
             published = self._backend.swap(entry, data)
@@ -231,7 +266,9 @@ class Lease:
         return published is not None
 
     def _read(self) -> Entry:
+        self._retries.asks()
         entry = self._backend.read(self._ask.job.key)
+        self._retries.answered()
         self._answered()
         return entry
 

@@ -35,7 +35,7 @@ def unlock(backend: Backend, job: Job, clock: Clock, *, force: bool) -> str:
 
 
 def forget(backend: Backend, job: Job, *, force: bool) -> str:
-    """Remove the job's record, its history and its token with it; a job that runs only with `force`."""
+    """Remove the job's record, its history and its token with it, and its queues; a job that runs only with `force`."""
     for _ in range(_TRIES):
         entry, record = _read(backend, job)
         if record.is_running and not force:
@@ -44,8 +44,17 @@ def forget(backend: Backend, job: Job, *, force: bool) -> str:
                 f"stop it first: cronguard unlock {job}",
             )
         if backend.swap(entry, b""):
+            _forget_queues(backend, job)
             return f"{job} is forgotten"
     raise _too_busy(job)
+
+
+def _forget_queues(backend: Backend, job: Job) -> None:
+    """Empty what its strategies kept; a queue that somebody changes just now is one that is still used."""
+    for kind in ("queue", "waiters"):
+        entry = backend.read(f"{kind}/{job.ns}/{job.name}")
+        if entry.data:
+            backend.swap(entry, b"")
 
 
 def _read(backend: Backend, job: Job) -> tuple[Entry, Record]:

@@ -15,7 +15,7 @@ from cronguard.program import find_program
 from cronguard.statedir import StateDir
 from cronguard.tick import Tick
 from cronguard.timing import Timing
-from cronguard.turns.preempt import turn
+from cronguard.turns import Strategy
 
 
 class Plan(NamedTuple):
@@ -40,11 +40,13 @@ def make_plan(settings: Settings, argv: Sequence[str], env: Mapping[str, str], c
     """
     _check_nodes(settings)
     ask = _ask(settings, argv, _user(env), clock)
+    strategy = _strategy(settings, ask.tick)
     errand = Errand(
         ask=ask,
         url=settings.backend or "local",
         state=StateDir(settings.state_dir, settings.node),
         backend_timeout=settings.backend_timeout,
+        strategy=strategy,
     )
     kill_after = ask.timing.kill_after
     limits = Limits(kill_after=kill_after, timeout=settings.timeout, daemons=settings.daemons)
@@ -67,7 +69,6 @@ def _ask(settings: Settings, argv: Sequence[str], user: str, clock: Clock) -> As
         retry=settings.retry,
         every_run=settings.every_run,
         wait=settings.wait,
-        head_start=turn().head_start or 0.0,
         max_clock_skew=settings.max_clock_skew,
     )
 
@@ -95,15 +96,48 @@ def _in_bounds(tick: Tick, skew: float | None, clock: Clock) -> Tick:
 
 
 def _check_nodes(settings: Settings) -> None:
-    if not settings.nodes:
-        return
-    if settings.backend in (None, "local"):
-        raise UsageError("--nodes: the local backend guards nothing between machines", "give --backend, too")
-    if settings.node not in settings.nodes:
+    shares = settings.strategy in ("standby", "round-robin")
+    if settings.backend in (None, "local") and (shares or settings.cover or _names(settings)):
+        what = f"--strategy {settings.strategy}" if shares else "--cover" if settings.cover else "--nodes"
+        raise UsageError(f"{what}: the local backend guards nothing between machines", "give --backend, too")
+    if settings.strategy == "standby" and not settings.nodes:
+        raise UsageError(
+            "--strategy standby needs the order of precedence of the nodes",
+            'write --nodes web1,web2, or nodes = ["web1", "web2"] in the configuration',
+        )
+    if _names(settings) and settings.node not in settings.nodes:
         raise UsageError(
             f"--nodes: this node, {settings.node!r}, is not among {','.join(settings.nodes)}",
             'add it, or set node = "NAME" in the configuration',
         )
+    if settings.fair and not settings.wait:
+        raise UsageError(
+            "--fair is about runs that wait, and this one does not", "add --wait, as in --wait 1h"
+        )
+
+
+def _names(settings: Settings) -> tuple[str, ...]:
+    """Return the nodes, unless it is only said how many take turns by the clock."""
+    is_number = settings.strategy in ("time-slice", "preempt") and "".join(settings.nodes).isdecimal()
+    return () if is_number and len(settings.nodes) == 1 else settings.nodes
+
+
+def _strategy(settings: Settings, tick: Tick) -> Strategy:
+    strategy = Strategy(
+        name=settings.strategy,
+        me=settings.node,
+        nodes=settings.nodes,
+        head_start=settings.head_start,
+        failback_after=settings.failback_after,
+        is_strict=settings.strict,
+        is_covered=settings.cover,
+        is_fair=settings.fair,
+    )
+    if settings.strategy != "time-slice":
+        return strategy
+    from cronguard.slices import sliced
+
+    return sliced(strategy, settings, tick)
 
 
 def _user(env: Mapping[str, str]) -> str:

@@ -5,9 +5,11 @@ import os
 import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from math import inf
 
 from cronguard import linux, proctree
-from cronguard.errors import CommandNotExecutableError, CommandNotFoundError, CronguardError
+from cronguard.clock import Clock
+from cronguard.errors import CommandNotExecutableError, CommandNotFoundError, CronguardError, TooLateError
 from cronguard.signals import fork
 
 _LOOKS = 50  # a list of children that changes so often is a storm: a calmer moment will come
@@ -35,10 +37,14 @@ class Process:
         self.status: int | None = None
         self.is_stopped = False
 
-    def release(self) -> None:
-        """Let the command begin: until now its process has only waited, and would have ended with this one."""
+    def release(self, deadline: float = inf) -> None:
+        """Let the command begin: until now its process has only waited, and would have ended with this one.
+
+        It looks at the boot clock itself, as the last thing before: this process, or the machine, may have stood
+        still since it was last looked at. After the deadline it does not begin, see `exec_failure`.
+        """
         self.give_terminal()
-        os.write(self._go, b"g")
+        os.write(self._go, repr(deadline).encode())
         os.close(self._go)
 
     def look(self) -> None:
@@ -140,19 +146,22 @@ class Process:
         linux.die_with_parent(signal.SIGKILL)
         os.setpgid(0, 0)
         os.close(self._go)
-        if os.getppid() != self._guard or not os.read(self._go_reader, 1):
+        deadline = os.read(self._go_reader, 64)
+        if os.getppid() != self._guard or not deadline:
             os._exit(70)  # the guard is gone: nobody would keep the lease
         for signum in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them; commands do not expect that
             signal.signal(signum, signal.SIG_DFL)
         try:
-            _execute(self._program, list(self._argv), self._env)
+            _execute(self._program, list(self._argv), self._env, float(deadline))
         except OSError as error:
             os.write(self._exec_writer, str(error.errno or errno.EIO).encode())
             os._exit(127 if error.errno == errno.ENOENT else 126)
 
 
-def _execute(program: str, argv: list[str], env: Mapping[str, str]) -> None:
+def _execute(program: str, argv: list[str], env: Mapping[str, str], deadline: float) -> None:
     """Become the program; a script without a first line that names its interpreter is sh's, as under cron."""
+    if Clock().boot() >= deadline:
+        raise OSError(errno.ETIME, os.strerror(errno.ETIME))
     try:
         os.execve(program, argv, env)
     except OSError as error:
@@ -165,6 +174,11 @@ def _exec_failure(program: str, number: int) -> CronguardError:
     told = f"{program}: {os.strerror(number)}"
     if number == errno.ENOENT:
         return CommandNotFoundError(told, "is the interpreter in its first line there?")
+    if number == errno.ETIME:
+        return TooLateError(
+            "the lease was over before the command could begin, so it did not",
+            "the machine stood still, or is far too busy; see --ttl",
+        )
     return CommandNotExecutableError(told, "does it begin with a line like #!/bin/sh?")
 
 

@@ -1,13 +1,10 @@
-"""The record of a job's lease: versioned JSON that keeps what it does not know."""
+"""The record of a job's lease: who has, or had, the right to run, and what became of it."""
 
-import json
 from typing import Any, NamedTuple
 
-from cronguard import __version__
-from cronguard.errors import StoreRefusedError
+from cronguard.envelope import open_envelope, seal, unknown_fields
 from cronguard.tick import Tick
 
-FORMAT = 1
 HISTORY = 50  # outcomes kept in the record: at some 200 bytes each they stay far below an entry's 64 KiB
 RUNNING = frozenset({"running", "revoked"})  # revoked: told to stop, not yet known to be gone
 ENDED = frozenset({"done", "failed", "timed-out", "lost", "cancelled"})
@@ -91,11 +88,8 @@ _KNOWN = frozenset(Record._fields) - {"unknown"}
 
 def encode(record: Record) -> bytes:
     """Return the record as JSON, one line, the fields that only a newer cronguard knows included."""
-    data: dict[str, Any] = {"format": FORMAT, "writer": f"cronguard {__version__}", **dict(record.unknown)}
-    for name in _KNOWN:
-        data[name] = getattr(record, name)
-    data |= {name: data[name].label for name in _TICKS}
-    return json.dumps(data, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+    known = {name: getattr(record, name) for name in _KNOWN}
+    return seal(known | {name: known[name].label for name in _TICKS}, record.unknown)
 
 
 def decode(data: bytes, where: str) -> Record | None:
@@ -103,25 +97,14 @@ def decode(data: bytes, where: str) -> Record | None:
 
     Raises StoreRefusedError, naming `where`, for anything that is not a record that this version understands.
     """
-    if not data:
-        return None
-    try:
-        parsed = json.loads(data)
-        if not isinstance(parsed, dict) or "format" not in parsed:
-            raise _refusal(where, "is not a cronguard record")
-        if parsed["format"] != FORMAT:
-            raise _newer(where, parsed)
-        return _checked(parsed)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
-        raise _refusal(where, f"cannot be read as a cronguard record ({error})") from error
+    return open_envelope(data, where, _checked)
 
 
 def _checked(parsed: dict[str, Any]) -> Record:
     known = {name: value for name, value in parsed.items() if name in _KNOWN}
-    unknown = tuple((k, v) for k, v in parsed.items() if k not in _KNOWN and k not in ("format", "writer"))
     known |= {name: _tick(parsed[name]) for name in _TICKS}
     known["history"] = tuple(dict(outcome) for outcome in parsed.get("history", ()))
-    record = Record(**known, unknown=unknown)
+    record = Record(**known, unknown=unknown_fields(parsed, _KNOWN))
     _check_types(record)
     return record
 
@@ -151,19 +134,3 @@ def _check_types(record: Record) -> None:
             raise TypeError(f"{name} is not a number")
     if record.ttl <= 0:
         raise ValueError("ttl is not positive")
-
-
-def _newer(where: str, parsed: dict[str, Any]) -> StoreRefusedError:
-    writer = str(parsed.get("writer", "an unknown program"))[:100]
-    return StoreRefusedError(
-        f"{where}: the record has format {parsed['format']!r}, written by {writer}; "
-        f"this is cronguard {__version__}, which knows format {FORMAT}",
-        "install the same version of cronguard on every node",
-    )
-
-
-def _refusal(where: str, why: str) -> StoreRefusedError:
-    return StoreRefusedError(
-        f"{where}: {why}",
-        "nothing was changed; look at it, and if no node runs the job, move it away by hand",
-    )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from cronguard.backend import Backend, open_backend
+from cronguard.backend import Backend, Terms, open_backend
 from cronguard.clock import Clock
 from cronguard.errors import BackendError, CronguardError, as_message, from_message
 from cronguard.gate import Gate
@@ -17,12 +17,16 @@ from cronguard.statedir import StateDir
 
 
 class Storage(NamedTuple):
-    """A backend as the commands see it: work is sent there, and its answer comes back or not."""
+    """A backend as the commands see it: work is sent there, and its answer comes back or not.
+
+    `lane` names a gate of its own for what comes so often that runs would have to wait behind it.
+    """
 
     url: str
     state: StateDir
     timeout: float
     clock: Clock
+    lane: str = ""
 
     def ask(self, work: Callable[[Backend], Any]) -> Any:
         """Return what `work` returns, which must survive JSON.
@@ -48,10 +52,10 @@ class Storage(NamedTuple):
         return answer["result"]
 
     def _answer(self, work: Callable[[Backend], Any], writer: int) -> None:
-        gate = Gate(self.state, self.url, self.timeout, self.clock)
+        gate = Gate(self.state, f"{self.url}{self.lane}", self.timeout, self.clock)
         try:
             gate.enter()
-            backend = open_backend(self.url, self.clock, self.state)
+            backend = open_backend(self.url, self.clock, self.state, Terms(self.timeout))
             answer = {"result": work(backend)}
         except CronguardError as error:
             answer = dict(as_message(error))

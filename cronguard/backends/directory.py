@@ -3,7 +3,8 @@
 import os
 from contextlib import suppress
 
-from cronguard.backend import Entry, storage_errors
+from cronguard.backend import TERMS, Entry, Terms, storage_errors
+from cronguard.backends.fileport import FilePort
 from cronguard.backends.localport import LocalPort
 from cronguard.backends.share import Share
 from cronguard.backends.versioned import VersionedBackend
@@ -15,12 +16,12 @@ from cronguard.statedir import StateDir
 class DirectoryBackend(VersionedBackend):
     """Versions in a directory that the nodes share. The administrator makes it; we make only what is below."""
 
-    def __init__(self, share: Share, clock: Clock) -> None:
-        super().__init__(LocalPort(share.root), share.root, clock)
+    def __init__(self, share: Share, clock: Clock, port: FilePort | None = None) -> None:
+        super().__init__(port or LocalPort(share.root), share.root, clock)
         self._share = share
 
     @classmethod
-    def open(cls, url: str, clock: Clock, state: StateDir) -> "DirectoryBackend":
+    def open(cls, url: str, clock: Clock, state: StateDir, terms: Terms = TERMS) -> "DirectoryBackend":
         """Raise BackendError if the directory is not there, StoreRefusedError if another kind of store is in it."""
         share = Share(url, state)
         with storage_errors(share.root):
@@ -43,7 +44,7 @@ class LocalBackend(VersionedBackend):
     """Versions in this node's own state folder: guards against itself, not against other machines."""
 
     @classmethod
-    def open(cls, url: str, clock: Clock, state: StateDir) -> "LocalBackend":
+    def open(cls, url: str, clock: Clock, state: StateDir, terms: Terms = TERMS) -> "LocalBackend":
         """Make the folder if need be; raises StoreForbiddenError where this user cannot."""
         root = f"{state.root}/local/{_machine()}"
         with storage_errors(root):

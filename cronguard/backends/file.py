@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 
 from filelock import lock_descriptor, unlock_descriptor
 
-from cronguard.backend import Entry, check_data, check_key, storage_errors
+from cronguard.backend import TERMS, Entry, Terms, check_data, check_key, storage_errors
 from cronguard.backends import mounts, slots
 from cronguard.backends.fileport import STAGING, make_missing, store_time, unique
 from cronguard.backends.localport import LocalPort
@@ -48,7 +48,7 @@ class FileBackend:
         self._clock = clock
 
     @classmethod
-    def open(cls, url: str, clock: Clock, state: StateDir) -> "FileBackend":
+    def open(cls, url: str, clock: Clock, state: StateDir, terms: Terms = TERMS) -> "FileBackend":
         """Raise BackendError if the directory is not there, StoreRefusedError if it is not safe to use."""
         share = Share(url, state)
         with storage_errors(share.root):

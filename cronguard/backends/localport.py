@@ -84,11 +84,12 @@ class LocalPort:
             try:
                 os.chown(path, -1, self._group)
             except PermissionError:
-                if not _is_open_to_all(mode):  # else a stranger to the group is as welcome as its members
+                if not is_open_to_all(mode):  # else a stranger to the group is as welcome as its members
                     raise
 
 
-def _is_open_to_all(mode: int) -> bool:
+def is_open_to_all(mode: int) -> bool:
+    """Return whether strangers may do what the group may."""
     return (mode >> 3 & 0o7) & ~mode == 0
 
 

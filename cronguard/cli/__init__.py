@@ -21,6 +21,11 @@ COMMANDS = {
     "locks": "cronguard.cli.locks",
     "unlock": "cronguard.cli.unlock",
     "forget": "cronguard.cli.forget",
+    "heartbeat": "cronguard.cli.heartbeat",
+    "nodes": "cronguard.cli.nodes",
+    "queue": "cronguard.cli.queue",
+    "pause": "cronguard.cli.pause",
+    "resume": "cronguard.cli.resume",
     "time-slice": "cronguard.cli.time_slice",
 }
 

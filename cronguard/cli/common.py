@@ -8,6 +8,7 @@ import click
 from cronguard.stderr import say
 
 if TYPE_CHECKING:
+    from cronguard.config import Settings
     from cronguard.storage import Storage
 
 _OPTIONS = (
@@ -24,14 +25,24 @@ def storage_options(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def open_storage(config: str | None, **options: str | None) -> "Storage":
-    """Return the configured backend; where none is, say that this machine's own is shown."""
-    from cronguard.clock import Clock
+def load_settings(config: str | None, **options: str | None) -> "Settings":
+    """Return the settings of a command that looks into the backend."""
     from cronguard.config import load
+
+    return load(options, config)
+
+
+def open_storage(**where: str | None) -> "Storage":
+    """Return the configured backend."""
+    return storage_of(load_settings(**where))
+
+
+def storage_of(settings: "Settings") -> "Storage":
+    """Return the backend of these settings; where none is configured, say that this machine's own is shown."""
+    from cronguard.clock import Clock
     from cronguard.statedir import StateDir
     from cronguard.storage import Storage
 
-    settings = load(options, config)
     if settings.backend is None:
         say("no backend is configured; this is about this machine alone")
     state = StateDir(settings.state_dir, settings.node)

@@ -1,42 +1,34 @@
 """`cronguard locks`: who holds what."""
 
-import time
 from typing import Any
 
 import click
 
 from cronguard.cli.common import open_storage, storage_options
+from cronguard.cli.watch import show, watch_options
 
 _HEADERS = ("JOB", "STATE", "NODE", "PID", "TICK", "SINCE", "UNTIL", "TOKEN")
-_WATCH = 2.0  # seconds, as watch(1): a renewal comes every ten at most
 
 
 @click.command("locks")
 @click.option("--ns", metavar="NS", help="Only this namespace.")
 @click.option("--all", "show_all", is_flag=True, help="Also jobs that are not running.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@click.option("--watch", is_flag=True, help="Show it again every two seconds, until interrupted.")
+@watch_options
 @storage_options
 def command(ns: str | None, show_all: bool, as_json: bool, watch: bool, **where: str | None) -> None:
     """Show who holds which lock, since when, until when, and for which tick."""
     from cronguard.inventory import leases
 
     storage = open_storage(**where)
-    while True:
-        rows = storage.ask(lambda backend: leases(backend, ns, storage.clock.wall()))
-        shown = [row for row in rows if show_all or row["state"] in ("running", "revoked", "unreadable")]
-        if watch:
-            click.clear()
-        click.echo(_as_json(shown) if as_json else _as_text(shown, storage.clock.wall()))
-        if not watch:
-            return
-        time.sleep(_WATCH)
 
+    def rows() -> list[dict[str, Any]]:
+        found = storage.ask(lambda backend: leases(backend, ns, storage.clock.wall()))
+        return [row for row in found if show_all or row["state"] in ("running", "revoked", "unreadable")]
 
-def _as_json(rows: list[dict[str, Any]]) -> str:
-    from cronguard.output import as_json
+    def text(found: list[dict[str, Any]]) -> str:
+        return _as_text(found, storage.clock.wall())
 
-    return as_json(rows)
+    show(rows, text, as_json=as_json, watch=watch)
 
 
 def _as_text(rows: list[dict[str, Any]], now: float) -> str:

@@ -44,8 +44,20 @@ def _flag(name: str, help_: str) -> Decorator:
 @_option("--timeout", "Stop the command after this time (status 124).", metavar="D")
 @_option("--kill-after", "From SIGTERM to SIGKILL (default: 10s or ttl/6, if less).", metavar="D")
 @_option("--daemons", "What to do about processes in a session of their own.", metavar="release|wait|kill")
-@_option("--strategy", "Whose turn it is (default: preempt).", metavar="preempt")
-@_option("--nodes", "The nodes of the cluster, in order of precedence.", metavar="A,B")
+@_flag("--fair", "Waiting runs start in the order of their arrival.")
+@_option(
+    "--strategy", "Whose turn it is (default: preempt).", metavar="preempt|standby|round-robin|time-slice"
+)
+@_option(
+    "--nodes",
+    "The nodes of the cluster, in order of precedence; for time slices also how many.",
+    metavar="A,B|N",
+)
+@_option("--index", "Which time slice is this node's, from 0 (default: its place in --nodes).", metavar="I")
+@_option("--head-start", "What a node before this one gets (default: 15s).", metavar="D")
+@_option("--failback-after", "How long a primary must be back before it goes first again.", metavar="D")
+@_flag("--strict", "Round robin: never run before the head of the queue.")
+@_flag("--cover", "Time slices: run a slice that its node leaves, after a head start.")
 @_option("--schedule", "The line's schedule, if it may start late (sleep, anacron).", metavar="CRON")
 @_option("--timezone", "The schedule's zone (default: this machine's).", metavar="ZONE")
 @_option("--tick", "The scheduled moment, 2026-11-22T05:30Z (default: this minute).", metavar="LABEL")
@@ -182,6 +194,6 @@ def _explain(plan: "Plan", settings: "Settings") -> int:
 
     errand = plan.errand
     storage = Storage(errand.url, errand.state, errand.backend_timeout, Clock())
-    would_run, text = storage.ask(lambda backend: explain(backend, errand.ask))
+    would_run, text = storage.ask(lambda backend: explain(backend, errand, Clock()))
     click.echo(f"{errand.ask.job} on {errand.ask.node}: {text}")
     return 0 if would_run else settings.skip_status

@@ -8,6 +8,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from cronguard.schedule import Schedule
+from cronguard.tick import Tick
+from cronguard.turns import Turn
+from cronguard.turns.known import Known
 from cronguard.zone import changing_hours
 
 _LONG_LIST = 6  # values; a longer list is written as a range if it is one
@@ -22,6 +25,19 @@ class Slice(NamedTuple):
     def belongs_to(self, nodes: int, index: int) -> bool:
         """Tell whether it is this node's."""
         return self.number % nodes == index
+
+
+def turn(me: str, tick: Tick, known: Known) -> Turn:
+    """It is the turn of the node whose place is the tick's number modulo nodes, and of nobody else.
+
+    When covered, the others follow in the order of their slices, each after a head start for those before it.
+    """
+    first = known.number % len(known.nodes)
+    order = [*known.nodes[first:], *known.nodes[:first]]
+    if order[0] != me and not known.is_covered:
+        return Turn(None, f"fire {known.number} is {order[0]}'s")
+    before = order[: order.index(me)] if known.peer(me).is_up or not known.is_covered else order
+    return known.turn_after(node for node in before if node != me)
 
 
 def slice_of_schedule(schedule: Schedule, now: float) -> Slice:

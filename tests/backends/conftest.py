@@ -2,8 +2,9 @@ import os
 import tempfile
 
 import pytest
+import sshd
 from faulty_port import Port
-from stores import KEY, STORES, Directory, File
+from stores import KEY, STORES, Directory, File, make_store
 
 from cronguard.backends.localport import LocalPort
 from cronguard.backends.versioned import VersionedBackend
@@ -18,8 +19,8 @@ def place():
 
 
 @pytest.fixture(params=STORES)
-def store(request, place):
-    return STORES[request.param](place)
+def store(request, place, monkeypatch):
+    return make_store(request.param, place, monkeypatch)
 
 
 @pytest.fixture(params=["dir", "file"])
@@ -68,3 +69,11 @@ def lock_files(file):
 def path(file):
     """The lock file of KEY."""
     return f"{file.root}/file-v1/{KEY}.lock"
+
+
+@pytest.fixture
+def lock_host(tmp_path):
+    """An sshd of the test's own."""
+    sshd.require()
+    with sshd.Sshd(tmp_path / "lock-host") as host:
+        yield host

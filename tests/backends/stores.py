@@ -4,6 +4,8 @@ import os
 import threading
 import time
 
+import sshd
+
 from cronguard.backend import open_backend
 from cronguard.backends.memory import MemoryBackend
 from cronguard.statedir import StateDir
@@ -43,6 +45,7 @@ class Memory:
     """Threads of one process."""
 
     def __init__(self, folder):
+        self.env = {}  # what a process needs to reach it
         self._backend = MemoryBackend()
 
     def open(self, node="web1"):
@@ -58,6 +61,7 @@ class Shared:
     scheme = ""
 
     def __init__(self, folder):
+        self.env = {}
         self.root = f"{folder}/share"
         self.url = f"{self.scheme}:{self.root}"
         self.clock = PollClock()
@@ -69,6 +73,9 @@ class Shared:
 
     def open(self, node="web1"):
         return open_backend(self.url, self.clock, self.state(node))
+
+    def url_for(self, writer):
+        return self.url
 
     def during_wait(self, act):
         self.clock.meanwhile.append(act)
@@ -82,4 +89,32 @@ class File(Shared):
     scheme = "file"
 
 
-STORES = {"memory": Memory, "dir": Directory, "file": File}
+class Ssh(Shared):
+    """A directory of this machine, reached through an sshd of the tests'."""
+
+    scheme = "ssh"
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        host = sshd.shared_host()
+        self.url, self.env = host.url(self.root), host.env
+
+
+class Mixed(Ssh):
+    """The same directory, mounted by some and reached by SSH by others."""
+
+    def url_for(self, writer):
+        return self.url if sum(writer.encode()) % 2 else f"dir:{self.root}"
+
+
+STORES = {"memory": Memory, "dir": Directory, "file": File, "ssh": Ssh}
+
+
+def make_store(name, folder, monkeypatch):
+    """Make a store, and this process one that can reach it."""
+    if name in ("ssh", "mixed"):
+        sshd.require()
+    store = (STORES | {"mixed": Mixed})[name](folder)
+    for variable, value in store.env.items():
+        monkeypatch.setenv(variable, value)
+    return store

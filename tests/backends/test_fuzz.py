@@ -14,7 +14,7 @@ import threading
 import pytest
 from fuzz_checks import chain_faults, hold_faults, read_attempts, read_holds
 from fuzz_worker import JOB, KEY, WORK, Hasty, Log
-from stores import STORES
+from stores import STORES, make_store
 
 from cronguard.record import decode
 
@@ -31,7 +31,8 @@ class Fuzz:
         self.store.clock = Hasty()
 
     def start(self, work, writer, count):
-        command = [sys.executable, WORKER, work, self.store.url, self.folder, writer, str(count)]
+        url = self.store.url_for(writer)
+        command = [sys.executable, WORKER, work, url, self.folder, writer, str(count)]
         return subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment())
 
     def processes(self, work, count):
@@ -73,14 +74,14 @@ def _environment():
     return {**os.environ, "PYTHONPATH": root}
 
 
-@pytest.fixture(params=STORES)
-def fuzz(request, place):
-    return Fuzz(STORES[request.param](place), place)
+@pytest.fixture(params=[*STORES, "mixed"])
+def fuzz(request, place, monkeypatch):
+    return Fuzz(make_store(request.param, place, monkeypatch), place)
 
 
-@pytest.fixture(params=["dir", "file"])
-def shared_fuzz(request, place):
-    return Fuzz(STORES[request.param](place), place)
+@pytest.fixture(params=["dir", "file", "mixed"])
+def shared_fuzz(request, place, monkeypatch):
+    return Fuzz(make_store(request.param, place, monkeypatch), place)
 
 
 def test_swaps_from_many_at_once_make_one_chain(fuzz):

@@ -1,6 +1,7 @@
 import pytest
 from nodes import BOUND_BY_MODES, PLAIN, content, told
 
+SLICE = ("--strategy", "time-slice", "--schedule", "* * * * *")
 OPTIONS = [
     (["--ns", ".."], "--ns: '..'"),
     (["--ns", "a/b"], "--ns: 'a/b'"),
@@ -31,6 +32,19 @@ OPTIONS = [
     (["--nodes", "a,,b"], "--nodes: ''"),
     (["--nodes", "web1,web1"], "--nodes: web1,web1"),
     (["--nodes", "web7,web8"], "--nodes: this node, 'web1'"),
+    (["--strategy", "standby"], "--strategy standby needs the order"),
+    (["--strategy", "standby", "--nodes", "web2,web3"], "--nodes: this node, 'web1'"),
+    (["--strategy", "time-slice", "--nodes", "2", "--index", "0"], "--strategy time-slice needs --schedule"),
+    (["--strategy", "time-slice", "--schedule", "* * * * *"], "--strategy time-slice needs --nodes"),
+    ([*SLICE, "--nodes", "2"], "--index: is missing"),
+    ([*SLICE, "--nodes", "2", "--index", "2"], "--index: 2 is not below the 2 of --nodes"),
+    ([*SLICE, "--nodes", "2", "--index", "-1"], "--index: '-1'"),
+    ([*SLICE, "--nodes", "0", "--index", "0"], "--nodes: 0 is not between 1 and 1000"),
+    ([*SLICE, "--nodes", "web2,web1", "--index", "0"], "--index: 0 is not the place of web1"),
+    (["--head-start", "0"], "--head-start: 0"),
+    (["--head-start", "2h"], "--head-start: 2h"),
+    (["--failback-after", "soon"], "--failback-after: 'soon'"),
+    (["--fair"], "--fair is about runs that wait"),
     (["--retry", "always"], "--retry: 'always'"),
     (["-E", "256"], "-E: '256'"),
     (["-E", "-1"], "-E: '-1'"),
@@ -70,6 +84,15 @@ def test_a_bad_option_is_told_with_its_value_and_nothing_runs(node, options, val
     (["forget", "a", "b"], "b"),
     (["locks", "--ns", "../a", "--backend", "local"], "'../a'"),
     (["locks", "extra"], "extra"),
+    (["heartbeat", "--interval", "0"], "--interval: 0 is not between 1s and 1h"),
+    (["heartbeat", "--interval", "soon"], "--interval: 'soon'"),
+    (["heartbeat", "--backend", "local"], "local backend"),
+    (["pause", "--node", "../x"], "'../x'"),
+    (["pause", "--node", "web9"], "web9 is not known here; known are web1"),
+    (["pause", "--for", "soon"], "--for: 'soon'"),
+    (["resume", "--node", ""], "--node: ''"),
+    (["queue", "--ns", "../a"], "'../a'"),
+    (["nodes", "extra"], "extra"),
 ])  # fmt: skip
 def test_a_command_line_that_makes_no_sense_is_told_with_what_is_wrong(node, argv, value):
     told(node.call(*argv, env={"CRONGUARD_BACKEND": f"dir:{node.store}"}), 64, value)

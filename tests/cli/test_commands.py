@@ -190,6 +190,47 @@ def test_without_a_backend_each_run_says_that_it_guards_nothing_until_that_is_wi
 def test_the_local_backend_takes_no_list_of_nodes(node):
     told(node.call("run", "--nodes", "web1,web2", "--backend", "local", "--", "true"), 64, "--nodes")
     told(node.call("run", "--nodes", "web1,web2", "--", "true"), 64, "--nodes")
+    told(node.call("run", "--strategy", "round-robin", "--", "true"), 64, "--strategy round-robin")
+    told(node.call("run", "--strategy", "standby", "--", "true"), 64, "--strategy standby")
+
+
+def test_time_slices_that_nobody_covers_need_nothing_shared(node):
+    line = (
+        "--strategy",
+        "time-slice",
+        "--schedule",
+        "* * * * *",
+        "--tick",
+        "2026-01-01T00:00Z",
+        "--nodes",
+        "2",
+    )
+    ended = [
+        node.call(
+            "run", "--backend", "local", "--name", "j", *line, "--index", index, "--", "true"
+        ).returncode
+        for index in ("0", "1")
+    ]
+    assert sorted(ended) == [0, 75]
+    told(
+        node.call("run", "--backend", "local", *line, "--index", "0", "--cover", "--", "true"), 64, "--cover"
+    )
+
+
+def test_a_node_that_is_not_in_the_configuration_is_refused(node, tmp_path):
+    (tmp_path / "c.toml").write_text(f'backend = "dir:{node.store}"\nnodes = ["web1", "web2"]\n')
+    line = (
+        "run",
+        "--config",
+        str(tmp_path / "c.toml"),
+        "--strategy",
+        "standby",
+        "--nodes",
+        "web1,wbe2",
+        "--",
+        "true",
+    )
+    told(node.call(*line), 64, "wbe2", "web1,web2")
 
 
 def test_options_of_the_command_are_the_commands(node):
@@ -220,22 +261,21 @@ def test_a_nested_run_inherits_no_wish_of_the_outer_one(node):
     assert not {"CRONGUARD_NAME", "CRONGUARD_TTL"} & set(told_)
 
 
-# A claim that took so long that its deadline has passed when it is granted, and a note of whether the command began.
+# A machine that stood still from when the deadline was last looked at until long after it.
 LATE = """
 import sys
+from cronguard.clock import Clock
 from cronguard.process import Process
-from cronguard.timing import Timing
-Timing.run_for = property(lambda timing: -1.0)
 release = Process.release
-Process.release = lambda process: (print("began", flush=True), release(process))
+Process.release = lambda process, deadline: release(process, Clock().boot() - 1)
 from cronguard.cli import main
 sys.exit(main(sys.argv[1:]))
 """
 
 
 def test_a_command_whose_deadline_has_passed_does_not_begin(node):
-    done = node.run(*JOB, how=(sys.executable, "-c", LATE))
-    assert done.returncode != 0 and "began" not in done.stdout and not node.has_run()
+    done = node.run(*JOB, "--ttl", "5", how=(sys.executable, "-c", LATE))
+    assert done.returncode == 76 and not node.has_run()
 
 
 # help and closed streams

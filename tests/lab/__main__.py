@@ -1,4 +1,4 @@
-"""`python tests/lab [SCENARIO]...`: boot a cluster for each scenario, play it, and say how it went."""
+"""`python tests/lab [SCENARIO]...`: boot a cluster for each scenario, play it, and say how it went; two at a time."""
 
 import argparse
 import os
@@ -10,25 +10,26 @@ import sys
 import tempfile
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 
 from cluster import Cluster
 from intervals import read_runs
 from scenarios import SCENARIOS
 
-INSIDE = "CRONGUARD_LAB_ID"  # set in the lab's own namespaces
+INSIDE = "CRONGUARD_LAB_ID"  # set in a scenario's own namespaces
 MEMORY = "3G"  # at most: four kernels, the disk and the logs; the host gives pages as they are touched
+CLUSTERS = 2  # at a time: a cluster mostly waits, for minutes and leases to run out
 
 
 def main():
     options = parse(sys.argv[1:])
-    if INSIDE not in os.environ:
-        enter()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("lab: ended by SIGTERM"))
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={MEMORY}", "lab", "/dev/shm"], check=True)
-    try:
-        failed = [name for name in options.scenario or SCENARIOS if not passes(name, options.python)]
-    except KeyboardInterrupt:
-        sys.exit("lab: interrupted")
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(1))  # sys.exit would wait for all scenarios
+    if INSIDE in os.environ:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={MEMORY}", "lab", "/dev/shm"], check=True)
+        sys.exit(0 if passes(*options.scenario, options.python) else 1)
+    with ThreadPoolExecutor(CLUSTERS) as pool:
+        wanted = options.scenario or list(SCENARIOS)
+        failed = [name for name, status in zip(wanted, pool.map(enter, wanted), strict=True) if status]
     sys.exit(f"lab: failed: {', '.join(failed)}" if failed else 0)
 
 
@@ -43,34 +44,48 @@ def parse(words):
     return options
 
 
-def enter():
-    """Run this program again in namespaces of its own: network, mounts and process numbers.
+def enter(name):
+    """Play a scenario in namespaces of its own: network, mounts and process numbers.
 
-    Whatever way the lab ends, SIGKILL included, the kernel then takes back all it made: processes, taps,
+    Whatever way it, or this program, ends, SIGKILL included, the kernel then takes back all it made: processes, taps,
     mounts and the folder in memory. A shell is the first process there, because it buries orphans.
     """
-    os.environ[INSIDE] = f"cronguard-lab-{secrets.token_hex(4)}"
+    lab_id = f"cronguard-lab-{secrets.token_hex(4)}"
     spaces = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-    program = [sys.executable, *sys.argv]
-    os.execvp("unshare", ["unshare", *spaces, "sh", "-c", '"$@"; exit $?', os.environ[INSIDE], *program])
+    options = [word for word in sys.argv[1:] if word not in SCENARIOS]
+    program = [sys.executable, sys.argv[0], *options, name]
+    command = [
+        "setpriv",
+        "--pdeathsig",
+        "KILL",
+        "unshare",
+        *spaces,
+        "sh",
+        "-c",
+        '"$@"; exit $?',
+        lab_id,
+        *program,
+    ]
+    played = subprocess.run(command, env={**os.environ, INSIDE: lab_id}, check=False, stdout=subprocess.PIPE)
+    print(played.stdout.decode(errors="replace"), end="", flush=True)
+    return played.returncode
 
 
 def passes(name, python):
     """Play one scenario on a cluster of its own; keep the logs of one that fails."""
     folder = f"/dev/shm/{os.environ[INSIDE]}/{name}"
     began = time.monotonic()
-    print(f"{name} ... ", end="", flush=True)
     try:
         with Cluster(folder, os.environ[INSIDE], python) as cluster:
             booted = time.monotonic()
             SCENARIOS[name](cluster)
-    except Exception:  # noqa: BLE001 - whatever went wrong, the other scenarios are played
-        print(f"FAILED after {time.monotonic() - began:.0f} s; logs in {keep(folder)}")
+    except Exception:  # noqa: BLE001 - it is told, with where the logs are
+        print(f"{name} FAILED after {time.monotonic() - began:.0f} s; logs in {keep(folder)}")
         traceback.print_exc(file=sys.stdout)
         return False
     finally:
         shutil.rmtree(folder)
-    print(f"ok ({booted - began:.1f} s to boot, {time.monotonic() - booted:.1f} s)", flush=True)
+    print(f"{name} ok ({booted - began:.1f} s to boot, {time.monotonic() - booted:.1f} s)")
     return True
 
 

@@ -59,12 +59,16 @@ class Cluster:
         os.remove(f"{self.folder}/disk.img")
 
     def next_minute_in(self, seconds, offsets=(0, 0, 0)):
-        """Step all clocks so that a minute begins in `seconds`; each client's is ahead by its offset."""
+        """Step all clocks so that a minute begins in `seconds`; each client's is ahead by its offset.
+
+        Returns by how much the others are ahead of the host's.
+        """
         shift = 60 - seconds - time.time() % 60
         steps = zip(self.nodes, (0, *offsets), strict=True)
         commands = [node.start(f"date -s '{shift + offset:+.3f} seconds'") for node, offset in steps]
         for command in commands:
             command.wait()
+        return shift
 
     def runs(self):
         """The runs of the scenario's jobs so far."""

@@ -20,6 +20,9 @@ from cronguard import (  # noqa: F401 - imported here, once for all
 from cronguard.backends import directory  # noqa: F401
 from cronguard.cli import run  # noqa: F401
 
+if any("ssh://" in word for word in sys.argv):
+    import paramiko  # noqa: F401
+
 
 def start(number, at):
     """Become a run at this moment."""

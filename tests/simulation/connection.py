@@ -51,7 +51,10 @@ class Connection:
         random, now = self.world.random, self.world.timeline.now
         is_old = random.random() < self.world.schedule.weather.old
         moment = max(now - random.random() * _OLDEST, self._fresh_from) if is_old else now
-        return self.world.store.read(key, moment)
+        entry = self.world.store.read(key, moment)
+        if entry.version < self.world.store.version():
+            self.run.note(f"reads version {entry.version}, which is old")
+        return entry
 
     def _call(self, act, *args):
         call = Call(self, act, args)
@@ -106,6 +109,8 @@ class Call:
         drawn, weather = self._world.random.random(), self._world.schedule.weather
         for fate, chance in (("lost", weather.lost), ("denied", weather.lost), ("refused", weather.refused)):
             if drawn < chance:
+                if fate == "denied" and self._act != self._world.store.swap:
+                    return ""  # only a swap can be answered with "you are not the latest"
                 self._trouble(fate)
                 return fate
             drawn -= chance
@@ -121,7 +126,7 @@ class Call:
         elif self._fate == "lost":
             self.error = "the reply was lost"
             self._back += self._world.random.random() * 10.0
-        elif self._fate == "denied" and self._act == self._world.store.swap:
+        elif self._fate == "denied":
             self.answer = None
         self._later(self._back, self._return)
 

@@ -1,5 +1,8 @@
 """What goes wrong, made to happen."""
 
+from cronguard import drain
+from cronguard.beat import Pause
+
 _KEPT_FILES = 0.7  # how often a node's files survive its crash
 _FASTEST_BOOT, _SLOWEST_BOOT = 2.0, 60.0  # a container, or a server
 _FARTHEST_STORE = 200.0  # seconds: beyond it nodes would refuse, rightly, to run at all
@@ -49,6 +52,14 @@ def _befall_node(world, node, kind, length):
             run.trouble(kind)
     if kind == "crash":
         _crash(world, node, length)
+    elif kind == "die":
+        node.crash(keeps_files=False)
+    elif kind == "boot":
+        _boot(world, node)
+    elif kind == "pause":
+        world.paused.add(node.name)
+        wish = Pause(node.wall(), node.wall() + length, "", "admin")
+        drain.pause(world.store.side, node.name, wish, (node.name,))
     elif kind == "stop-node":
         node.stop(length)
     elif kind == "cut":

@@ -2,9 +2,12 @@
 
 from math import inf
 
+from cronguard.advice import Advice
 from cronguard.claim import Skip
 from cronguard.errors import BackendError, CronguardError
+from cronguard.keeper import HEARD
 from cronguard.lease import Grant
+from cronguard.turns import Turn
 from cronguard.watchdog import GUARD_SILENT
 
 from .connection import Connection
@@ -67,10 +70,17 @@ class Keeper:
         connection = Connection(self.world, self.guard.run, self.process, self.thread)
         clock = ThreadClock(self.node, self.thread)
         sightings = NotedSightings(self.world.rules.sightings(self.world, self.node, clock), self.node)
-        slice_ = min(5.0, self.world.schedule.job.backend_timeout / 2)
+        slice_ = min(5.0, self.world.schedule.job.backend_timeout / 6)
         answered = lambda: self._send("answered", None)  # noqa: E731
         self._lease = self.world.rules.lease(
-            connection, self.guard.run.ask, clock, sightings, answered, slice_
+            connection,
+            self.guard.run.ask,
+            clock,
+            sightings,
+            answered,
+            slice_,
+            self._strategy(connection, clock, answered),
+            HEARD * self.world.schedule.job.backend_timeout,
         )
         if self._is_resumed:
             self.world.strike(self.guard.run, "resuming")
@@ -80,6 +90,23 @@ class Keeper:
         else:
             self._tell(answer)
             self._renew_until_told(answer)
+
+    def _advise(self, record, verdict):
+        return Turn(self.guard.run.head_start, "a head start for others")
+
+    def _strategy(self, connection, clock, answered):
+        """Return the project's own advice, or a fixed head start for schedules without a strategy."""
+        strategy = self.world.schedule.strategy
+        if strategy is None:
+            return self._advise
+        number = self.guard.run.ask.tick.epoch // 60
+        return Advice(
+            connection,
+            self.guard.run.ask,
+            strategy._replace(me=self.node.name, number=number),
+            clock,
+            answered,
+        )
 
     def _renew_until_told(self, answer):
         heartbeat = self._timing.heartbeat

@@ -1,13 +1,15 @@
 """What must happen: every answer that a run gets is true, and in time; nobody waits for ever.
 
 A run is owed this when nothing went wrong for it while it asked: its node alive and connected, each of its calls
-answered within a second, its processes left alone. Others may crash, hang and be cut off as they like.
+answered within a second, its processes left alone. Others may crash, hang and be cut off as they like. Calls that
+are refused, or whose answers are lost, excuse nothing but an error after the time for which a run asks again.
 """
 
 from collections import defaultdict
 from math import inf
 
 from cronguard.claim import MAX_ATTEMPTS
+from cronguard.keeper import HEARD
 from cronguard.timing import takeover_after
 
 from .connection import LATE
@@ -19,6 +21,10 @@ _ONE_CALL = (
 )
 _SILENT = 2.6  # seconds after which a stopped guard is known to be silent
 _LONGEST_WATCH = 5.0  # a slice of watching
+_PASSING = frozenset(
+    {"lost", "denied", "refused"}
+)  # troubles of one call, after which the next may be answered
+_ONE_ROUND = 2.0  # seconds: the pause before another try, and the calls before the one that fails
 _RETRIED = {
     "never": (),
     "crashed": ("lost", "cancelled"),
@@ -52,9 +58,7 @@ def lost_ticks(world):
 def delays(world):
     """Yield the runs that asked for longer than their wait, head start, a takeover and the slack."""
     for run in world.runs:
-        most = (
-            run.ask.wait + run.ask.head_start + takeover_after(run.ask.timing.ttl) + _LONGEST_WATCH + _SLACK
-        )
+        most = run.ask.wait + run.head_start + takeover_after(run.ask.timing.ttl) + _LONGEST_WATCH + _SLACK
         if (
             run.answer is not None
             and not run.had_trouble(run.answered_at)
@@ -99,7 +103,18 @@ def kept_for_nobody(world):
 
 
 def _owed(world):
-    return [run for run in world.runs if run.answer is not None and not run.had_trouble(run.answered_at)]
+    return [run for run in world.runs if run.answer is not None and not _is_excused(world, run)]
+
+
+def _is_excused(world, run):
+    """Return whether more went wrong than what passes, or for longer than a run asks again."""
+    troubles = [(at, what) for at, what in run.troubles if at <= run.answered_at]
+    if any(what not in _PASSING for _, what in troubles):
+        return True
+    job = world.schedule.job
+    asked_again = min(HEARD * job.backend_timeout, job.timing.run_for) - job.backend_timeout / 6 - _ONE_ROUND
+    is_error = not (run.grant or run.skip)
+    return is_error and bool(troubles) and run.answered_at - troubles[0][0] >= run.node.true(asked_again)
 
 
 def _current(world, run, since):
@@ -171,7 +186,23 @@ def _stored_now(world, at):
     return EPOCH + at + offset
 
 
+def _not_its_turn(world, run):
+    """Only a strict queue, or a slice that nobody covers, leaves a run out."""
+    strategy = world.schedule.strategy
+    return strategy is not None and (strategy.is_strict or _leaves_slices(strategy))
+
+
+def _leaves_slices(strategy):
+    return strategy.name == "time-slice" and not strategy.is_covered
+
+
+def _paused(world, run):
+    return run.node.name in world.paused
+
+
 _IS_TRUE = {
+    "not-its-turn": _not_its_turn,
+    "paused": _paused,
     "superseded": _superseded,
     "already-ran": _already_ran,
     "held": _held,

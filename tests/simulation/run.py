@@ -9,8 +9,9 @@ from cronguard.lease import Grant
 class Run:
     """One start of the crontab's line on one node. Moments are true time."""
 
-    def __init__(self, world, node, ask):
+    def __init__(self, world, node, ask, head_start=0.0):
         self.world, self.node, self.ask = world, node, ask
+        self.head_start = head_start
         self.began = world.timeline.now
         self.job = self.answer = self.word = None
         self.answered_at = self.settling_at = inf

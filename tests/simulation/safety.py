@@ -4,14 +4,18 @@ from collections import defaultdict
 from itertools import combinations, pairwise
 
 MOST_ATTEMPTS = 3
+_WOKEN = 1.0  # seconds: who was stopped beyond its deadline ends its job within them, as in the lab
 
 
 def overlaps(world):
-    """Yield the pairs of jobs that lived at the same time, unless the earlier one's guard and keeper were stopped."""
+    """Yield the pairs of jobs that lived at the same time.
+
+    Allowed is only what began while the earlier one's guard and keeper were stopped, and ended as they woke.
+    """
     ran = sorted((run for run in world.runs if run.ran()), key=lambda run: run.ran()[0])
     for earlier, later in combinations(ran, 2):
         begin, end = later.ran()[0], min(earlier.ran()[1], later.ran()[1])
-        if begin < end and not _was_helpless(earlier, end):
+        if begin < end and not _was_helpless(earlier, begin, end):
             yield f"overlap of {end - begin:.3f} s at {begin:.3f}: {earlier.name} and {later.name}"
 
 
@@ -19,7 +23,7 @@ def disorder(world):
     """Yield the starts whose token is not higher than that of the start before."""
     ran = sorted((run for run in world.runs if run.ran()), key=lambda run: run.ran()[0])
     for earlier, later in pairwise(ran):
-        if later.grant.token <= earlier.grant.token and not _was_helpless(later, later.ran()[0]):
+        if later.grant.token <= earlier.grant.token:
             yield f"token {later.grant.token} of {later.name} is not above that of {earlier.name}"
 
 
@@ -62,10 +66,16 @@ def _succeeded(run):
     return run.ran() is not None and run.job.status == 0 and not run.job.was_told
 
 
-def _was_helpless(run, before):
-    """Return whether guard and keeper were stopped together for so long that nobody could have kept the deadline."""
+def _was_helpless(run, begin, end):
+    """Return whether nobody could keep the run's deadline when an overlap began, and somebody did as soon as he could.
+
+    Guard and keeper were both stopped, or one of them stopped and the other dead.
+    """
     least = run.ask.timing.kill_after
-    return any(begin < before and end - begin >= least for begin, end in run.helpless)
+    return any(
+        since <= begin <= until and end <= until + _WOKEN and until - since >= least
+        for since, until in run.helpless
+    )
 
 
 def _by_tick(world):

@@ -4,6 +4,7 @@ from random import Random
 from typing import NamedTuple
 
 from cronguard.timing import Timing, takeover_after
+from cronguard.turns import Strategy
 
 QUIET = 130.0  # seconds without faults at the end: whatever happened, all must go on as if it had not
 
@@ -68,6 +69,7 @@ class Schedule(NamedTuple):
     faults: tuple[Fault, ...]
     strikes: Strikes
     span: float
+    strategy: Strategy | None = None
 
 
 KINDS = (

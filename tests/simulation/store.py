@@ -51,10 +51,13 @@ class Store:
         self._timeline, self._random, self._tells_age = timeline, random, tells_age
         self._compares = compares
         self._memory = MemoryBackend(self.clock)
+        self.side = MemoryBackend(self.clock)  # what the strategies keep: it has no past to be checked
         self._waiting = []
 
     def swap(self, entry, data):
-        """Publish the next version if `entry` is the latest, and note it."""
+        """Publish the next version if `entry` is the latest, and note it if it is of the job's lease."""
+        if not entry.key.startswith("lease/"):
+            return self.side.swap(entry, data)
         published = self._memory.swap(entry if self._compares else self._memory.read(entry.key), data)
         if published:
             self.past.append(
@@ -66,7 +69,9 @@ class Store:
         return published
 
     def read(self, key, moment):
-        """Return what was the latest at a moment that has passed."""
+        """Return what was the latest at a moment that has passed; of the strategies' entries, the latest."""
+        if not key.startswith("lease/"):
+            return self.side.read(key)
         for known in reversed(self.past):
             if known.at <= moment:
                 age = self.clock.wall() - known.stored if self._tells_age else None

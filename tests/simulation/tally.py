@@ -36,15 +36,26 @@ def of(world, violations):
 
 def add(first, last, tally, path=PROOF):
     """Add a row for the seeds `first` to `last` to the table between the marks, and sum it up anew."""
-    with open(path, encoding="utf-8") as file:
-        before, rest = file.read().split(_BEGIN)
-    table, after = rest.split(_END)
-    rows = {(int(row[0]), int(row[1])): Tally(*map(int, row[2:])) for row in _ROW.findall(table)}
+    before, rows, after = _read(path)
     _check_disjoint(rows, first, last)
     rows[first, last] = tally
     text = f"{before}{_BEGIN}\n{_table(rows)}{_END}{after}"
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
+
+
+def check(first, last, path=PROOF):
+    """Raise ValueError if seeds were counted twice with these."""
+    _check_disjoint(_read(path)[1], first, last)
+
+
+def _read(path):
+    """Return what stands before the table, its rows, and what stands after it."""
+    with open(path, encoding="utf-8") as file:
+        before, rest = file.read().split(_BEGIN)
+    table, after = rest.split(_END)
+    rows = {(int(row[0]), int(row[1])): Tally(*map(int, row[2:])) for row in _ROW.findall(table)}
+    return before, rows, after
 
 
 def _check_disjoint(rows, first, last):

@@ -1,6 +1,6 @@
 import pytest
 
-from .tally import Tally, add
+from .tally import Tally, add, check
 
 EMPTY = "before\n<!-- simulation: begin -->\n<!-- simulation: end -->\nafter\n"
 
@@ -33,3 +33,13 @@ def test_no_seed_is_counted_twice(tmp_path):
     add(0, 9, Tally(10, 50, 0, 0, 0), path)
     with pytest.raises(ValueError, match="choose others"):
         add(5, 14, Tally(10, 50, 0, 0, 0), path)
+
+
+def test_seeds_that_could_not_be_counted_are_refused_before_they_are_simulated(tmp_path):
+    path = tmp_path / "proof.md"
+    path.write_text(EMPTY)
+    add(0, 9, Tally(10, 50, 0, 0, 0), path)
+    check(0, 9, path)
+    check(10, 19, path)
+    with pytest.raises(ValueError, match="choose others"):
+        check(9, 20, path)

@@ -9,7 +9,7 @@ from cronguard.claim import Ask
 from cronguard.job import Job
 from cronguard.tick import Tick
 
-from . import faults
+from . import faults, hearts
 from .guard import Guard
 from .node import Node
 from .rules import REAL
@@ -34,6 +34,7 @@ class World:
         self.store = Store(self.timeline, self.random, schedule.weather.tells_age, rules.swap_compares)
         self.nodes = [Node(self, plan, number) for number, plan in enumerate(schedule.nodes)]
         self.runs, self.notes, self.steps = [], [], []
+        self.paused = set()  # nodes that ever were
 
     def run(self):
         """Let it all happen."""
@@ -68,6 +69,8 @@ class World:
         return self.random.choice(running or going) if going else None
 
     def _plan(self):
+        if self.schedule.strategy:
+            hearts.plan(self)
         for fault in self.schedule.faults:
             self.timeline.at(fault.at, faults.happen, self, fault)
         for node, plan in zip(self.nodes, self.schedule.nodes, strict=True):
@@ -77,10 +80,16 @@ class World:
 
     def _cron(self, node, plan):
         if node.is_up and not node.is_stopped:
-            run = Run(self, node, self._ask(node, plan))
+            run = Run(self, node, self._ask(node, plan), self._most_head_start(plan))
             self.runs.append(run)
             run.note(f"begins for {run.ask.tick.label}")
             Guard(self, run)
+
+    def _most_head_start(self, plan):
+        strategy = self.schedule.strategy
+        if strategy is None:
+            return plan.head_start
+        return max((len(self.nodes) - 1) * strategy.head_start, plan.wait if strategy.is_fair else 0.0)
 
     def _ask(self, node, plan):
         return Ask(
@@ -97,5 +106,4 @@ class World:
             retry=self.schedule.job.retry,
             every_run=self.rules.every_run,
             wait=plan.wait,
-            head_start=plan.head_start,
         )

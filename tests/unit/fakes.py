@@ -9,6 +9,7 @@ from cronguard.record import Record, decode, encode
 from cronguard.seen import Sightings
 from cronguard.tick import Tick
 from cronguard.timing import Timing
+from cronguard.turns import Turn
 
 TICK = Tick.parse("2026-11-22T05:30Z")
 EARLIER = Tick(TICK.epoch - 60)
@@ -162,6 +163,12 @@ def ended(state="done", **changes):
 
 def lease(store, state=None, **changes):
     """One run's side of the lease, with what its node saw before in `state`."""
+    advise = changes.pop("advise", advised(0.0))
     asking = changes.pop("asking", None) or ask(**changes)
     sightings = Sightings(state, "memory", asking.boot, store.clock)
-    return Lease(store, asking, store.clock, sightings)
+    return Lease(store, asking, store.clock, sightings, advise=advise)
+
+
+def advised(head_start, reason="for the test", word="not-its-turn"):
+    """A strategy that always says the same."""
+    return lambda record, verdict: Turn(head_start, reason, word)

@@ -1,10 +1,12 @@
+import contextlib
+import json
 import os
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cronguard import config
+from cronguard import config, config_files
 from cronguard.config import PARSERS, WISHES, Settings, load
 from cronguard.errors import ConfigError, UsageError
 
@@ -13,8 +15,8 @@ from cronguard.errors import ConfigError, UsageError
 def files(tmp_path, monkeypatch):
     """The system's and the user's file, neither of them there yet."""
     system, user = tmp_path / "etc.toml", tmp_path / "home.toml"
-    monkeypatch.setattr(config, "SYSTEM_FILE", str(system))
-    monkeypatch.setattr(config, "USER_FILE", str(user))
+    monkeypatch.setattr(config_files, "SYSTEM_FILE", str(system))
+    monkeypatch.setattr(config_files, "USER_FILE", str(user))
     return system, user
 
 
@@ -107,7 +109,7 @@ def test_a_file_that_cannot_be_read_is_named_with_the_reason(files):
 
 
 def test_a_home_that_is_no_directory_has_no_file(files, monkeypatch):
-    monkeypatch.setattr(config, "USER_FILE", "/dev/null/.config/cronguard/config.toml")
+    monkeypatch.setattr(config_files, "USER_FILE", "/dev/null/.config/cronguard/config.toml")
     assert load({}, None, {}).ttl == 180
 
 
@@ -180,6 +182,23 @@ def test_any_text_for_any_setting_is_accepted_or_a_usage_error(key, value):
     assert told.startswith("--x: ")
 
 
+VALUES = st.one_of(
+    st.integers().map(str),
+    st.floats().map(str),
+    st.text(max_size=8).map(lambda text: json.dumps(text, ensure_ascii=False)),
+    st.sampled_from(["true", "false", "[]", "{}", '["a"]', "[[1]]", "1e400", "0x10", "2026-01-01"]),
+)
+LINES = st.tuples(st.sampled_from(sorted(PARSERS)), VALUES).map(" = ".join)
+
+
+@given(st.one_of(st.binary(), st.lists(LINES, max_size=3).map("\n".join).map(str.encode)))
+def test_any_bytes_in_a_file_are_settings_or_a_configuration_error(tmp_path_factory, data):
+    file = tmp_path_factory.getbasetemp() / "any.toml"
+    file.write_bytes(data)
+    with contextlib.suppress(ConfigError):
+        assert isinstance(load({}, str(file), {}), Settings)
+
+
 def test_numbers_and_lists_and_booleans_may_stand_in_a_file(files):
     files[0].write_text(
         "ttl = 60\nwait = 1.5\nnodes = ['a', 'b']\nevery_run = true\nskip_status = 0\nmax_clock_skew = false\n"
@@ -231,3 +250,28 @@ def test_what_belongs_to_one_line_is_refused_in_a_file(tmp_path, key, value):
     path.write_text(f'{key} = "{value}"\n')
     with pytest.raises(ConfigError, match=f"{key} belongs to one crontab line"):
         load({}, str(path), {})
+
+
+@pytest.mark.parametrize("text", ["heartbeat = 3", "[heartbeats]\nrise = 1", "[probe.web2]\nip = 'ping:x'"])
+def test_a_table_that_nobody_knows_is_named(tmp_path, text):
+    (tmp_path / "c.toml").write_text(text)
+    with pytest.raises(ConfigError, match="unknown key"):
+        load({}, str(tmp_path / "c.toml"), {})
+
+
+def test_the_tables_of_the_heartbeat_are_left_to_it(tmp_path):
+    (tmp_path / "c.toml").write_text("ttl = 60\n[heartbeat]\nnonsense = 1\n[probes.web2]\nip = 'ping:x'\n")
+    assert load({}, str(tmp_path / "c.toml"), {}).ttl == 60
+
+
+def test_nodes_may_be_a_number_for_time_slices(tmp_path):
+    (tmp_path / "c.toml").write_text("nodes = 3\n")
+    assert load({}, str(tmp_path / "c.toml"), {}).nodes == ("3",)
+
+
+def test_an_option_names_no_node_that_the_cluster_does_not_have(tmp_path):
+    (tmp_path / "c.toml").write_text("nodes = ['a', 'b', 'c']\n")
+    assert load({"nodes": "c,a"}, str(tmp_path / "c.toml"), {}).nodes == ("c", "a")
+    assert load({"nodes": "2"}, str(tmp_path / "c.toml"), {}).nodes == ("2",)
+    with pytest.raises(UsageError, match="bb is not among the nodes of the configuration: a,b,c"):
+        load({"nodes": "a,bb"}, str(tmp_path / "c.toml"), {})

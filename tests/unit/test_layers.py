@@ -32,9 +32,9 @@ UNUSED = {
 }  # fmt: skip
 
 GUARD = {
-    "backend", "claim", "cli", "cli.run", "clock", "config", "duration", "environment", "errand", "errors", "execution", "gate",
+    "advice", "backend", "claim", "cli", "cli.run", "clock", "config", "config_files", "duration", "envelope", "environment", "errand", "errors", "execution", "gate",
     "guard", "job", "keeper", "keeper_process", "keeping", "lease", "limits", "link", "linux", "log", "mailbox", "plan", "process",
-    "proctree", "program", "record", "seen", "signals", "statedir", "stderr", "supervisor", "tick", "timing",
+    "proctree", "program", "record", "retries", "seen", "signals", "statedir", "stderr", "supervisor", "tick", "timing",
     "turns", "turns.preempt", "watchdog",
 }  # fmt: skip
 KEEPER = {

@@ -10,6 +10,7 @@ from fakes import (
     TICK,
     TTL,
     Once,
+    advised,
     ask,
     ended,
     fail,
@@ -20,6 +21,7 @@ from fakes import (
 from cronguard.claim import Skip
 from cronguard.errors import BackendError, ConfigError, StoreRefusedError
 from cronguard.lease import Grant, Lost
+from cronguard.turns import Turn
 
 # Claiming
 
@@ -473,13 +475,13 @@ def test_a_job_of_every_minute_takes_over_by_what_its_node_has_seen_before(store
 
 
 def test_who_leaves_a_head_start_claims_after_it(store, clock):
-    assert isinstance(lease(store, head_start=15.0).acquire(), Grant)
+    assert isinstance(lease(store, advise=advised(15.0)).acquire(), Grant)
     assert clock.boot() == 1015.0
 
 
 def test_who_leaves_a_head_start_skips_when_it_was_used(store, clock):
     store.script = lambda number: number == 2 and store.publish(record())
-    assert lease(store, head_start=15.0).acquire().reason == "held"
+    assert lease(store, advise=advised(15.0)).acquire().reason == "held"
 
 
 def test_a_revoked_lease_may_be_claimed_when_its_holder_has_settled(store, clock):
@@ -630,3 +632,50 @@ def test_an_outcome_that_was_written_counts_although_a_successor_has_claimed_sin
     store.after_swap = Once(lose_the_answer)
     assert holder.settle("done", 0, clock.boot())
     assert store.record().node == "web3"
+
+
+# turns
+
+
+def test_whose_turn_it_never_is_skips_a_free_lease(store):
+    skip = lease(store, advise=advised(None, "web2 is first")).acquire()
+    assert (skip.reason, skip.detail) == ("not-its-turn", "web2 is first")
+    assert store.record() is None
+
+
+def test_never_is_not_said_of_an_old_listing(store):
+    """A strict queue that follows an old lease would give the turn to who has had it."""
+    store.listing = store.inner.read(JOB.key)
+    store.publish(ended(tick=EARLIER))
+    asked = []
+
+    def advise(record, verdict):
+        asked.append(record)
+        return advised(None if record is None else 0.0)(record, verdict)
+
+    fresh = lease(store, advise=advise)
+    original = store.wait
+
+    def wait(entry, timeout):
+        store.listing = None
+        original(entry, timeout)
+
+    store.wait = wait
+    assert isinstance(fresh.acquire(), Grant)
+    assert asked[0] is None
+
+
+def test_the_turn_is_asked_again_while_others_have_their_head_start(store, clock):
+    """The node before us goes down in the middle of its head start: we need not leave it the rest."""
+    began = clock.boot()
+
+    def advise(record, verdict):
+        return Turn(0.0 if clock.boot() > began + 4 else 60.0, "for the test")
+
+    assert isinstance(lease(store, advise=advise).acquire(), Grant)
+    assert clock.boot() < began + 60
+
+
+def test_who_has_a_running_lease_is_not_the_strategys_business(store):
+    store.publish(record())
+    assert lease(store, advise=advised(None)).acquire().reason == "held"

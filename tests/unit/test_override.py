@@ -128,3 +128,11 @@ def test_what_cannot_be_read_is_not_overwritten(store, clock, force):
         with pytest.raises(StoreRefusedError):
             change()
     assert store.inner.read(JOB.key).data == b"precious"
+
+
+def test_a_forgotten_job_has_no_queue_any_more(store):
+    store.publish(ended())
+    for kind in ("queue", "waiters"):
+        store.inner.swap(store.inner.read(f"{kind}/{JOB}"), b"{broken")
+    forget(store, JOB, force=False)
+    assert [store.inner.read(f"{kind}/{JOB}").data for kind in ("queue", "waiters")] == [b"", b""]

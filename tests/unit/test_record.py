@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from cronguard import __version__
 from cronguard.backend import MAX_DATA
+from cronguard.envelope import FORMAT
 from cronguard.errors import StoreRefusedError
-from cronguard.record import FORMAT, HISTORY, decode, encode
+from cronguard.record import HISTORY, decode, encode
 
 VALID = encode(ended(history=(ended().outcome(),)))
 FIELDS = sorted(json.loads(VALID))

@@ -171,6 +171,23 @@ def test_numbers_go_up_by_one_from_fire_to_fire_while_the_clocks_do_not_change(e
     assert schedule.number(schedule.next(now)) == schedule.number(now) + 1
 
 
+FIELDS = st.one_of(
+    st.text(max_size=4),
+    st.text("0123456789*/,-", min_size=1, max_size=6),
+    st.sampled_from(["*", "*/2", "1-5", "31", "2", "jan", "Sun", "7", "L", "?", "#1"]),
+)
+
+
+@given(st.one_of(st.text(), st.lists(FIELDS, min_size=4, max_size=6).map(" ".join)), moments)
+@example("0 0 29 2 *", int(moment("2096-03-01T00:00")))
+def test_any_text_is_a_schedule_that_fires_or_a_usage_error(text, now):
+    try:
+        schedule = Schedule.parse(text, "UTC")
+    except UsageError:
+        return
+    assert now < schedule.next(now) == schedule.latest(schedule.next(now))
+
+
 @pytest.mark.parametrize("expression", ["*/10 * * * *", "0 0 13 * 5", "@weekly", "0 0 29 2 *"])
 def test_the_first_fire_since_1970_has_number_0_and_each_is_counted(expression):
     schedule = Schedule.parse(expression, "UTC")

@@ -1,8 +1,8 @@
 """The scenarios: each is a function that gets a freshly booted cluster and asserts what must hold."""
 
-from scenarios import guarded, machines
+from scenarios import guarded, lock_hosts, machines, turns
 
-MODULES = (machines, guarded)
+MODULES = (machines, guarded, lock_hosts, turns)
 
 SCENARIOS = {
     name.replace("_", "-"): scenario

@@ -1,0 +1,49 @@
+"""`ssh://user@host/path`, a directory on a lock host that is reached by SSH."""
+
+from typing import TYPE_CHECKING
+
+from cronguard.backend import TERMS, Terms, storage_errors
+from cronguard.backends.directory import DirectoryBackend
+from cronguard.backends.share import Share
+from cronguard.backends.sshaddress import Address
+from cronguard.clock import Clock
+from cronguard.statedir import StateDir
+
+if TYPE_CHECKING:
+    from cronguard.backends.sftpport import SftpPort
+
+
+class SSHBackend(DirectoryBackend):
+    """The versions of `dir:`, over SFTP: both may be used on one directory at the same time."""
+
+    @classmethod
+    def open(cls, url: str, clock: Clock, state: StateDir, terms: Terms = TERMS) -> "SSHBackend":
+        """Connect. Raises StoreRefusedError for a host that is not known, StoreForbiddenError if it refuses us.
+
+        The imports are here because the guard imports this module, so that it is there for a second keeper; but
+        the library, which costs more than all of ours, is for those who connect.
+        """
+        from cronguard.backends.sftpport import SftpPort
+        from cronguard.backends.sshconnection import Dialer
+
+        address = Address.parse(url)
+        port = SftpPort(address.path, Dialer(address, state, clock, terms).connect, clock, terms.patience)
+        where = f"{address.host}:{address.path}"
+        with storage_errors(where):
+            return cls(Share(url, state, address.path, where, port.is_directory), clock, port)
+
+    def __init__(self, share: Share, clock: Clock, port: "SftpPort") -> None:
+        super().__init__(share, clock, port)
+        self._sftp_port = port
+
+    def close(self) -> None:
+        """Let the connection go."""
+        self._sftp_port.close()
+
+    def _stage(self, folder: str, data: bytes) -> str:
+        """Prepare a version, under a new name after a lost connection: see SftpPort."""
+        return self._sftp_port.again(lambda: super(SSHBackend, self)._stage(folder, data))
+
+    def _look_freshly(self, folder: str) -> float:
+        """Return the store's time; only for that: what SFTP shows comes from no cache."""
+        return self._sftp_port.again(lambda: super(SSHBackend, self)._look_freshly(folder))

@@ -1,0 +1,80 @@
+"""`cronguard heartbeat`: say that this node is there, and look how it and the others are."""
+
+import signal
+from typing import TYPE_CHECKING
+
+import click
+
+from cronguard.cli.common import load_settings, storage_of, storage_options
+
+if TYPE_CHECKING:
+    from cronguard.heartbeat import Heartbeat, News
+    from cronguard.log import Log
+
+
+@click.command("heartbeat")
+@click.option("--interval", metavar="D", help="Go on beating, so often, until told to stop.")
+@click.option("-v", "--verbose", is_flag=True, help="Say on stderr what has changed.")
+@storage_options
+def command(interval: str | None, verbose: bool, **where: str | None) -> None:
+    """Do one beat, for a crontab line of each minute; or beat every D until told to stop."""
+    from cronguard.duration import parse_duration
+    from cronguard.errors import UsageError
+    from cronguard.heartbeat import Heartbeat
+    from cronguard.heartbeat_config import load_heartbeat
+    from cronguard.log import Log
+    from cronguard.probes import check_ping
+
+    settings = load_settings(**where)
+    if settings.backend in (None, "local"):
+        raise UsageError("heartbeat: the local backend has no other nodes", "give --backend, too")
+    nodes = tuple(name for name in settings.nodes if not name.isdecimal())
+    config = load_heartbeat(where["config"], nodes)
+    seconds = parse_duration(interval, "--interval") if interval is not None else config.every
+    if not 1 <= seconds <= 3600:
+        raise UsageError(f"--interval: {interval} is not between 1s and 1h", "5s is a good one")
+    for asked in config.probes.values():
+        check_ping(asked)
+    storage = storage_of(settings)._replace(lane=" heartbeat")
+    heartbeat = Heartbeat(settings.node, nodes, storage, config, seconds)
+    log = Log(settings.log, settings.log_format, node=settings.node)
+    if interval is None:
+        _tell(heartbeat.beat(), log, verbose=verbose)
+    else:
+        _go_on(heartbeat, log, seconds, verbose=verbose)
+
+
+def _go_on(heartbeat: "Heartbeat", log: "Log", seconds: float, *, verbose: bool) -> None:
+    """Beat for ever; a store that is out of reach is told when that begins, and is no reason to stop."""
+    import sys
+
+    from cronguard.clock import Clock
+    from cronguard.errors import BackendError
+    from cronguard.stderr import say
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    clock, trouble = Clock(), ""
+    while True:
+        began = clock.boot()
+        try:
+            _tell(heartbeat.beat(), log, verbose=verbose)
+            trouble = ""
+        except BackendError as error:
+            if not trouble:
+                say(str(error), *([f"hint: {error.hint}"] if error.hint else []))
+                log.write("warning", "unavailable", status=error.status, detail=str(error))
+            trouble = str(error)
+        clock.sleep(began + seconds - clock.boot())
+
+
+def _tell(news: "list[News]", log: "Log", *, verbose: bool) -> None:
+    from cronguard.stderr import say
+
+    for one in news:
+        log.write(
+            "warning" if one.word != "up" else "info", one.word, about=one.about, detail=one.detail or None
+        )
+        if one.word == "trouble":
+            say(one.about)
+        elif verbose:
+            say(f"{one.about} is {one.word}: {one.detail}")

@@ -1,0 +1,32 @@
+"""What the commands that show a table share: as text, as JSON, once or again and again."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+_EVERY = 2.0  # seconds, as watch(1): a renewal comes every ten at most
+Rows = list[dict[str, Any]]
+
+
+def watch_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how a table is shown."""
+    function = click.option(
+        "--watch", is_flag=True, help="Show it again every two seconds, until interrupted."
+    )(function)
+    return click.option("--json", "as_json", is_flag=True, help="As JSON.")(function)
+
+
+def show(rows: Callable[[], Rows], as_text: Callable[[Rows], str], *, as_json: bool, watch: bool) -> None:
+    """Print the rows; with `watch` until interrupted."""
+    from cronguard.output import as_json as json_text
+
+    while True:
+        found = rows()
+        if watch:
+            click.clear()
+        click.echo(json_text(found) if as_json else as_text(found))
+        if not watch:
+            return
+        time.sleep(_EVERY)

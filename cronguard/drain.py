@@ -1,0 +1,73 @@
+"""Taking a node out of every strategy, and back in: before a reboot, or while it is repaired."""
+
+import os
+
+from cronguard.backend import Backend
+from cronguard.beat import PREFIX, Beat, Pause, beat_key, decode, encode
+from cronguard.errors import StoreRefusedError, UsageError
+from cronguard.record import decode as decode_lease
+from cronguard.update import update
+
+
+def pause(backend: Backend, node: str, pause_: Pause, known: tuple[str, ...]) -> str:
+    """Pause a node; returns what was done. What it runs just now, it runs to the end.
+
+    Raises UsageError for a node that nobody knows: neither `known`, nor in the store.
+    """
+    if node not in known and node not in (found := _nodes(backend)):
+        told = ", ".join(sorted({*known, *found}))
+        raise UsageError(f"--node: {node} is not known here; known are {told}", "is it misspelt?")
+    _change(backend, node, pause_)
+    running = [job for job, where in _running(backend) if where == node]
+    busy = f"; still running there: {', '.join(running)}" if running else ""
+    return f"{node} is paused{_until(pause_)}{busy}"
+
+
+def resume(backend: Backend, node: str) -> str:
+    """Take a pause back; returns what was done."""
+    before = decode(backend.read(beat_key(node)).data, node)
+    if before is None or before.pause is None:
+        return f"{node} is not paused"
+    _change(backend, node, None)
+    return f"{node} takes its turns again"
+
+
+def _change(backend: Backend, node: str, pause_: Pause | None) -> None:
+    by = os.urandom(8).hex()
+
+    def changed(old: Beat | None) -> Beat | None:
+        known = old or Beat(node)
+        return None if known.pause == pause_ else known._replace(pause=pause_).published(by)
+
+    update(backend, beat_key(node), decode, encode, changed)
+
+
+def _until(pause_: Pause) -> str:
+    if pause_.until is None:
+        return " until it is resumed"
+    from cronguard.duration import format_duration
+
+    return f" for {format_duration(pause_.until - pause_.since)}"
+
+
+def _nodes(backend: Backend) -> set[str]:
+    """Return all nodes of which the store has a trace."""
+    return {entry.key.removeprefix(PREFIX) for entry in backend.scan(PREFIX)} | {
+        node for _, node in _leases(backend, is_running=False)
+    }
+
+
+def _running(backend: Backend) -> list[tuple[str, str]]:
+    return _leases(backend, is_running=True)
+
+
+def _leases(backend: Backend, *, is_running: bool) -> list[tuple[str, str]]:
+    found = []
+    for entry in backend.scan("lease/"):
+        try:
+            record = decode_lease(entry.data, entry.key)
+        except StoreRefusedError:
+            continue
+        if record and (record.is_running or not is_running):
+            found.append((record.job, record.node))
+    return found

@@ -1,0 +1,151 @@
+"""Primary and standby on real machines, with real crons and heartbeats: who runs the next tick when something breaks."""
+
+import json
+import time
+
+from intervals import ticks
+
+from scenarios.contest import check
+
+HEAD_START = 15  # seconds, the default; on a busy host a run may take some of them to start
+LINE = (
+    "* * * * * cronguard run --ns lab --name turns --strategy standby --ttl 20 --log stderr "
+    "-- job turns 2 2>>/run/lab/$(hostname).log\n"
+)
+CONFIG = f"""
+backend = "dir:/run/mixed/dir"
+backend_timeout = 10
+nodes = ["node1", "node2", "node3"]
+head_start = {HEAD_START}
+[probes.node1]
+ip = "ping:10.77.0.11"
+[probes.node2]
+ip = "ping:10.77.0.12"
+[probes.node3]
+ip = "ping:10.77.0.13"
+"""
+KNOWN = 25  # seconds within which a node that is gone is known to be down: three beats of two seconds, and a busy host
+
+
+def a_standby_follows_a_dead_primary(cluster):
+    """The primary is cut dead: the standby runs the next tick at once, and the primary again when it is back."""
+    shift = _begin(cluster)
+    primary, standby, _ = cluster.clients
+    _next_run(cluster, "node1")
+    primary.crash()
+    _wait_for_verdict(standby, "node1", "down")
+    follower = _next_run(cluster, "node2")
+    assert _seconds(follower, shift) < HEAD_START, str(follower)
+    primary.boot()
+    primary.check(f"date -s '{shift:+.3f} seconds'")
+    _start(primary)
+    _wait_for_verdict(standby, "node1", "up")
+    _next_run(cluster, "node1")
+    check(cluster)
+
+
+def a_primary_whose_cron_is_dead_costs_a_head_start(cluster):
+    """The primary's host is alive and its cron is not: the standby runs the tick, after the head start."""
+    shift = _begin(cluster)
+    primary = cluster.clients[0]
+    _next_run(cluster, "node1")
+    primary.check("kill $(cat /run/crond.pid)")
+    follower = _next_run(cluster, "node2")
+    assert HEAD_START - 1 < _seconds(follower, shift) < HEAD_START + 12, str(follower)
+    primary.cron(LINE)
+    _next_run(cluster, "node1")
+    check(cluster)
+
+
+def a_partition_between_nodes_changes_nothing(cluster):
+    """Primary and standby lose each other, and both have the storage: one path is dead, the node is not."""
+    shift = _begin(cluster)
+    primary, standby, _ = cluster.clients
+    _next_run(cluster, "node1")
+    _lose(primary, standby)
+    _lose(standby, primary)
+    _wait_for(lambda: _seen(standby, "node1")["paths"] == {"beat": "up", "ip": "down"}, "the lost path")
+    assert _seen(standby, "node1")["state"] == "up"
+    again = _next_run(cluster, "node1")
+    assert _seconds(again, shift) < HEAD_START, str(again)
+    check(cluster)
+
+
+def a_primary_without_storage_leaves_its_turn(cluster):
+    """The primary loses the storage alone: it is up for all that see it, runs nothing, and has its turn again later."""
+    _begin(cluster)
+    primary, standby, _ = cluster.clients
+    _next_run(cluster, "node1")
+    _lose(primary, cluster.server)
+    _wait_for(
+        lambda: _seen(standby, "node1")["paths"] == {"beat": "down", "ip": "up"}, "the end of the beats"
+    )
+    assert _seen(standby, "node1")["state"] == "up"
+    _next_run(cluster, "node2")
+    _find(primary, cluster.server)
+    _wait_for_verdict(standby, "node1", "up")
+    cluster.wait_for(lambda runs: runs[-1].node == "node1", 240)
+    check(cluster)
+    told = primary.check("cat /run/lab/node1.log")
+    assert "unavailable" in told, told
+
+
+def _begin(cluster):
+    """Start hearts and crons; returns by how much the nodes' clocks are ahead of the host's."""
+    cluster.server.check("mkdir /run/disk/share/dir")
+    shift = cluster.next_minute_in(30)
+    for client in cluster.clients:
+        _start(client)
+    _wait_for_verdict(cluster.clients[1], "node1", "up")
+    return shift
+
+
+def _start(client):
+    client.check(f"mkdir -p /etc/cronguard && cat >/etc/cronguard/config.toml <<'END'\n{CONFIG}END")
+    client.check(
+        "setsid cronguard heartbeat --interval 2s --backend dir:/run/mixed/dir >/run/lab/$(hostname).heart 2>&1 &"
+    )
+    client.cron(LINE)
+
+
+def _next_run(cluster, node):
+    """Wait for a run of the next tick; it must be this node's, and the only one of its tick."""
+    known = len(cluster.runs())
+    cluster.wait_for(lambda runs: len(runs) > known, 120)
+    run = cluster.runs()[-1]
+    assert run.node == node, list(map(str, cluster.runs()))
+    assert all(len(of_tick) == 1 for of_tick in ticks(cluster.runs()).values())
+    cluster.wait_for(lambda runs: runs[-1].stopped, 30)
+    return run
+
+
+def _seconds(run, shift):
+    """Return how long after the minute of its node's clock it started."""
+    return (run.start + shift) % 60
+
+
+def _seen(client, node):
+    rows = json.loads(client.check("cronguard nodes --json"))
+    return next(row for row in rows if row["node"] == node)["seen_by"].get(
+        client.name, {"paths": {}, "state": ""}
+    )
+
+
+def _wait_for_verdict(client, node, state):
+    _wait_for(lambda: _seen(client, node)["state"] == state, f"{node} {state}")
+
+
+def _wait_for(fact, what):
+    deadline = time.monotonic() + 2 * KNOWN
+    while not fact():
+        assert time.monotonic() < deadline, f"{what}: not within {2 * KNOWN} s"
+        time.sleep(0.5)
+
+
+def _lose(client, other):
+    """Have what this node sends to the other get nowhere."""
+    client.check(f"ip route add blackhole {other.address}/32")
+
+
+def _find(client, other):
+    client.check(f"ip route del blackhole {other.address}/32")

@@ -1,0 +1,87 @@
+import pytest
+from fakes import JOB, ended, record
+
+from cronguard import beat as beats
+from cronguard.backend import MAX_DATA
+from cronguard.beat import Beat, Opinion, Pause, beat_key
+from cronguard.drain import pause, resume
+from cronguard.errors import StoreRefusedError, UsageError
+from cronguard.heartbeat import publish
+
+UNTIL_RESUMED = Pause(1000.0, None, "reboot", "root@web1")
+KNOWN = ("web1", "web2")
+
+
+def entry(store, node="web2"):
+    return beats.decode(store.inner.read(beat_key(node)).data, node)
+
+
+def test_a_node_is_paused_and_resumed(store):
+    assert pause(store, "web2", UNTIL_RESUMED, KNOWN) == "web2 is paused until it is resumed"
+    assert entry(store).pause == UNTIL_RESUMED
+    assert resume(store, "web2") == "web2 takes its turns again"
+    assert entry(store).pause is None
+    assert resume(store, "web2") == "web2 is not paused"
+    assert resume(store, "web9") == "web9 is not paused"
+
+
+def test_a_pause_may_end_by_itself_and_says_so(store):
+    assert pause(store, "web2", UNTIL_RESUMED._replace(until=1300.0), KNOWN) == "web2 is paused for 5m00s"
+    assert not entry(store).pause.holds(1300.0)
+    assert entry(store).pause.holds(1299.0)
+
+
+def test_what_still_runs_on_a_paused_node_is_told(store):
+    store.publish(record())
+    assert pause(store, "web2", UNTIL_RESUMED, KNOWN).endswith(f"; still running there: {JOB}")
+
+
+def test_a_misspelt_node_is_refused_with_those_that_are_known(store):
+    with pytest.raises(UsageError, match="wbe2 is not known here; known are web1, web2"):
+        pause(store, "wbe2", UNTIL_RESUMED, KNOWN)
+
+
+def test_a_node_that_has_run_something_is_known(store):
+    store.publish(ended(node="web7"))
+    pause(store, "web7", UNTIL_RESUMED, KNOWN)
+
+
+def test_a_heartbeat_leaves_the_pause_and_what_it_does_not_know(store):
+    store.inner.swap(store.inner.read(beat_key("web2")), beats.encode(
+        Beat("web2", pause=UNTIL_RESUMED, sequence=4, unknown=(("zzz", 1),))
+    ))  # fmt: skip
+    publish(store, Beat("web2", beat=1, boot="b"), "me")
+    now = entry(store)
+    assert (now.pause, now.unknown, now.sequence, now.by, now.beat) == (
+        UNTIL_RESUMED,
+        (("zzz", 1),),
+        5,
+        "me",
+        1,
+    )
+
+
+def test_an_entry_of_a_newer_cronguard_is_left_alone(store):
+    store.inner.swap(store.inner.read(beat_key("web2")), b'{"format":9,"writer":"cronguard 9.0"}')
+    for act in (
+        lambda: publish(store, Beat("web2"), "me"),
+        lambda: pause(store, "web2", UNTIL_RESUMED, KNOWN),
+    ):
+        with pytest.raises(StoreRefusedError, match=r"cronguard 9\.0"):
+            act()
+
+
+def test_the_verdicts_of_hundreds_of_nodes_fit_into_an_entry(store):
+    opinions = {f"{n:0100}": Opinion("up", 0.0, {"a" * 50: "up", "b" * 50: "down"}) for n in range(250)}
+    publish(store, Beat("web2", details={"x": "y" * 1000}, opinions=opinions), "me")
+    assert len(store.inner.read(beat_key("web2")).data) <= MAX_DATA
+    assert len(entry(store).opinions) == 250
+
+
+@pytest.mark.parametrize("beat", [
+    Beat("web1"),
+    Beat("web1", 7, "m", "b/x", 1.5, 2.5, 5.0, 0.5, False, {"app": "down"}, {"app": "refused"},
+         {"web2": Opinion("up", 1.0, {"beat": "up"}, 3.0)}, UNTIL_RESUMED, "me", 3, (("zzz", None),)),
+])  # fmt: skip
+def test_what_is_written_is_read(beat):
+    assert beats.decode(beats.encode(beat), "here") == beat

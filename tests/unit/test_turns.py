@@ -1,0 +1,108 @@
+"""What every strategy must keep to, and what each is for."""
+
+from math import inf
+
+import pytest
+from fakes import TICK
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cronguard.turns.known import Known, Peer
+from cronguard.turns.preempt import turn as preempt
+from cronguard.turns.round_robin import turn as round_robin
+from cronguard.turns.standby import turn as standby
+from cronguard.turns.time_slice import turn as time_slice
+
+NODES = ("web1", "web2", "web3", "web4")
+STRATEGIES = (preempt, standby, round_robin, time_slice)
+peers = st.builds(
+    Peer, is_up=st.booleans(), is_paused=st.booleans(), back_for=st.one_of(st.just(inf), st.floats(0, 1000))
+)
+knowns = st.builds(
+    Known,
+    nodes=st.permutations(NODES).map(tuple),
+    peers=st.dictionaries(st.sampled_from(NODES), peers),
+    head_start=st.floats(1, 60),
+    failback_after=st.floats(0, 600),
+    is_strict=st.just(False),
+    is_covered=st.just(True),
+    number=st.integers(0, 1000),
+)
+
+
+def known(*away, nodes=NODES, **changes):
+    return Known(nodes=nodes, peers={node: Peer(is_up=False) for node in away}, **changes)
+
+
+@pytest.mark.parametrize("turn", STRATEGIES)
+@given(knowns)
+def test_whatever_is_known_each_node_comes_within_a_head_start_for_each_other(turn, facts):
+    """Wrong advice makes a run late; it never loses it."""
+    for node in NODES:
+        answer = turn(node, TICK, facts)
+        assert 0 <= answer.head_start <= (len(NODES) - 1) * facts.head_start
+
+
+@pytest.mark.parametrize("turn", [standby, round_robin, time_slice])
+@given(knowns)
+def test_of_the_nodes_that_are_there_all_of_one_mind_one_goes_first_and_the_others_in_steps(turn, facts):
+    there = [node for node in NODES if facts.is_there(node)]
+    starts = sorted(turn(node, TICK, facts).head_start / facts.head_start for node in there)
+    assert starts == pytest.approx(list(range(len(there))))
+
+
+@pytest.mark.parametrize("turn", [standby, round_robin])
+def test_who_is_down_or_paused_gets_no_head_start(turn):
+    assert turn("web2", TICK, known("web1")).head_start == 0
+    paused = Known(nodes=NODES, peers={"web1": Peer(is_paused=True)})
+    assert turn("web2", TICK, paused).head_start == 0
+    assert turn("web3", TICK, known("web1")).head_start == 15
+
+
+def test_a_standby_leaves_a_head_start_to_each_living_node_before_it_and_says_so():
+    answer = standby("web3", TICK, known("web2"))
+    assert (answer.head_start, answer.reason) == (15, "web1 is before me and up")
+    assert standby("web1", TICK, known()).head_start == 0
+
+
+def test_who_came_back_a_moment_ago_goes_behind_those_that_stayed():
+    facts = Known(nodes=NODES[:2], peers={"web1": Peer(back_for=60)}, failback_after=300)
+    assert standby("web2", TICK, facts).head_start == 0
+    assert standby("web1", TICK, facts).head_start == 15
+    late = facts._replace(peers={"web1": Peer(back_for=300)})
+    assert (standby("web1", TICK, late).head_start, standby("web2", TICK, late).head_start) == (0, 15)
+
+
+def test_a_primary_that_came_back_alone_runs_at_once():
+    facts = Known(
+        nodes=NODES[:2], peers={"web1": Peer(back_for=1), "web2": Peer(is_up=False)}, failback_after=300
+    )
+    assert standby("web1", TICK, facts).head_start == 0
+
+
+@pytest.mark.parametrize("turn", [standby, round_robin, time_slice])
+def test_who_knows_itself_to_be_unfit_goes_last_but_goes(turn):
+    facts = known("web1", is_covered=True)
+    assert turn("web1", TICK, facts).head_start == 45
+
+
+def test_a_strict_queue_leaves_the_turn_to_its_head_unless_that_is_known_to_be_away():
+    facts = known(is_strict=True)
+    assert round_robin("web1", TICK, facts).head_start == 0
+    assert round_robin("web2", TICK, facts).head_start is None
+    assert round_robin("web2", TICK, known("web1", is_strict=True)).head_start == 0
+
+
+@given(st.integers(0, 10**9), st.integers(1, 7))
+def test_a_slice_is_one_nodes_and_nobody_elses(number, count):
+    nodes = tuple(map(str, range(count)))
+    answers = [time_slice(node, TICK, Known(nodes=nodes, number=number)) for node in nodes]
+    assert [answer.head_start for answer in answers].count(0) == 1
+    assert answers[number % count].head_start == 0
+    assert [answer.head_start for answer in answers].count(None) == count - 1
+
+
+def test_a_slice_that_is_covered_goes_to_the_next_nodes_in_their_order():
+    facts = Known(nodes=NODES, number=6, is_covered=True)  # the third one's
+    starts = {node: time_slice(node, TICK, facts).head_start for node in NODES}
+    assert starts == {"web3": 0, "web4": 15, "web1": 30, "web2": 45}
