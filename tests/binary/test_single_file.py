@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import sshd
 from built import BARE, FILE, call, inside
 from processes import children, wait_until
 from rig import shell, tick
@@ -162,6 +163,13 @@ def test_compiled_libraries_are_loaded_without_a_file_on_a_disk(copy):
     mapped = {line.split(None, 5)[5] for line in inside(copy, COMPILED).splitlines() if line.count(" ") > 5}
     assert len([path for path in mapped if path.startswith("/memfd:")]) == len(compiled) > 0
     assert not [path for path in mapped if "-packages/" in path]
+
+
+def test_it_reaches_a_lock_host(cluster, tmp_path):
+    sshd.require()
+    with sshd.Sshd(tmp_path / "lock-host") as host:
+        done = cluster.run("--backend", host.url(cluster.share), "--", "echo", "here", env=host.env)
+    assert done == (0, "here\n", "")
 
 
 def test_a_python_of_another_version_compiles_the_sources(copy, tmp_path):

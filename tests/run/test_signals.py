@@ -9,7 +9,6 @@ from members import HERE, PYTHON, Member
 from processes import wait_until
 from rig import shell, tick
 
-
 # A command that is stopped, and killed just when its parent has seen that: as by a keeper whose guard wakes late.
 KILLED_MEANWHILE = """
 import os, signal
@@ -93,5 +92,7 @@ def test_a_signal_while_waiting_ends_the_run_and_claims_nothing(cluster, tmp_pat
 
 
 def test_a_stopped_command_that_is_killed_while_it_is_looked_at_has_been_killed():
-    done = subprocess.run([sys.executable, "-c", KILLED_MEANWHILE], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED_MEANWHILE], capture_output=True, text=True, check=False
+    )
     assert (done.stdout, done.stderr) == ("137 False\n", "")
