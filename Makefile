@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
 
-.PHONY: try test lint unit engines lab simulate requirements
+.PHONY: try test lint unit engines lab simulate binary binary-test requirements
 
 # What a user gets: the package and nothing else, so the tests' own installation has to be made again after it.
 # The state is this folder's own, and goes with it.
@@ -45,6 +45,17 @@ FROM ?= 0
 TO ?= 9999
 simulate: $(VENV)/dev
 	$(BIN)/python -m tests.simulation $(FROM) $(TO)
+
+# `dist/cronguard` and the Debian package; docs/binary.md says why they are what they are.
+INTERPRETER ?= /usr/bin/python3
+binary: $(VENV)/dev
+	$(BIN)/python packaging/single_file.py $(INTERPRETER)
+	$(BIN)/python packaging/deb.py
+
+# The package, and the manners, signals, trees and deaths of `make unit` with the single file instead of the checkout.
+binary-test: $(VENV)/dev
+	CRONGUARD_PROGRAM=dist/cronguard $(BIN)/pytest -n 4 --dist worksteal tests/binary \
+		$(addprefix tests/run/test_,$(addsuffix .py,manners inheritance signals tree death terminal))
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

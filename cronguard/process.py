@@ -55,8 +55,9 @@ class Process:
         flags = os.WEXITED | os.WSTOPPED | os.WCONTINUED | os.WNOHANG
         if self.status is None and (change := os.waitid(os.P_PID, self.pid, flags | os.WNOWAIT)):
             if change.si_code in (os.CLD_STOPPED, os.CLD_CONTINUED):
-                os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WCONTINUED | os.WNOHANG)
-                self.is_stopped = change.si_code == os.CLD_STOPPED and change.si_status in _KEYBOARD_STOPS
+                with suppress(ChildProcessError):  # killed since: to be seen at the next look
+                    os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WCONTINUED | os.WNOHANG)
+                    self.is_stopped = change.si_code == os.CLD_STOPPED and change.si_status in _KEYBOARD_STOPS
             else:
                 self.status = _exit_status(change)
 

@@ -17,6 +17,9 @@ from cronguard.record import decode
 from cronguard.statedir import StateDir
 
 BEGAN = time.time()
+# What the runs execute: this checkout, or another build of it, such as dist/cronguard.
+_BUILT = os.environ.get("CRONGUARD_PROGRAM")
+PROGRAM = [os.path.abspath(_BUILT)] if _BUILT else [sys.executable, "-m", "cronguard"]
 
 
 def tick(number):
@@ -99,7 +102,7 @@ class Cluster:
     def command(self, *arguments, job="job"):
         """Return the command line of a run in which the options, then the job's words, are `arguments`."""
         fixed = ["run", "--backend", f"dir:{self.share}", "--log", "none", "--name", job]
-        return [sys.executable, "-m", "cronguard", *fixed, *map(_word, arguments)]
+        return [*PROGRAM, *fixed, *map(_word, arguments)]
 
     def start(self, *arguments, node="n1", job="job", env=None, wrapped_by=(), **popen):
         """Start a run; `wrapped_by` is a command that becomes it."""

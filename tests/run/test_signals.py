@@ -1,11 +1,34 @@
 """What is sent to the guard is for the command."""
 
 import signal
+import subprocess
+import sys
 
 import pytest
 from members import HERE, PYTHON, Member
 from processes import wait_until
 from rig import shell, tick
+
+# A command that is stopped, and killed just when its parent has seen that: as by a keeper whose guard wakes late.
+KILLED_MEANWHILE = """
+import os, signal
+from cronguard.process import Process
+process = Process("/bin/sleep", ["sleep", "1000"], {})
+process.release()
+os.kill(process.pid, signal.SIGSTOP)
+wait = os.waitid
+wait(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+def wait_then_kill(kind, number, flags):
+    seen = wait(kind, number, flags)
+    if flags & os.WNOWAIT:
+        os.kill(number, signal.SIGKILL)
+        wait(kind, number, os.WEXITED | os.WNOWAIT)
+    return seen
+os.waitid = wait_then_kill
+process.look()
+process.look()
+print(process.status, process.is_stopped)
+"""
 
 
 class Listening:
@@ -66,3 +89,10 @@ def test_a_signal_while_waiting_ends_the_run_and_claims_nothing(cluster, tmp_pat
     assert first.end() == (0, "", "")
     assert cluster.record().tick.label == tick(1)
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_stopped_command_that_is_killed_while_it_is_looked_at_has_been_killed():
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED_MEANWHILE], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("137 False\n", "")
