@@ -175,7 +175,7 @@ def _split(nodes: int, index: int, timezone: str | None, *, system: bool, write:
 
 
 def _split_text(given: bytes, nodes: int, index: int, timezone: str | None, *, system: bool) -> bytes:
-    from cronguard.crontab import split
+    from cronguard.crontab.split import split
     from cronguard.schedule import Schedule
     from cronguard.turns.time_slice import share
 
@@ -206,7 +206,7 @@ def _program() -> str:
 
 
 def _read() -> bytes:
-    from cronguard.installed_crontab import read_crontab
+    from cronguard.crontab.installed import read_crontab
 
     return read_crontab() if sys.stdin.isatty() else sys.stdin.buffer.read()
 
@@ -220,7 +220,7 @@ def _install(given: bytes, new: bytes, *, system: bool) -> None:
     import time
 
     from cronguard.config import load
-    from cronguard.installed_crontab import install_crontab
+    from cronguard.crontab.installed import install_crontab
     from cronguard.statedir import StateDir
 
     if system:
