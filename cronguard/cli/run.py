@@ -61,6 +61,12 @@ def _flag(name: str, help_: str) -> Decorator:
 @_flag("-v --verbose", "Say on stderr what happened.")
 @_flag("-q --quiet", "Say nothing but errors.")
 @click.option("--config", metavar="FILE", help="Read this configuration file and no other.")
+@click.option(
+    "--wrapped", is_flag=True, expose_value=False, help="Written by `crontab wrap`, for `crontab unwrap`."
+)
+@click.option(
+    "--replaces", metavar="TEXT", expose_value=False, help="The same, where TEXT stood before the command."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would happen, and do nothing.")
 @click.option(
     "-c", "line", metavar="LINE", help="Run this shell line, redirects and pipes included, with $SHELL."

@@ -85,7 +85,9 @@ def parse_entry(line: str, *, system: bool) -> Entry:
                 "a user's crontab has none; leave --system out",
             )
         between, command = between + user[1], user[2]
-    elif user and user[1].strip() == "root":  # what is put before the user would be run as the user of that name
+    elif (
+        user and user[1].strip() == "root"
+    ):  # what is put before the user would be run as the user of that name
         raise UsageError("this seems to be a system crontab, with a user before each command", "add --system")
     if flags := _FLAGS.match(command):
         between, command = between + flags[0], command[flags.end() :]

@@ -92,7 +92,10 @@ def _rewritten(line: Entry, schedules: list[str] | None, gate: Callable[[], str]
 
 def _is_part_of(part: str, original: str, *, system: bool) -> bool:
     try:
-        command, whole = parse_entry(part, system=system).command, parse_entry(original, system=system).command
+        command, whole = (
+            parse_entry(part, system=system).command,
+            parse_entry(original, system=system).command,
+        )
     except UsageError:
         return False
     return command == whole or command.endswith(quoted(whole))
