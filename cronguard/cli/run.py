@@ -81,10 +81,14 @@ def command(
     126/127 the command cannot be executed or found.
     """
     from cronguard.config import load
+
+    return guard_command(load(options, config), _argv(line, words), dry_run=dry_run)
+
+
+def guard_command(settings: "Settings", argv: list[str], *, dry_run: bool = False) -> int:
+    """Run the command under the settings, or say what would happen; returns the exit status."""
     from cronguard.plan import make_plan
 
-    settings = load(options, config)
-    argv = _argv(line, words)
     plan = make_plan(settings, argv, os.environ, Clock())
     if settings.backend is None and not settings.quiet:
         say(_NO_BACKEND)

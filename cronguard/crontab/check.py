@@ -16,7 +16,7 @@ from cronguard.crontab.lines import (
     places,
     shell_part,
 )
-from cronguard.crontab.shell import Token, scan
+from cronguard.crontab.shell import CUT_SHORT, Token, is_cut_short
 from cronguard.crontab.split import made_lines
 from cronguard.crontab.wrap import SKIP, Note, judge
 from cronguard.errors import UsageError
@@ -81,11 +81,10 @@ def _of_variable(place: Place) -> Iterator[Finding]:
 
 
 def _of_command(command: str) -> Iterator[str]:
-    shell = shell_part(command)
     if length(command) > LONGEST_COMMAND:
         yield f"the command has {length(command)} bytes; cron refuses a crontab with more than {LONGEST_COMMAND}"
-    if len(shell) < len(command) and (shell.endswith("+") or not scan(shell).is_complete):
-        yield "an unescaped % ends the command here, and the rest is its input: write \\%"
+    if is_cut_short(command):
+        yield CUT_SHORT
 
 
 def _of_guard(entry: Entry, found: Found) -> Iterator[str]:
@@ -102,7 +101,7 @@ def _of_guard(entry: Entry, found: Found) -> Iterator[str]:
 
 def _outside(rest: tuple[Token, ...]) -> Iterator[str]:
     """Say what the shell that cron starts keeps to itself."""
-    for token, target in zip(rest, [*rest[1:], None], strict=True):
+    for token, target in zip(rest, [*rest[1:], None], strict=False):
         if token.is_redirect and _truncates(token, target):
             where = target.text if target else ""
             yield f"{token.text} {where} is outside of the guard: every node truncates the file; use -c 'WHOLE LINE'"

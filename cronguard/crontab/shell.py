@@ -8,6 +8,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from cronguard.crontab.lines import shell_part
+
+CUT_SHORT = "an unescaped % ends the command, and what follows it is input: write \\%"
 _OPERATOR = re.compile(r"&>>?|&&|\|\||;;|[0-9]*(?:<<<|<<-?|>>|<&|>&|<>|>\||<|>)|[;&|()]")
 _REDIRECT = re.compile(r"[&0-9]*[<>]")
 # what no Bourne shell interprets, in quotes or out of them; "=" and "^" mean something to zsh and to old shells
@@ -85,6 +88,12 @@ def is_simple(text: str) -> bool:
     is_program = first.value not in _KEYWORDS | _BUILTINS and first.value != "" and first.text[0] != "="
     has_words_only = all(token.kind == "word" and token.is_plain for token in script.tokens)
     return has_words_only and is_program and not _ASSIGNMENT.match(first.text)
+
+
+def is_cut_short(command: str) -> bool:
+    """Return whether a bare `%` seems to end a crontab's command where its writer did not mean it."""
+    shell = shell_part(command)
+    return len(shell) < len(command) and (shell.endswith("+") or not scan(shell).is_complete)
 
 
 def commands(text: str) -> Iterator[list[str]]:

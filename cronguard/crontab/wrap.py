@@ -17,7 +17,7 @@ from cronguard.crontab.lines import (
     places,
     shell_part,
 )
-from cronguard.crontab.shell import scan
+from cronguard.crontab.shell import CUT_SHORT, is_cut_short, scan
 from cronguard.crontab.split import made_lines
 from cronguard.errors import UsageError
 
@@ -177,5 +177,7 @@ def _advice(command: str, flock: Flock | None, replaces: bool, locks: Counter[st
         yield f"{flock.text.strip()!r} stays: other lines take the same lock file"
     elif flock and not replaces:
         yield f"{flock.text.strip()!r} is not needed any more; --replace-flock leaves it out"
+    if is_cut_short(command):
+        yield CUT_SHORT
     if found := _EVERY_NODES.search(shell_part(command)):
         yield f"if each node needs {found[0]} for itself, put a line {SKIP!r} above"
