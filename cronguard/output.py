@@ -55,3 +55,15 @@ _DIFF_COLOURS = {"-": "31", "+": "32", "@": "36"}
 def _ended(text: str) -> list[str]:
     lines = text.split("\n")
     return lines[:-1] if lines[-1] == "" else [*lines[:-1], f"{lines[-1]}\n\\ No newline at end of file"]
+
+
+def speaks_unicode(stream: Any) -> bool:
+    """Return whether what is written there can show signs beyond ASCII."""
+    return "utf" in (getattr(stream, "encoding", None) or "").lower()
+
+
+def terminal_width() -> int:
+    """Return how many columns there are: those of the terminal, or 80."""
+    import shutil
+
+    return shutil.get_terminal_size().columns

@@ -14,7 +14,6 @@ from cronguard.crontab.lines import (
     length,
     parse_entry,
     places,
-    shell_part,
 )
 from cronguard.crontab.shell import CUT_SHORT, Token, is_cut_short
 from cronguard.crontab.split import made_lines

@@ -9,6 +9,7 @@ guarded by hand; `--replaces TEXT` stands for it where TEXT, a flock(1), was lef
 
 import re
 import shlex
+from itertools import pairwise
 from typing import NamedTuple
 
 from cronguard.crontab.lines import quoted, shell_part
@@ -56,7 +57,7 @@ class Found(NamedTuple):
 def find(command: str) -> Found | None:
     """Return the first guard in the shell's part of a command."""
     tokens = scan(shell_part(command)).tokens
-    for place, (program, verb) in enumerate(zip(tokens, tokens[1:], strict=False)):
+    for place, (program, verb) in enumerate(pairwise(tokens)):
         if _is_program(program) and verb.value == "run":
             return _found(tokens[place + 2 :])
     return None
