@@ -16,13 +16,12 @@ def command(ctx: click.Context, system: bool | None, as_json: bool, crontabs: tu
     Exit status 0: every line is guarded, or left alone on purpose; 1: some are not, or have a problem.
     """
     from cronguard import output
-    from cronguard.crontab.check import PROBLEM, UNGUARDED, check
+    from cronguard.crontab.check import PROBLEM, UNGUARDED, check_all
     from cronguard.crontab.source import OWN, read_source
 
     sources = [read_source(where, system=system) for where in crontabs or (OWN,)]
-    found = [
-        (source.title, *finding) for source in sources for finding in check(source.text, system=source.system)
-    ]
+    findings = check_all((source.title, source.text, source.system) for source in sources)
+    found = [(title, *finding) for title, finding in findings]
     keys = ("crontab", "line", "state", "job", "says")
     if as_json:
         click.echo(output.as_json([dict(zip(keys, row, strict=True)) for row in found]))

@@ -24,13 +24,18 @@ def command(
     why is said.
     """
     from cronguard.crontab.source import Source
-    from cronguard.crontab.wrap import Rewritten, Wish, wrap
+    from cronguard.crontab.wrap import Rewritten, Wish, names_in, wrap
     from cronguard.job import check_name
 
     said = check_name(ns, "--ns") if ns is not None else None
-    program = program_for_cron()
+    wish = Wish(program_for_cron(), said, replace_flock=replace_flock)
+    taken: set[str] = set()
 
     def rewritten(source: Source) -> Rewritten:
-        return wrap(source.text, Wish(program, said, source.ns, source.system, replace_flock))
+        own = wish._replace(default_ns=source.ns, system=source.system, taken=frozenset(taken))
+        result = wrap(source.text, own)
+        if said is not None:  # one namespace for all, so no two of them may have a job of one name
+            taken.update(names_in(result.text, system=source.system))
+        return result
 
     rewrite(crontabs, rewritten, system=system, write=write, whole=whole)

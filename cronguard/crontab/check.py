@@ -1,8 +1,7 @@
 """What is guarded in a crontab, what is not and why, and what is wrong."""
 
 import re
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from cronguard.crontab.guarded import Found, find, is_own
@@ -38,8 +37,22 @@ def check(text: str, *, system: bool = False) -> list[Finding]:
     """Return what there is to say about each line that runs something, in order."""
     lines = text.split("\n")
     made = set(made_lines(lines))
-    findings = [finding for place in places(lines) for finding in _findings(place, lines, made, system)]
-    return sorted([*findings, *_twins(findings)], key=lambda finding: finding.line)
+    return [finding for place in places(lines) for finding in _findings(place, lines, made, system)]
+
+
+def check_all(crontabs: Iterable[tuple[str, str, bool]]) -> list[tuple[str, Finding]]:
+    """Return the findings in several crontabs (title, text, whether it names users), jobs of one name among them."""
+    found = [(title, finding) for title, text, system in crontabs for finding in check(text, system=system)]
+    result: list[tuple[str, Finding]] = []
+    first: dict[str, str] = {}
+    for title, finding in found:
+        result.append((title, finding))
+        if finding.state == GUARDED and finding.job:
+            other = first.setdefault(finding.job, where := f"{title} line {finding.line}")
+            if other != where:
+                says = f"{other} has this name too: of two runs in one minute, one is skipped"
+                result.append((title, Finding(finding.line, PROBLEM, finding.job, says)))
+    return result
 
 
 def _findings(place: Place, lines: list[str], made: set[int], system: bool) -> Iterator[Finding]:
@@ -118,16 +131,3 @@ def _job(found: Found, place: Place) -> str:
     name = found.options.get("--name", "")
     ns = found.options.get("--ns") or place.variables.get("CRONGUARD_NS")
     return f"{ns}/{name}" if ns and name else name
-
-
-def _twins(findings: list[Finding]) -> Iterator[Finding]:
-    lines = defaultdict(list)
-    for finding in findings:
-        if finding.state == GUARDED and finding.job:
-            lines[finding.job].append(finding.line)
-    for job, numbers in lines.items():
-        for number in numbers[1:]:
-            says = (
-                f"the job of line {numbers[0]} has this name too: of two runs in one minute, one is skipped"
-            )
-            yield Finding(number, PROBLEM, job, says)

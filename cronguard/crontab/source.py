@@ -53,7 +53,7 @@ def read_source(where: str, *, system: bool | None) -> Source:
     is_system = os.path.dirname(real) == _SYSTEM_FOLDER or real == _SYSTEM_FILE
     ns = _user()
     if is_system:  # of any other file, the name may be a temporary one, and differ between nodes
-        ns = "system" if real == _SYSTEM_FILE else clean(os.path.basename(real)) or "system"
+        ns = "etc-crontab" if real == _SYSTEM_FILE else "cron.d-" + clean(os.path.basename(real))
     return Source(where, content, is_system or _names_users(content) if system is None else system, ns)
 
 

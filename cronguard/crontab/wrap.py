@@ -37,6 +37,7 @@ class Wish(NamedTuple):
     default_ns: str | None = None
     system: bool = False
     replace_flock: bool = False
+    taken: frozenset[str] = frozenset()  # names that other crontabs have in the namespace
 
 
 class Note(NamedTuple):
@@ -69,7 +70,7 @@ def wrap(text: str, wish: Wish) -> Rewritten:
     notes = [verdict for verdict in verdicts if isinstance(verdict, Note)]
     candidates = [verdict for verdict in verdicts if isinstance(verdict, Candidate)]
     locks = Counter(flock.lock for candidate in candidates if (flock := flock_of(candidate.entry.command)))
-    for candidate, name in zip(candidates, _names(candidates, lines, wish.system), strict=True):
+    for candidate, name in zip(candidates, _names(candidates, text, wish), strict=True):
         line, said = _guarded(candidate, name, wish, locks)
         lines[candidate.place.number - 1] = line
         notes += said
@@ -139,22 +140,23 @@ def _check_schedule(schedule: str, zone: str | None) -> None:
     Schedule.parse(schedule.removeprefix("-"), zone)
 
 
-def _names(candidates: list[Candidate], lines: list[str], system: bool) -> list[str]:
-    stems = []
-    for _, entry, _ in candidates:
-        meaning = " ".join([*entry.schedule.split(), entry.command])
-        stems.append((names.stem(shell_part(entry.command)), meaning))
-    return names.unique(stems, _taken(lines, system))
-
-
-def _taken(lines: list[str], system: bool) -> Iterator[str]:
-    for line in filter(is_entry, lines):
+def names_in(text: str, *, system: bool) -> Iterator[str]:
+    """Yield the names that guarded lines have."""
+    for line in filter(is_entry, text.split("\n")):
         try:
             found = find(parse_entry(line, system=system).command)
         except UsageError:
             continue
         if found and found.options.get("--name"):
             yield found.options["--name"]
+
+
+def _names(candidates: list[Candidate], text: str, wish: Wish) -> list[str]:
+    stems = []
+    for _, entry, _ in candidates:
+        meaning = " ".join([*entry.schedule.split(), entry.command])
+        stems.append((names.stem(shell_part(entry.command)), meaning))
+    return names.unique(stems, {*names_in(text, system=wish.system), *wish.taken})
 
 
 def _guarded(candidate: Candidate, name: str, wish: Wish, locks: Counter[str]) -> tuple[str, list[Note]]:

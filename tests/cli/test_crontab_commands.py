@@ -128,7 +128,19 @@ def test_several_files_are_taken_one_after_the_other(crontab, tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).write_bytes(b"0 3 * * * job\n")
     done = crontab("wrap", str(tmp_path / "a"), str(tmp_path / "b"))
-    assert done.stdout.count(b"+++ ") == 2
+    assert done.stdout.count(b"+++ ") == 2 and done.stdout.count(b" --name job --") == 2
+
+
+def test_in_one_namespace_no_two_files_have_a_job_of_one_name(crontab, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(b"0 3 * * * job\n")
+    done = crontab("wrap", "--ns", "web", "--write", str(tmp_path / "a"), str(tmp_path / "b"))
+    assert done.returncode == 0
+    assert (
+        b" --name job --" in (tmp_path / "a").read_bytes()
+        and b" --name job-" in (tmp_path / "b").read_bytes()
+    )
+    assert crontab("check", str(tmp_path / "a"), str(tmp_path / "b")).returncode == 0
 
 
 @pytest.mark.parametrize("options", [[], ["--system"]])

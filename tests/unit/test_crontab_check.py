@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cronguard.crontab.check import GUARDED, PROBLEM, UNGUARDED, check
+from cronguard.crontab.check import GUARDED, PROBLEM, UNGUARDED, check, check_all
 from cronguard.crontab.wrap import Wish, wrap
 
 AT = "0 3 * * * "
@@ -76,14 +76,15 @@ def test_a_job_is_shown_in_the_namespace_that_the_line_or_the_crontab_says():
     assert [found.job for found in check(text)] == ["a", "n/b", "m/c"]
 
 
-def test_two_lines_of_one_name_are_a_problem_of_the_second():
-    text = "0 1 * * * cronguard run --name a -- a\n0 2 * * * cronguard run --name a -- b\n0 2 * * * cronguard run --ns n --name a -- b"
-    assert [(found.line, found.state) for found in check(text)] == [
-        (1, GUARDED),
-        (2, GUARDED),
-        (2, PROBLEM),
-        (3, GUARDED),
-    ]
+def test_two_lines_of_one_name_are_a_problem_of_the_second_in_one_crontab_or_in_two():
+    a, b, c = (
+        f"0 3 * * * cronguard run {which} -- a" for which in ("--name a", "--ns n --name a", "--name a")
+    )
+    found = check_all([("x", f"{a}\n{b}\n{c}", False), ("y", c, False)])
+    assert [(title, says.line, says.state) for title, says in found] == [
+        ("x", 1, GUARDED), ("x", 2, GUARDED), ("x", 3, GUARDED), ("x", 3, PROBLEM), ("y", 1, GUARDED), ("y", 1, PROBLEM),
+    ]  # fmt: skip
+    assert found[-1][1].says.startswith("x line 1 has this name too")
 
 
 @pytest.mark.parametrize("name", ["NAME", "TICK", "SCHEDULE"])
