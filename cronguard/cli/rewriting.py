@@ -48,7 +48,7 @@ def rewrite(
         result = rewritten(source)
         for note in result.notes:
             stays = "stays: " if note.stays else ""
-            say(f"{source.title} line {note.number}: {stays}{note.text}")
+            click.echo(f"cronguard: {source.title} line {note.number}: {stays}{note.text}", err=True)
         if write:
             _write_back(source, result.text)
         else:

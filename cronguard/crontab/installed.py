@@ -1,9 +1,13 @@
 """The crontab that this user has installed, through the crontab command."""
 
+import errno
 import os
 import subprocess
+from contextlib import suppress
 
 from cronguard.errors import ConfigError
+
+_MOST = 1000  # copies of one second
 
 
 def read_crontab() -> bytes:
@@ -35,7 +39,7 @@ def keep(old: bytes, folder: str, name: str) -> str:
     path = f"{folder}/{name}"
     try:
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        fd, path = _new_file(path)
         with open(fd, "wb") as file:
             file.write(old)
             file.flush()
@@ -45,6 +49,13 @@ def keep(old: bytes, folder: str, name: str) -> str:
             f"the crontab cannot be kept in {path}: {error.strerror}", "it was not replaced"
         ) from error
     return path
+
+
+def _new_file(path: str) -> tuple[int, str]:
+    for name in (path, *(f"{path}-{number}" for number in range(2, _MOST))):
+        with suppress(FileExistsError):  # another copy of this second
+            return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), name
+    raise FileExistsError(errno.EEXIST, "all names for this second are taken")
 
 
 def _crontab(arguments: list[str], text: bytes | None = None) -> bytes:

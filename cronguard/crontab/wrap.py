@@ -66,7 +66,8 @@ class Candidate(NamedTuple):
 def wrap(text: str, wish: Wish) -> Rewritten:
     """Guard each line that can be guarded without a change of what it does; say why the others stay."""
     lines = text.split("\n")
-    verdicts = [judge(place, wish.system, lines, set(made_lines(lines))) for place in places(lines)]
+    made = set(made_lines(lines))
+    verdicts = [judge(place, wish.system, lines, made) for place in places(lines)]
     notes = [verdict for verdict in verdicts if isinstance(verdict, Note)]
     candidates = [verdict for verdict in verdicts if isinstance(verdict, Candidate)]
     locks = Counter(flock.lock for candidate in candidates if (flock := flock_of(candidate.entry.command)))

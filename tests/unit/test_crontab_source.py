@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +78,12 @@ def test_a_users_crontab_that_was_changed_meanwhile_is_not_overwritten(monkeypat
     with pytest.raises(ConfigError, match="was changed meanwhile"):
         write_back(source.Source(source.OWN, TEXT, False, "x"), b"new", str(tmp_path), "now")
     assert said == [["-l"]] and list(tmp_path.iterdir()) == []
+
+
+def test_each_copy_of_one_second_is_kept(read, tmp_path):
+    folder = str(tmp_path / "backups")
+    kept = [write_back(read("jobs", text), b"new\n", folder, "now") for text in (b"a\n", b"b\n", b"c\n")]
+    assert [Path(path).read_bytes() for path in kept] == [b"a\n", b"b\n", b"c\n"]
 
 
 def test_a_file_that_cannot_be_replaced_is_as_it_was(read, tmp_path, monkeypatch):
