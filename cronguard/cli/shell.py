@@ -22,7 +22,7 @@ def entry() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Guard the line of `-c LINE`; become the real shell for anything else, for a line that says so, and in a job."""
+    """Guard the line of `-c LINE`; become the real shell for anything else, and for a line that says so."""
     real = os.environ.get("CRONGUARD_SHELL") or _REAL
     if os.path.basename(real) == "cronguard-shell":
         raise ConfigError(
@@ -35,12 +35,18 @@ def run(arguments: list[str]) -> int:
 
 
 def is_guarded(line: str) -> bool:
-    """Return whether a line is to be guarded: not inside a job, not if it is marked or guards itself."""
+    """Return whether a line is to be guarded: not if it is marked, or guards itself.
+
+    That CRONGUARD_RUN is set says nothing: a job may have restarted a cron that hands its own environment on.
+    """
     words = line.split(maxsplit=1)
-    is_own = bool(words) and os.path.basename(words[0]) == "cronguard"
-    return (
-        bool(words) and not is_own and not line.rstrip().endswith(SKIP) and "CRONGUARD_RUN" not in os.environ
-    )
+    if not words or line.rstrip().endswith(SKIP):
+        return False
+    if os.path.basename(words[0]) != "cronguard":
+        return True
+    from cronguard.crontab.guarded import guards_itself
+
+    return not guards_itself(line)
 
 
 def wishes(line: str) -> tuple[dict[str, str], str]:

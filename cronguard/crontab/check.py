@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from cronguard.crontab.guarded import Found, find, is_own
+from cronguard.crontab.guarded import Found, find, guards_itself, is_own
 from cronguard.crontab.lines import (
     LONGEST_COMMAND,
     Entry,
@@ -80,6 +80,8 @@ def _plain(place: Place, entry: Entry, verdict: object) -> Finding:
         return Finding(place.number, UNGUARDED, "", "cronguard crontab wrap can guard it")
     if "cronguard-shell" in verdict.text:
         return Finding(place.number, GUARDED, "", "by SHELL=")
+    if is_own(entry.command) and not guards_itself(entry.command) and SKIP not in verdict.text:
+        return Finding(place.number, UNGUARDED, "", "cronguard is in it, but is not all that it runs")
     is_meant = SKIP in verdict.text or entry.schedule == "@reboot" or is_own(entry.command)
     return Finding(place.number, ALONE if is_meant else UNGUARDED, "", verdict.text)
 

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from cronguard.crontab.lines import quoted, shell_part
-from cronguard.crontab.shell import Token, is_simple, scan
+from cronguard.crontab.shell import Token, commands, is_simple, scan
 
 _OURS = re.compile(r"'((?:[^']|'\\'')*)'(%.*)?", re.DOTALL)
 _FLOCK = re.compile(
@@ -66,6 +66,12 @@ def find(command: str) -> Found | None:
 def is_own(command: str) -> bool:
     """Return whether the line has to do with cronguard already: guarded, gated, or its heartbeat."""
     return bool(re.search(r"(?<![\w.-])cronguard(?:-shell)?(?![\w./-])", shell_part(command), re.ASCII))
+
+
+def guards_itself(command: str) -> bool:
+    """Return whether cronguard is all that the line runs; after an operator, anything else would run on every node."""
+    called = [words[0].rpartition("/")[2] for words in commands(shell_part(command))]
+    return bool(called) and set(called) == {"cronguard"}
 
 
 def without(command: str) -> str | None:

@@ -116,9 +116,17 @@ def test_a_line_that_says_so_or_guards_itself_is_not_guarded(shell, jobs, tmp_pa
     assert jobs() == []
 
 
-def test_in_a_job_it_is_the_real_shell(shell, jobs):
-    assert shell("-c", "true", env={"CRONGUARD_RUN": "x"}).returncode == 0
-    assert jobs() == []
+def test_a_line_that_goes_on_after_its_own_guard_is_guarded(shell, node, jobs, tmp_path):
+    program = tmp_path / "cronguard"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert shell("-c", f"{program} heartbeat && touch {node.marker}").returncode == 0
+    assert node.has_run() and len(jobs()) == 1
+
+
+def test_a_cron_that_a_job_has_restarted_does_not_run_its_lines_unguarded(shell, jobs):
+    assert shell("-c", "true", env={"CRONGUARD_RUN": "x", "CRONGUARD_TOKEN": "7"}).returncode == 0
+    assert len(jobs()) == 1
 
 
 def test_in_any_other_use_it_is_the_real_shell(shell, jobs, tmp_path):

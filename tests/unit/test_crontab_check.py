@@ -87,6 +87,21 @@ def test_two_lines_of_one_name_are_a_problem_of_the_second_in_one_crontab_or_in_
     assert found[-1][1].says.startswith("x line 1 has this name too")
 
 
+@pytest.mark.parametrize(
+    ("command", "state"),
+    [
+        ("cronguard heartbeat", "left alone"),
+        ("/usr/bin/cronguard heartbeat > /dev/null 2>&1", "left alone"),
+        ("cronguard heartbeat && payroll", "not guarded"),
+        ("bash -c 'cronguard run --name a -- b; payroll'", "not guarded"),
+        ("grep cronguard /var/log/syslog", "not guarded"),
+        ("cronguard heartbeat && payroll # cronguard: skip", "left alone"),
+    ],
+)
+def test_a_line_of_cronguards_own_is_left_alone_if_it_runs_nothing_else(command, state):
+    assert states(AT + command) == [state]
+
+
 @pytest.mark.parametrize("name", ["NAME", "TICK", "SCHEDULE"])
 def test_a_variable_that_would_make_all_lines_one_job_is_a_problem(name):
     assert states(f"CRONGUARD_{name}=x\n") == [PROBLEM]
