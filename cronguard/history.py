@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 MISSED, OVERRUN = "missed", "overrun"
 _GRACE = 60.0  # seconds: cron wakes once a minute, so a tick so young may still be run
-_MOST = 1000  # ticks that are looked for: a schedule of every minute, and a job not run for a year, are half a million
+_MOST = 200  # ticks: as many as a wide screen shows, out of the half a million of a year of minutes
 
 
 class Run(NamedTuple):

@@ -9,13 +9,15 @@ import time
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
-from cronguard.history import Run
+from cronguard.history import MISSED, OVERRUN, Run
 
 _COLOURS = {
     "done": "#2e7d32", "failed": "#c62828", "timed-out": "#e65100", "lost": "#8e24aa", "crashed": "#6a1b9a", "cancelled": "#f9a825",
-    "running": "#1565c0", "revoked": "#f9a825", "missed": "#c62828", "overrun": "#ef6c00",
+    "running": "#1565c0", "revoked": "#f9a825", MISSED: "#c62828", OVERRUN: "#ef6c00",
 }  # fmt: skip
+_NOBODYS = (MISSED, OVERRUN)
 _WIDTH, _LANE, _MARGIN, _LETTER = 960, 28, 24, 7.0
+_TOP = 40
 _LEAST = 4.0  # a run of a second in a picture of a week is still seen
 _STEPS = (60, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400, 7 * 86400, 30 * 86400)
 
@@ -27,13 +29,14 @@ def draw(runs: Sequence[Run], now: float) -> str:
     rows = [row for job in jobs for row in [*(lane for lane in lanes if lane[0] == job), *_nobody(runs, job)]]
     names = [f"{job} {node}" if len(jobs) > 1 else node or "(nobody)" for job, node in rows]
     left = _MARGIN + _LETTER * max(map(len, names), default=0) + 12
-    height = _LANE * len(rows) + 3 * _MARGIN
+    height = _TOP + _LANE * len(rows) + 2 * _MARGIN
     root = ET.Element("svg", {
         "xmlns": "http://www.w3.org/2000/svg", "viewBox": f"0 0 {_WIDTH} {height}", "width": str(_WIDTH), "height": str(height),
         "font-family": "sans-serif", "font-size": "12",
     })  # fmt: skip
     ET.SubElement(root, "title").text = ", ".join(jobs) or "no runs"
     ET.SubElement(root, "rect", {"width": "100%", "height": "100%", "fill": "white"})
+    _draw_legend(root, [state for state in _COLOURS if any(run.state == state for run in runs)])
     if runs:
         axis = _Axis(runs, now, left)
         _draw_axis(root, axis, height)
@@ -68,13 +71,26 @@ def _nobody(runs: Sequence[Run], job: str) -> list[tuple[str, str]]:
     return [(job, "")] if any(run.job == job and not run.node for run in runs) else []
 
 
+def _draw_legend(root: ET.Element, states: Sequence[str]) -> None:
+    x = float(_MARGIN)
+    for state in states:
+        paint = (
+            {"fill": _COLOURS[state]}
+            if state not in _NOBODYS
+            else {"fill": "none", "stroke": _COLOURS[state]}
+        )
+        ET.SubElement(root, "rect", {"x": str(x), "y": "10", "width": "12", "height": "12", **paint})
+        ET.SubElement(root, "text", {"x": str(x + 18), "y": "20", "fill": "black"}).text = state
+        x += 18 + _LETTER * len(state) + 18
+
+
 def _draw_axis(root: ET.Element, axis: _Axis, height: float) -> None:
     for at in axis.marks():
         x = str(axis.place(at))
         ET.SubElement(
             root,
             "line",
-            {"x1": x, "x2": x, "y1": str(_MARGIN), "y2": str(height - _MARGIN), "stroke": "#ddd"},
+            {"x1": x, "x2": x, "y1": str(_TOP), "y2": str(height - _MARGIN), "stroke": "#ddd"},
         )
         label = ET.SubElement(
             root, "text", {"x": x, "y": str(height - 8), "text-anchor": "middle", "fill": "#555"}
@@ -83,7 +99,7 @@ def _draw_axis(root: ET.Element, axis: _Axis, height: float) -> None:
 
 
 def _draw_lane(root: ET.Element, axis: _Axis, row: int, name: str, runs: Sequence[Run]) -> None:
-    top = _MARGIN + row * _LANE
+    top = _TOP + row * _LANE
     ET.SubElement(root, "text", {"x": str(_MARGIN), "y": str(top + 18), "fill": "black"}).text = name
     for run in runs:
         start = run.tick if run.started is None else run.started
