@@ -118,7 +118,7 @@ def import_backend(url: str) -> Any:
 def scheme_of(url: str) -> str:
     """Return the scheme of a backend URL; raises ConfigError for one that is not in the list."""
     scheme, _, rest = url.partition(":")
-    if rest.startswith("//") and ":" in rest[2:].partition("/")[0].rpartition("@")[0]:
+    if rest.startswith("//") and _has_password(rest[2:]):
         raise ConfigError(  # and is not shown: this goes to cron's mail and to syslog
             f"backend: a {scheme}:// URL must not hold a password", "use a key: ssh-keygen, ssh-copy-id"
         )
@@ -128,6 +128,15 @@ def scheme_of(url: str) -> str:
             "write local, dir:/shared/folder, file:/nfs/folder or ssh://user@host/folder",
         )
     return scheme
+
+
+def _has_password(rest: str) -> bool:
+    """Return whether a password is before the host; one with a slash in it is, though it looks like a port and a path."""
+    place, _, path = rest.partition("/")
+    if "@" in place:
+        return ":" in place.rpartition("@")[0]
+    port = place.rpartition("]")[2].partition(":")[2]
+    return "@" in path and bool(port) and not port.isdigit()
 
 
 def absolute_path(url: str) -> str:
