@@ -1,5 +1,6 @@
 """What the commands that look into the backend share: their options, and the way to it."""
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -47,3 +48,25 @@ def storage_of(settings: "Settings") -> "Storage":
         say("no backend is configured; this is about this machine alone")
     state = StateDir(settings.state_dir, settings.node)
     return Storage(settings.backend or "local", state, settings.backend_timeout, Clock())
+
+
+def program_for_cron() -> str:
+    """Return how a crontab line calls us: cron's PATH is short, so with the path unless that is where it looks."""
+    import re
+    import shutil
+
+    path = shutil.which("cronguard") or ""
+    is_found_by_cron = os.path.dirname(path) in {"", "/bin", "/usr/bin"}
+    return path if not is_found_by_cron and re.fullmatch(r"[\w/.+-]+", path, re.ASCII) else "cronguard"
+
+
+def backup_place() -> tuple[str, str]:
+    """Return the folder for what is replaced, and a stamp for its name."""
+    import time
+
+    from cronguard.config import load
+    from cronguard.statedir import StateDir
+
+    settings = load({})
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return f"{StateDir(settings.state_dir, settings.node).root}/backups", stamp

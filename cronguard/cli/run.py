@@ -77,6 +77,12 @@ def _flag(name: str, help_: str) -> Decorator:
 @_flag("-v --verbose", "Say on stderr what happened.")
 @_flag("-q --quiet", "Say nothing but errors.")
 @click.option("--config", metavar="FILE", help="Read this configuration file and no other.")
+@click.option(
+    "--wrapped", is_flag=True, expose_value=False, help="Written by `crontab wrap`, for `crontab unwrap`."
+)
+@click.option(
+    "--replaces", metavar="TEXT", expose_value=False, help="The same, where TEXT stood before the command."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would happen, and do nothing.")
 @click.option(
     "-c", "line", metavar="LINE", help="Run this shell line, redirects and pipes included, with $SHELL."
@@ -91,10 +97,14 @@ def command(
     126/127 the command cannot be executed or found.
     """
     from cronguard.config import load
+
+    return guard_command(load(options, config), _argv(line, words), dry_run=dry_run)
+
+
+def guard_command(settings: "Settings", argv: list[str], *, dry_run: bool = False) -> int:
+    """Run the command under the settings, or say what would happen; returns the exit status."""
     from cronguard.plan import make_plan
 
-    settings = load(options, config)
-    argv = _argv(line, words)
     plan = make_plan(settings, argv, os.environ, Clock())
     if settings.backend is None and not settings.quiet:
         say(_NO_BACKEND)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cronguard.cli.common import program_for_cron
 from cronguard.errors import UsageError
 from cronguard.program import shell_line
 
@@ -175,7 +176,7 @@ def _split(nodes: int, index: int, timezone: str | None, *, system: bool, write:
 
 
 def _split_text(given: bytes, nodes: int, index: int, timezone: str | None, *, system: bool) -> bytes:
-    from cronguard.crontab import split
+    from cronguard.crontab.split import split
     from cronguard.schedule import Schedule
     from cronguard.turns.time_slice import share
 
@@ -184,7 +185,7 @@ def _split_text(given: bytes, nodes: int, index: int, timezone: str | None, *, s
         return [expression] if nodes == 1 else share(parsed, nodes, index)
 
     def gate(expression: str, zone: str | None) -> str:
-        return _gate(_program(), nodes, index, expression, zone or timezone)
+        return _gate(program_for_cron(), nodes, index, expression, zone or timezone)
 
     text = given.decode(errors="surrogateescape")
     return split(text, shares, gate, system=system).encode(errors="surrogateescape")
@@ -197,16 +198,8 @@ def _gate(program: str, nodes: int, index: int, expression: str, timezone: str |
     return f"{program} time-slice --nodes {nodes} --index {index}{zone} --no-strict --schedule {schedule} -c"
 
 
-def _program() -> str:
-    import shutil
-
-    path = shutil.which("cronguard") or ""
-    is_found_by_cron = os.path.dirname(path) in {"", "/bin", "/usr/bin"}
-    return path if not is_found_by_cron and re.fullmatch(r"[\w/.+-]+", path, re.ASCII) else "cronguard"
-
-
 def _read() -> bytes:
-    from cronguard.installed_crontab import read_crontab
+    from cronguard.crontab.installed import read_crontab
 
     return read_crontab() if sys.stdin.isatty() else sys.stdin.buffer.read()
 
@@ -217,11 +210,8 @@ def _write(text: bytes) -> None:
 
 
 def _install(given: bytes, new: bytes, *, system: bool) -> None:
-    import time
-
-    from cronguard.config import load
-    from cronguard.installed_crontab import install_crontab
-    from cronguard.statedir import StateDir
+    from cronguard.cli.common import backup_place
+    from cronguard.crontab.installed import install_crontab
 
     if system:
         raise UsageError(
@@ -231,8 +221,6 @@ def _install(given: bytes, new: bytes, *, system: bool) -> None:
         raise UsageError(
             "--write: standard input is empty", "write: crontab -l | cronguard time-slice ... --write"
         )
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    settings = load({})
-    backup = install_crontab(new, f"{StateDir(settings.state_dir, settings.node).root}/backups", stamp)
+    backup = install_crontab(new, *backup_place())
     if backup:
         click.echo(f"cronguard: the crontab as it was is in {backup}", err=True)

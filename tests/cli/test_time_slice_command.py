@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from cronguard.cli import time_slice
+from cronguard.cli.common import program_for_cron
 from cronguard.cli.time_slice import command
 from cronguard.clock import Clock
 from cronguard.errors import ConfigError, UsageError
@@ -152,7 +153,7 @@ def test_a_line_is_run_by_the_shell_that_cron_would_have_used(monkeypatch, at_ha
 
 
 def test_a_crontab_on_standard_input_comes_out_split_and_otherwise_byte_for_byte(monkeypatch):
-    monkeypatch.setattr(time_slice, "_program", lambda: "cronguard")
+    monkeypatch.setattr(time_slice, "program_for_cron", lambda: "cronguard")
     assert slices(given=CRONTAB).stdout_bytes == (
         b"# caf\xe9\n# cronguard time-slice: */10 * * * * job\n0,20,40 * * * * job\n"
         b"# cronguard time-slice: 0 3 * * * night\n"
@@ -179,7 +180,7 @@ def test_the_gate_of_a_split_line_is_understood_and_runs_the_line(monkeypatch, a
 @pytest.mark.parametrize("found", ["/opt/cronguard/bin/cronguard", "/usr/local/bin/cronguard"])
 def test_a_gate_outside_of_crons_path_is_named_in_full(monkeypatch, found):
     monkeypatch.setattr("shutil.which", lambda _: found)
-    assert time_slice._program() == found
+    assert program_for_cron() == found
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,7 @@ def test_a_gate_outside_of_crons_path_is_named_in_full(monkeypatch, found):
 )
 def test_otherwise_the_name_is_enough(monkeypatch, found):
     monkeypatch.setattr("shutil.which", lambda _: found)
-    assert time_slice._program() == "cronguard"
+    assert program_for_cron() == "cronguard"
 
 
 @pytest.mark.parametrize(

@@ -41,12 +41,20 @@ def man_section(heading, page="man/cronguard.1"):
 
 def exit_statuses():
     """Return every status that cronguard has of itself."""
-    own = {cli.USAGE, cli.BUG, guard.LOST, guard.TIMED_OUT, Settings().skip_status}
+    own = {cli.FOUND, cli.USAGE, cli.BUG, guard.LOST, guard.TIMED_OUT, Settings().skip_status}
     return own | {kind.status for kind in _kinds(CronguardError)}
 
 
 def commands():
-    return {name: import_module(module).command for name, module in cli.COMMANDS.items()}
+    """Return every command by its words; of a group, those in it."""
+    found = {name: import_module(module) for name, module in cli.COMMANDS.items()}
+    groups = {name: module for name, module in found.items() if hasattr(module, "COMMANDS")}
+    within = {
+        f"{group} {name}": import_module(path)
+        for group, module in groups.items()
+        for name, path in module.COMMANDS.items()
+    }
+    return {name: module.command for name, module in (found | within).items() if name not in groups}
 
 
 def _kinds(kind):

@@ -33,4 +33,6 @@ def test_they_are_current(name, shell):
 def test_bash_completes_commands_and_options(completed):
     assert completed("cronguard lo") == ["locks"]
     assert completed("cronguard run --kill") == ["--kill-after"]
+    assert completed("cronguard crontab un") == ["unwrap"]
+    assert completed("cronguard crontab wrap --rep") == ["--replace-flock"]
     assert "--json" in completed("cronguard locks --")

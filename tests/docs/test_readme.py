@@ -11,6 +11,7 @@ from documents import CHECKOUT, blocks, blocks_in, exit_statuses, read, section
 
 from cronguard.backend import SCHEMES
 from cronguard.config import load
+from cronguard.crontab.wrap import Wish, wrap
 
 RUN_HERE = {"console", "sh", "toml", "sql", "crontab"}
 NOT_RUN = {"shell", "text"}  # `shell` needs a fresh machine or changes this one
@@ -97,12 +98,17 @@ def test_cron_takes_the_crontabs(tmp_path):
 
 
 def test_the_guarded_crontab_guards_the_same_lines_and_names_each(shell):
-    before, after = map(schedule_lines, blocks_in("README.md", "crontab"))
+    before, after, _ = map(schedule_lines, blocks_in("README.md", "crontab"))
     assert [line.split()[:5] for line in before] == [line.split()[:5] for line in after]
     for line in after:
         done = shell(guarded(line), SHELL="/bin/bash")
         assert "would run" in done.stdout, (line, done.stderr)
         assert "--name" in shlex.split(guarded(line))
+
+
+def test_the_guarded_crontab_is_what_wrap_makes_of_the_other():
+    before, after, _ = blocks_in("README.md", "crontab")
+    assert wrap(before, Wish("/usr/local/bin/cronguard", "shop")).text == after
 
 
 def test_the_exit_statuses_are_the_codes():

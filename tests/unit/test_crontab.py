@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cronguard.crontab import restore, split
+from cronguard.crontab.split import restore, split
 from cronguard.errors import UsageError
 from cronguard.schedule import Schedule
 from cronguard.turns.time_slice import share

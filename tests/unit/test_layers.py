@@ -26,6 +26,8 @@ status = main(sys.argv[1:])
 sys.exit(status if os.getpid() == guard else 70)
 """
 
+SHELL_SPY = SPY.replace("cli import main", "cli.shell import run").replace("main(", "run(")
+
 UNUSED = {
     "croniter", "tabulate", "filelock", "paramiko", "tomllib", "asyncio", "subprocess", "logging", "tempfile", "multiprocessing",
     "concurrent", "ssl", "email", "urllib", "http", "xml", "sqlite3", "zoneinfo", "calendar", "shlex", "hashlib",
@@ -47,14 +49,14 @@ KEEPER = {
 def imported(tmp_path):
     """Run a command line on the default backend; returns what was imported by anybody, in whole names."""
 
-    def run(*argv, status=0, node="web1"):
+    def run(*argv, status=0, node="web1", spy=SPY):
         path = tmp_path / "imports"
         path.unlink(missing_ok=True)
         env = {name: value for name, value in os.environ.items() if not name.startswith("CRONGUARD_")}
         env |= {"HOME": str(tmp_path), "CRONGUARD_STATE_DIR": str(tmp_path / "state"), "CRONGUARD_NODE": node}
         env |= {"PYTHONPATH": IMPORTED_FROM, "SPY": str(path)}
         done = subprocess.run(
-            [sys.executable, "-c", SPY, *argv], env=env, capture_output=True, text=True, check=False
+            [sys.executable, "-c", spy, *argv], env=env, capture_output=True, text=True, check=False
         )
         assert done.returncode == status, done.stderr
         return set(path.read_text().split())
@@ -104,6 +106,12 @@ def test_a_job_without_a_name_costs_a_hash_and_a_configuration_file_its_parser(i
     (tmp_path / "own.toml").write_text('backend = "local"\n')
     configured = ("run", "--name", "x", "--config", str(tmp_path / "own.toml"), "--", "true")
     assert tops(imported(*configured)) & UNUSED == {"tomllib"}
+
+
+def test_the_shell_of_a_crontab_costs_what_a_run_without_a_name_costs(imported):
+    guarded = imported("-c", "true", spy=SHELL_SPY)
+    assert tops(guarded) & UNUSED == {"hashlib"}
+    assert ours(guarded) == GUARD | KEEPER | {"cli.shell"}
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["--version"]])

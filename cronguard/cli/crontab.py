@@ -1,0 +1,19 @@
+"""`cronguard crontab`: from an existing crontab to a guarded one, and back."""
+
+import click
+
+from cronguard.cli import LazyGroup
+
+COMMANDS = {
+    "wrap": "cronguard.cli.crontab_wrap",
+    "unwrap": "cronguard.cli.crontab_unwrap",
+    "check": "cronguard.cli.crontab_check",
+}
+
+
+@click.group("crontab", cls=LazyGroup, modules=COMMANDS)
+def command() -> None:
+    """Guard the lines of a crontab, take the guards off, or look for what is wrong.
+
+    Each takes CRONTABs: files such as /etc/crontab or /etc/cron.d/*, - for standard input, or nothing for your own.
+    """

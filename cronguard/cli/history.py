@@ -1,0 +1,136 @@
+"""`cronguard history`: what ran where, when, how long, and how it ended."""
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cronguard.cli.common import open_storage, storage_options
+from cronguard.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from cronguard.history import Run
+
+_HEADERS = ("JOB", "TICK", "NODE", "STATE", "STATUS", "ATTEMPT", "STARTED", "TOOK")
+_LEFT_OUT, _WIDE = ("STATUS", "ATTEMPT", "STARTED"), 100  # what a terminal of fewer columns does without
+
+
+@click.command("history")
+@click.option("--ns", metavar="NS", help="Only the jobs of this namespace.")
+@click.option("--schedule", metavar="CRON", help="The job's schedule: also show ticks that were not run.")
+@click.option("--timezone", metavar="ZONE", help="The schedule's zone (default: this machine's).")
+@click.option("--last", type=click.IntRange(1), metavar="N", help="Only the newest N lines of each job.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--svg", metavar="FILE", type=click.Path(), help="Draw a picture into this file instead.")
+@storage_options
+@click.argument("job", metavar="[NS/JOB]", required=False)
+def command(
+    job: str | None,
+    ns: str | None,
+    schedule: str | None,
+    timezone: str | None,
+    last: int | None,
+    as_json: bool,
+    svg: str | None,
+    **where: str | None,
+) -> None:
+    """Show what became of the last ticks of NS/JOB, or of every job: a table, and a row of signs for each node.
+
+    A job's record keeps its last fifty runs.
+    """
+    found = _runs(job, ns, schedule, timezone, where)
+    shown = {name: runs[-last:] if last else runs for name, runs in found.items()}
+    if svg is not None:
+        _write_picture(shown, svg)
+    elif as_json:
+        _print_json(shown)
+    else:
+        _print(shown)
+
+
+def _runs(
+    job: str | None, ns: str | None, schedule: str | None, timezone: str | None, where: dict[str, Any]
+) -> dict[str, list["Run"]]:
+    from cronguard.history import recorded, runs, with_missed
+    from cronguard.job import Job, check_name
+
+    named = str(Job.parse(job)) if job is not None else None
+    only = check_name(ns, "--ns") if ns is not None else None
+    if schedule is not None and named is None:
+        raise UsageError(
+            "--schedule is of one job", "write: cronguard history --schedule '*/5 * * * *' NS/JOB"
+        )
+    storage = open_storage(**where)
+    found = storage.ask(lambda backend: recorded(backend, only, named))
+    if named is not None and named not in found:
+        raise UsageError(f"there is no job {named!r}", "see cronguard locks --all")
+    done = {name: runs(name, outcomes) for name, outcomes in found.items()}
+    if schedule is not None:
+        from cronguard.schedule import Schedule
+
+        known = Schedule.parse(schedule, timezone)
+        done = {name: with_missed(rows, known, storage.clock.wall()) for name, rows in done.items()}
+    return done
+
+
+def _print_json(found: dict[str, list["Run"]]) -> None:
+    from cronguard.history import as_row
+    from cronguard.output import as_json
+
+    click.echo(as_json([as_row(run) for runs in found.values() for run in runs]))
+
+
+def _print(found: dict[str, list["Run"]]) -> None:
+    from cronguard.output import speaks_unicode, table, terminal_width, wants_colour
+    from cronguard.timeline import draw
+
+    rows = [_cells(run) for runs in found.values() for run in runs]
+    if not rows:
+        click.echo("no runs")
+        return
+    is_narrow = sys.stdout.isatty() and terminal_width() < _WIDE
+    columns = [
+        name
+        for name in _HEADERS
+        if not (is_narrow and name in _LEFT_OUT) and not (name == "JOB" and len(found) == 1)
+    ]
+    click.echo(table(columns, [[row[name] for name in columns] for row in rows]))
+    looks = {"unicode": speaks_unicode(sys.stdout), "colour": wants_colour(sys.stdout, os.environ)}
+    for name, runs in found.items():
+        if runs:
+            click.echo(f"\n{name}\n{draw(runs, terminal_width(), **looks)}", color=True)
+
+
+def _cells(run: "Run") -> dict[str, str]:
+    import time
+
+    from cronguard.duration import format_duration
+    from cronguard.tick import Tick
+
+    cells = {"JOB": run.job, "TICK": Tick.of(run.tick).label, "NODE": run.node, "STATE": run.state}
+    cells["STATUS"] = "" if run.status is None else str(run.status)
+    cells["ATTEMPT"] = str(run.attempt) if run.node else ""
+    cells["STARTED"] = (
+        "" if run.started is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.started))
+    )
+    cells["TOOK"] = "" if run.seconds is None else format_duration(run.seconds)
+    return cells
+
+
+def _write_picture(found: dict[str, list["Run"]], path: str) -> None:
+    import time
+
+    from cronguard.svg import draw
+
+    text = draw([run for runs in found.values() for run in runs], time.time())
+    if path == "-":
+        click.echo(text, nl=False)
+        return
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be written: {error.strerror}", "name another file after --svg"
+        ) from error

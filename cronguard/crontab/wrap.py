@@ -1,0 +1,186 @@
+"""Put a guard before each command of a crontab, and take it off again."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from cronguard.crontab import names
+from cronguard.crontab.guarded import Flock, Guard, find, flock_of, is_own, without
+from cronguard.crontab.lines import (
+    LONGEST_COMMAND,
+    Entry,
+    Place,
+    is_entry,
+    length,
+    parse_entry,
+    places,
+    shell_part,
+)
+from cronguard.crontab.shell import CUT_SHORT, is_cut_short, scan
+from cronguard.crontab.split import made_lines
+from cronguard.errors import UsageError
+
+SKIP = "# cronguard: skip"
+_SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "rbash"})
+_LATE = re.compile(r"(?<![\w.-])(?:sleep|usleep|run-parts|anacron)(?![\w.])", re.ASCII)
+_EVERY_NODES = re.compile(
+    r"(?<![\w.-])(?:run-parts|anacron|logrotate|checkarray|certbot|debian-sa1)(?![\w.])", re.ASCII
+)
+
+
+class Wish(NamedTuple):
+    """How lines are to be guarded: by which program, and in which namespace: `default_ns` where the crontab has none."""
+
+    program: str = "cronguard"
+    ns: str | None = None
+    default_ns: str | None = None
+    system: bool = False
+    replace_flock: bool = False
+    taken: frozenset[str] = frozenset()  # names that other crontabs have in the namespace
+
+
+class Note(NamedTuple):
+    """What a person should know about a line. `stays`: it was left as it is."""
+
+    number: int
+    text: str
+    stays: bool
+
+
+class Rewritten(NamedTuple):
+    """A crontab as it is now, and what there is to say about it."""
+
+    text: str
+    notes: tuple[Note, ...]
+
+
+class Candidate(NamedTuple):
+    """A line to be guarded."""
+
+    place: Place
+    entry: Entry
+    late: bool
+
+
+def wrap(text: str, wish: Wish) -> Rewritten:
+    """Guard each line that can be guarded without a change of what it does; say why the others stay."""
+    lines = text.split("\n")
+    made = set(made_lines(lines))
+    verdicts = [judge(place, wish.system, lines, made) for place in places(lines)]
+    notes = [verdict for verdict in verdicts if isinstance(verdict, Note)]
+    candidates = [verdict for verdict in verdicts if isinstance(verdict, Candidate)]
+    locks = Counter(flock.lock for candidate in candidates if (flock := flock_of(candidate.entry.command)))
+    for candidate, name in zip(candidates, _names(candidates, text, wish), strict=True):
+        line, said = _guarded(candidate, name, wish, locks)
+        lines[candidate.place.number - 1] = line
+        notes += said
+    return Rewritten("\n".join(lines), tuple(sorted(notes)))
+
+
+def unwrap(text: str, *, system: bool = False) -> Rewritten:
+    """Take the guards off that `wrap` has put there; say of the others that they stay."""
+    lines, notes = text.split("\n"), []
+    for place in places(lines):
+        if not is_entry(place.line):
+            continue
+        try:
+            entry = parse_entry(place.line, system=system)
+        except UsageError as error:
+            notes.append(Note(place.number, str(error), True))
+            continue
+        plain = without(entry.command)
+        if plain is not None:
+            lines[place.number - 1] = "".join(entry._replace(command=plain))
+        elif find(entry.command):
+            notes.append(Note(place.number, "was not guarded by wrap, or has been rewritten since", True))
+    return Rewritten("\n".join(lines), tuple(notes))
+
+
+def judge(place: Place, system: bool, lines: list[str], made: set[int]) -> Candidate | Note | None:
+    """Return a line as one to be guarded, or why it stays; None for what runs nothing."""
+    if not is_entry(place.line):
+        return None
+    try:
+        entry = parse_entry(place.line, system=system)
+        reason = next(_reasons(place, entry, lines, made), None)
+        if reason is None:
+            _check_schedule(entry.schedule, place.zone)
+            shell = shell_part(entry.command)
+            if shell.strip():
+                return Candidate(place, entry, bool(_LATE.search(shell)))
+            reason = "runs nothing"
+    except UsageError as error:
+        reason = f"{error} ({error.hint})" if error.hint else str(error)
+    return Note(place.number, reason, True)
+
+
+def _reasons(place: Place, entry: Entry, lines: list[str], made: set[int]) -> Iterator[str]:
+    above = lines[place.number - 2].strip() if place.number > 1 else ""
+    shell = place.variables.get("SHELL", "/bin/sh").rpartition("/")[2]
+    last = scan(shell_part(entry.command)).tokens[-1:]
+    if above == SKIP or any(token.kind == "comment" and token.text.strip() == SKIP for token in last):
+        yield f"marked {SKIP!r}"
+    if is_own(entry.command):
+        yield "has a guard, or is cronguard's own"
+    if shell == "cronguard-shell":
+        yield "is guarded by SHELL=, which is cronguard-shell"
+    if entry.schedule == "@reboot":
+        yield "@reboot is this machine's own affair, and has no tick that all nodes share"
+    if place.number in made:
+        yield "is a share that time-slice made"
+    if shell not in _SHELLS:
+        yield f"SHELL={place.variables['SHELL']} may read quotes in another way than sh"
+    if "~" in entry.schedule:
+        yield "'~' in the schedule takes another minute on each node; write a minute"
+
+
+def _check_schedule(schedule: str, zone: str | None) -> None:
+    from cronguard.schedule import Schedule
+
+    Schedule.parse(schedule.removeprefix("-"), zone)
+
+
+def names_in(text: str, *, system: bool) -> Iterator[str]:
+    """Yield the names that guarded lines have."""
+    for line in filter(is_entry, text.split("\n")):
+        try:
+            found = find(parse_entry(line, system=system).command)
+        except UsageError:
+            continue
+        if found and found.options.get("--name"):
+            yield found.options["--name"]
+
+
+def _names(candidates: list[Candidate], text: str, wish: Wish) -> list[str]:
+    stems = []
+    for _, entry, _ in candidates:
+        meaning = " ".join([*entry.schedule.split(), entry.command])
+        stems.append((names.stem(shell_part(entry.command)), meaning))
+    return names.unique(stems, {*names_in(text, system=wish.system), *wish.taken})
+
+
+def _guarded(candidate: Candidate, name: str, wish: Wish, locks: Counter[str]) -> tuple[str, list[Note]]:
+    place, entry, late = candidate
+    ns = wish.ns or (None if place.variables.get("CRONGUARD_NS") else wish.default_ns)
+    when = (" ".join(entry.schedule.removeprefix("-").split()), place.zone) if late else (None, None)
+    guard = Guard(wish.program, ns, name, *when)
+    flock = flock_of(entry.command)
+    replaces = flock is not None and wish.replace_flock and locks[flock.lock] == 1
+    command = guard.instead_of(flock) if flock and replaces else guard.before(entry.command)
+    if length(command) > LONGEST_COMMAND:
+        reason = f"its command would have {length(command)} bytes, and cron takes at most {LONGEST_COMMAND}; move it into a script"
+        return place.line, [Note(place.number, reason, True)]
+    said = [Note(place.number, text, False) for text in _advice(entry.command, flock, replaces, locks)]
+    return "".join(entry._replace(command=command)), said
+
+
+def _advice(command: str, flock: Flock | None, replaces: bool, locks: Counter[str]) -> Iterator[str]:
+    if flock and locks[flock.lock] > 1:
+        yield f"{flock.text.strip()!r} stays: other lines take the same lock file"
+    elif flock and not replaces:
+        yield f"{flock.text.strip()!r} is not needed any more; --replace-flock leaves it out"
+    if is_cut_short(command):
+        yield CUT_SHORT
+    if found := _EVERY_NODES.search(shell_part(command)):
+        yield f"if each node needs {found[0]} for itself, put a line {SKIP!r} above"
