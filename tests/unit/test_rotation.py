@@ -10,7 +10,7 @@ from cronguard.backend import MAX_DATA
 from cronguard.errors import StoreRefusedError
 from cronguard.job import is_name
 from cronguard.record import HISTORY
-from cronguard.rotation import MOST, Place, Rotation, decode, encode, queue_key
+from cronguard.rotation import MISSES, MOST, Place, Rotation, decode, encode, queue_key
 from cronguard.tick import Tick
 
 NODES = ("web1", "web2", "web3")
@@ -107,7 +107,7 @@ def test_the_shares_of_those_who_take_their_turns_are_equal_within_one_run(alive
         tick = Tick(TICK.epoch + 60 * number)
         now = now.following(record(node=runner, token=7 + number, tick=tick))
     assert max(counts.values()) - min(counts.values()) <= 1
-    assert ticks < 3 or set(now.nodes) == set(alive)
+    assert ticks <= MISSES or set(now.nodes) == set(alive)  # the first may have been its own
 
 
 @given(
