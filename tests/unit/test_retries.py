@@ -1,7 +1,7 @@
 """A claim that meets with an error is begun again, for as long as the guard can be kept waiting."""
 
 import pytest
-from fakes import FakeClock, Once, ask, fail, record
+from fakes import TICK, FakeClock, Once, ask, fail, record
 from hypothesis import given
 from hypothesis import strategies as st
 
