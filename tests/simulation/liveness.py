@@ -150,8 +150,9 @@ def _held(world, run):
 
 
 def _waited_out(world, run):
-    is_time = run.answered_at >= run.began + run.node.true(run.ask.wait) - 0.1
-    return is_time and _not_run_out(world, run, run.answered_at - LATE)
+    """It was still held when the wait was over; what came of it while the answer was on its way does not count."""
+    over = run.began + run.node.true(run.ask.wait)
+    return run.answered_at >= over - 0.1 and _not_run_out(world, run, min(over, run.answered_at - LATE))
 
 
 def _not_run_out(world, run, since):
