@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from cronguard.beat import DOWN
 from cronguard.health import Counting, Path, judge, seen_beat
-from cronguard.memory import Memory, Other
-from cronguard.schemes import Answer
+from cronguard.heartbeat_state import HeartbeatState, Other
+from cronguard.probe_handlers import Answer
 
 BEAT = "beat"  # the path of a node's heartbeats, through the store
 
@@ -36,7 +36,9 @@ class Found(NamedTuple):
     away: float | None = None
 
 
-def assess(memory: Memory, found: Found, counting: Counting, cluster: tuple[str, ...]) -> Memory:
+def assess(
+    memory: HeartbeatState, found: Found, counting: Counting, cluster: tuple[str, ...]
+) -> HeartbeatState:
     """Return what is to be remembered after this beat; `cluster` are the nodes that are known of."""
     own = {
         name: memory.own.get(name, Path()).after(answer.is_good, counting)
@@ -49,7 +51,7 @@ def assess(memory: Memory, found: Found, counting: Counting, cluster: tuple[str,
     )
 
 
-def is_fit(memory: Memory) -> bool:
+def is_fit(memory: HeartbeatState) -> bool:
     """Return whether none of this node's own checks is down."""
     return all(path.state != DOWN for path in memory.own.values())
 
@@ -71,7 +73,7 @@ def _other(other: Other, name: str, found: Found, counting: Counting) -> Other:
     return Other(verdict, sight, paths)
 
 
-def _back(memory: Memory, own: Mapping[str, Path], found: Found, counting: Counting) -> float:
+def _back(memory: HeartbeatState, own: Mapping[str, Path], found: Found, counting: Counting) -> float:
     """Return since when this node beats, and is fit, without a break: after one, since now."""
     longest = (counting.fall + 1) * found.every
     away = found.away or 0.0 if memory.back is None else found.now - memory.beaten

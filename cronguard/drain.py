@@ -2,7 +2,7 @@
 
 import os
 
-from cronguard.backend import Backend
+from cronguard.backend import Backend, Entry
 from cronguard.beat import PREFIX, Beat, Pause, beat_key, decode, encode
 from cronguard.errors import StoreRefusedError, UsageError
 from cronguard.record import decode as decode_lease
@@ -14,22 +14,28 @@ def pause(backend: Backend, node: str, pause_: Pause, known: tuple[str, ...]) ->
 
     Raises UsageError for a node that nobody knows: neither `known`, nor in the store.
     """
-    if node not in known and node not in (found := _nodes(backend)):
-        told = ", ".join(sorted({*known, *found}))
-        raise UsageError(f"--node: {node} is not known here; known are {told}", "is it misspelt?")
+    _check_known(backend, node, known)
     _change(backend, node, pause_)
     running = [job for job, where in _running(backend) if where == node]
     busy = f"; still running there: {', '.join(running)}" if running else ""
     return f"{node} is paused{_until(pause_)}{busy}"
 
 
-def resume(backend: Backend, node: str) -> str:
-    """Take a pause back; returns what was done."""
+def resume(backend: Backend, node: str, known: tuple[str, ...]) -> str:
+    """Take a pause back; returns what was done. Raises UsageError for a node that nobody knows."""
+    _check_known(backend, node, known)
+    backend.wait(Entry(beat_key(node), 0, b""), 0.0)  # past all caches: an old entry knows of no pause
     before = decode(backend.read(beat_key(node)).data, node)
     if before is None or before.pause is None:
         return f"{node} is not paused"
     _change(backend, node, None)
     return f"{node} takes its turns again"
+
+
+def _check_known(backend: Backend, node: str, known: tuple[str, ...]) -> None:
+    if node not in known and node not in (found := _nodes(backend)):
+        told = ", ".join(sorted({*known, *found}))
+        raise UsageError(f"--node: {node} is not known here; known are {told}", "is it misspelt?")
 
 
 def _change(backend: Backend, node: str, pause_: Pause | None) -> None:

@@ -10,9 +10,9 @@ from cronguard.beat import DOWN, PREFIX, Beat, Opinion, beat_key, decode, encode
 from cronguard.clock import boot_id
 from cronguard.errors import BackendError, ConfigError, StoreRefusedError
 from cronguard.heartbeat_config import HeartbeatConfig
-from cronguard.memory import Memory, keep, recall
+from cronguard.heartbeat_state import HeartbeatState, keep, recall
+from cronguard.probe_handlers import Answer
 from cronguard.probes import run_probes
-from cronguard.schemes import Answer
 from cronguard.storage import Storage
 from cronguard.update import update
 
@@ -88,7 +88,7 @@ class Heartbeat:
             return None, error
         return {row[0]: Look(*row) for row in rows}, None
 
-    def _check_name(self, memory: Memory, looks: dict[str, Look] | None) -> Memory:
+    def _check_name(self, memory: HeartbeatState, looks: dict[str, Look] | None) -> HeartbeatState:
         """Refuse to beat under a name under which another machine beats: each would take the other's turns."""
         mine, theirs = machine_id(), (looks or {}).get(self._node)
         if theirs is None or theirs.machine == mine:
@@ -102,7 +102,7 @@ class Heartbeat:
             )
         return memory
 
-    def _publish(self, memory: Memory) -> BackendError | None:
+    def _publish(self, memory: HeartbeatState) -> BackendError | None:
         now, wall = self._clock.boot(), self._clock.wall()
         opinions = {
             node: Opinion(
@@ -177,7 +177,7 @@ def _troubles(answers: dict[str, Answer]) -> tuple[str, ...]:
     return tuple(f"{key}: {answer.detail}" for key, answer in answers.items() if answer.is_good is None)
 
 
-def _news(before: Memory, after: Memory) -> list[News]:
+def _news(before: HeartbeatState, after: HeartbeatState) -> list[News]:
     news = [News("trouble", text, "") for text in after.troubles if text not in before.troubles]
     if is_fit(before) != is_fit(after):
         bad = [name for name, path in after.own.items() if path.state == DOWN]

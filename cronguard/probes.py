@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from cronguard.errors import ConfigError, UsageError
-from cronguard.schemes import SCHEMES, Answer, echo_socket, host_and_port
+from cronguard.probe_handlers import HANDLERS, Answer, echo_socket, host_and_port
 from cronguard.signals import fork, reap
 
 CHECKS = ("command", "systemd", "pidfile", "process", "address")
@@ -132,7 +132,7 @@ def _ask(probe: Probe, writer: int) -> None:
         _become_systemctl(probe.rest, writer)
         return
     try:
-        answer = SCHEMES[probe.scheme](probe.rest)
+        answer = HANDLERS[probe.scheme](probe.rest)
     except OSError as error:
         answer = Answer(False, error.strerror or str(error))
     os.write(writer, json.dumps(answer).encode()[:_LONGEST_ANSWER])

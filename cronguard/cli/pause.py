@@ -17,13 +17,19 @@ def command(node: str | None, length: str | None, reason: str, **where: str | No
     from cronguard.beat import Pause
     from cronguard.drain import pause
     from cronguard.duration import parse_duration
+    from cronguard.errors import UsageError
     from cronguard.job import check_name
 
     settings = load_settings(**where)
     storage = storage_of(settings)
     named = check_name(node, "--node") if node is not None else settings.node
     now = storage.clock.wall()
-    until = now + parse_duration(length, "--for") if length is not None else None
+    seconds = parse_duration(length, "--for") if length is not None else None
+    if seconds == 0:
+        raise UsageError(
+            "--for: a pause of no length is none", f"to end one: cronguard resume --node {named}"
+        )
+    until = None if seconds is None else now + seconds
     by = f"{os.environ.get('LOGNAME', os.geteuid())}@{settings.node}"
     wish = Pause(now, until, " ".join(reason.split())[:200], by)
     known = (settings.node, *settings.nodes)

@@ -15,4 +15,5 @@ def command(node: str | None, **where: str | None) -> None:
 
     settings = load_settings(**where)
     named = check_name(node, "--node") if node is not None else settings.node
-    click.echo(storage_of(settings).ask(lambda backend: resume(backend, named)))
+    known = (settings.node, *settings.nodes)
+    click.echo(storage_of(settings).ask(lambda backend: resume(backend, named, known)))

@@ -10,8 +10,8 @@ from cronguard.assessment import Found, Look, assess, is_fit
 from cronguard.beat import PREFIX, Beat, Opinion, decode
 from cronguard.health import Counting
 from cronguard.heartbeat import publish
-from cronguard.memory import Memory
-from cronguard.schemes import Answer
+from cronguard.heartbeat_state import HeartbeatState
+from cronguard.probe_handlers import Answer
 
 EVERY = 10.0
 COUNTING = Counting()
@@ -20,7 +20,7 @@ DETECTED = (COUNTING.fall + 2) * EVERY  # seconds within which a dead node is kn
 
 def plan(world):
     """Let every node beat for as long as the schedule lasts."""
-    memories = {node: ("", Memory()) for node in world.nodes}
+    memories = {node: ("", HeartbeatState()) for node in world.nodes}
     for node in world.nodes:
         at = world.some(EVERY)
         while at < world.schedule.span + 200:
@@ -33,7 +33,7 @@ def _beat(world, node, memories):
         return
     boot, memory = memories[node]
     if boot != node.boot_id:
-        memory = Memory()
+        memory = HeartbeatState()
     names = tuple(other.name for other in world.nodes if other is not node)
     probes = {other.name: {"ip": _echo(node, other)} for other in world.nodes if other is not node}
     seen = _looks(world)

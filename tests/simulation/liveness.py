@@ -151,9 +151,10 @@ def _held(world, run):
 
 
 def _waited_out(world, run):
-    is_time = run.answered_at >= run.began + run.node.true(run.ask.wait) - 0.1
+    """It was still held when the wait was over; what came of it while the answer was on its way does not count."""
+    over = run.began + run.node.true(run.ask.wait)
     age = LATE + (_LOST_FOR if run.had_trouble(run.answered_at) else 0.0)
-    return is_time and _not_run_out(world, run, run.answered_at - age)
+    return run.answered_at >= over - 0.1 and _not_run_out(world, run, min(over, run.answered_at - age))
 
 
 def _not_run_out(world, run, since):

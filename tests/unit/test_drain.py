@@ -19,10 +19,9 @@ def entry(store, node="web2"):
 def test_a_node_is_paused_and_resumed(store):
     assert pause(store, "web2", UNTIL_RESUMED, KNOWN) == "web2 is paused until it is resumed"
     assert entry(store).pause == UNTIL_RESUMED
-    assert resume(store, "web2") == "web2 takes its turns again"
+    assert resume(store, "web2", KNOWN) == "web2 takes its turns again"
     assert entry(store).pause is None
-    assert resume(store, "web2") == "web2 is not paused"
-    assert resume(store, "web9") == "web9 is not paused"
+    assert resume(store, "web2", KNOWN) == "web2 is not paused"
 
 
 def test_a_pause_may_end_by_itself_and_says_so(store):
@@ -39,6 +38,15 @@ def test_what_still_runs_on_a_paused_node_is_told(store):
 def test_a_misspelt_node_is_refused_with_those_that_are_known(store):
     with pytest.raises(UsageError, match="wbe2 is not known here; known are web1, web2"):
         pause(store, "wbe2", UNTIL_RESUMED, KNOWN)
+    with pytest.raises(UsageError, match="wbe2 is not known here; known are web1, web2"):
+        resume(store, "wbe2", KNOWN)
+
+
+def test_a_pause_that_an_old_listing_does_not_show_is_taken_back(store):
+    before = store.inner.read(beat_key("web2"))
+    pause(store, "web2", UNTIL_RESUMED, KNOWN)
+    store.listing, store.is_fresh = before, False
+    assert resume(store, "web2", KNOWN) == "web2 takes its turns again"
 
 
 def test_a_node_that_has_run_something_is_known(store):

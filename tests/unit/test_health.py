@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 from cronguard.assessment import BEAT, Found, Look, assess, is_fit
 from cronguard.beat import DOWN, UNKNOWN, UP
 from cronguard.health import Counting, Path, Sight, Verdict, judge, seen_beat
-from cronguard.memory import Memory, keep, recall
-from cronguard.schemes import Answer
+from cronguard.heartbeat_state import HeartbeatState, keep, recall
+from cronguard.probe_handlers import Answer
 
 COUNTING = Counting(rise=2, fall=3, quorum=1)
 GOOD, BAD, UNABLE = Answer(True), Answer(False, "refused"), Answer(None, "no such host")
@@ -109,7 +109,7 @@ def test_a_verdict_knows_since_when_and_when_the_node_came_back():
 
 
 def test_a_heartbeat_that_goes_on_is_up_and_one_that_stands_still_goes_down_in_its_own_time():
-    memory, now = beats(Memory(), 1, 2, 3)
+    memory, now = beats(HeartbeatState(), 1, 2, 3)
     assert state(memory) == UP
     memory, now = beats(memory, 3, 3, 3, now=now)
     assert state(memory) == UP
@@ -130,23 +130,23 @@ def test_a_slow_heartbeat_is_given_its_own_time_by_a_quick_observer():
 
 
 def test_what_a_store_out_of_reach_does_not_show_is_no_missed_beat():
-    memory, now = beats(Memory(), 1, 2, *[None] * 50)
+    memory, now = beats(HeartbeatState(), 1, 2, *[None] * 50)
     assert state(memory) == UP
     memory, _ = beats(memory, 2, now=now)
     assert state(memory) == UP
 
 
 def test_a_node_whose_storage_alone_is_dead_is_not_down_if_it_answers_elsewhere_and_the_reverse():
-    memory, _ = beats(Memory(), 1, 2, 2, 2, 2, 2, 2, probes={"ip": GOOD})
+    memory, _ = beats(HeartbeatState(), 1, 2, 2, 2, 2, 2, 2, probes={"ip": GOOD})
     assert memory.others["web2"].paths[BEAT].state == DOWN and state(memory) == UP
-    memory, _ = beats(Memory(), *range(9), probes={"ip": BAD})
+    memory, _ = beats(HeartbeatState(), *range(9), probes={"ip": BAD})
     assert memory.others["web2"].paths["ip"].state == DOWN and state(memory) == UP
-    memory, _ = beats(Memory(), *[2] * 9, probes={"ip": BAD})
+    memory, _ = beats(HeartbeatState(), *[2] * 9, probes={"ip": BAD})
     assert state(memory) == DOWN
 
 
 def test_a_node_that_never_beat_is_judged_by_its_probes_alone():
-    memory = Memory()
+    memory = HeartbeatState()
     for number in range(6):
         looks = {} if number < 4 else None  # a store that is out of reach changes nothing
         found = Found({}, {"web2": {"ip": BAD}}, looks, 1000.0 + 5 * number, 5.0)
@@ -155,19 +155,19 @@ def test_a_node_that_never_beat_is_judged_by_its_probes_alone():
 
 
 def test_a_heartbeat_that_vanished_from_the_store_goes_down_as_one_that_stands_still():
-    memory, now = beats(Memory(), 1, 2, 3)
+    memory, now = beats(HeartbeatState(), 1, 2, 3)
     for number in range(6):
         memory = assess(memory, Found({}, {}, {}, now + 5 * number, 5.0), COUNTING, ("web2",))
     assert state(memory) == DOWN
 
 
 def test_a_node_that_is_configured_and_was_never_seen_is_unknown():
-    memory = assess(Memory(), Found({}, {}, {}, 5.0, 5.0), COUNTING, ("web2",))
+    memory = assess(HeartbeatState(), Found({}, {}, {}, 5.0, 5.0), COUNTING, ("web2",))
     assert state(memory) == UNKNOWN
 
 
 def test_a_node_that_beats_and_says_it_is_unfit_is_down():
-    memory, now = beats(Memory(), 1, 2, 3)
+    memory, now = beats(HeartbeatState(), 1, 2, 3)
     memory, _ = beats(memory, 4, now=now, fit=False)
     assert state(memory) == DOWN
 
@@ -176,7 +176,7 @@ def test_a_node_that_beats_and_says_it_is_unfit_is_down():
 
 
 def test_own_checks_make_a_node_unfit_by_counting_too():
-    memory, now = beats(Memory(), 1, 2, checks={"app": BAD})
+    memory, now = beats(HeartbeatState(), 1, 2, checks={"app": BAD})
     assert is_fit(memory)
     memory, now = beats(memory, 3, now=now, checks={"app": BAD})
     assert not is_fit(memory)
@@ -185,13 +185,13 @@ def test_own_checks_make_a_node_unfit_by_counting_too():
 
 
 def test_a_check_that_is_not_configured_any_more_counts_no_more():
-    memory, now = beats(Memory(), 1, 2, 3, checks={"app": BAD})
+    memory, now = beats(HeartbeatState(), 1, 2, 3, checks={"app": BAD})
     memory, _ = beats(memory, 4, now=now)
     assert is_fit(memory)
 
 
 def test_a_node_counts_from_the_end_of_its_own_break():
-    memory, now = beats(Memory(), 1, 2, 3)
+    memory, now = beats(HeartbeatState(), 1, 2, 3)
     assert memory.back == 0.0  # when it was booted
     memory, now = beats(memory, 4, now=now + 15)
     assert memory.back == 0.0
@@ -201,11 +201,11 @@ def test_a_node_counts_from_the_end_of_its_own_break():
 
 def test_what_is_not_remembered_is_told_by_the_last_beat_in_the_store():
     for away, back in ((None, 0.0), (15.0, 0.0), (60.0, 1000.0)):
-        assert assess(Memory(), Found({}, {}, {}, 1000.0, 5.0, away), COUNTING, ()).back == back
+        assert assess(HeartbeatState(), Found({}, {}, {}, 1000.0, 5.0, away), COUNTING, ()).back == back
 
 
 def test_what_could_not_be_asked_is_told_with_the_rest():
-    memory, _ = beats(Memory(), 1, probes={"ip": UNABLE, "port": BAD}, checks={"app": BAD})
+    memory, _ = beats(HeartbeatState(), 1, probes={"ip": UNABLE, "port": BAD}, checks={"app": BAD})
     assert memory.details == {"app": "refused", "web2 ip": "no such host", "web2 port": "refused"}
 
 
@@ -213,14 +213,14 @@ def test_what_could_not_be_asked_is_told_with_the_rest():
 
 
 def test_what_is_kept_is_recalled_and_forgotten_with_the_boot(state):
-    memory, _ = beats(Memory(), 1, 2, probes={"ip": BAD}, checks={"app": GOOD})
+    memory, _ = beats(HeartbeatState(), 1, 2, probes={"ip": BAD}, checks={"app": GOOD})
     memory = memory._replace(troubles=("x",), mine=Sight("a", 1.0, 2.0))
     keep(memory, state, "dir:/x", "boot-1")
     assert recall(state, "dir:/x", "boot-1") == memory
-    assert recall(state, "dir:/x", "boot-2") == recall(state, "dir:/y", "boot-1") == Memory()
+    assert recall(state, "dir:/x", "boot-2") == recall(state, "dir:/y", "boot-1") == HeartbeatState()
 
 
 def test_a_damaged_memory_is_none(state):
     for data in (b"{", b"[]", b'{"boot":"boot-1"}', b'{"boot":"boot-1","others":[]}'):
         state.store("heartbeat", "dir:/x", data)
-        assert recall(state, "dir:/x", "boot-1") == Memory()
+        assert recall(state, "dir:/x", "boot-1") == HeartbeatState()

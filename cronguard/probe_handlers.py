@@ -157,7 +157,7 @@ def _checksum(packet: bytes) -> bytes:
 
 
 # Those that need a program are commands; the others are asked here.
-SCHEMES: Mapping[str, Callable[[str], Answer]] = {
+HANDLERS: Mapping[str, Callable[[str], Answer]] = {
     "pidfile": _pidfile,
     "process": _process,
     "address": _address,

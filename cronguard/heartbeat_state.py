@@ -16,7 +16,7 @@ class Other(NamedTuple):
     paths: dict[str, Path] = {}  # noqa: RUF012 - nobody changes it
 
 
-class Memory(NamedTuple):
+class HeartbeatState(NamedTuple):
     """`beats` counts those that were published, `beaten` is when the last one was, `back` since when without a break.
 
     `own` are this node's checks, `mine` what was last seen under this node's name, `troubles` what was complained
@@ -33,26 +33,26 @@ class Memory(NamedTuple):
     troubles: tuple[str, ...] = ()
 
 
-def recall(state: StateDir, url: str, boot: str) -> Memory:
+def recall(state: StateDir, url: str, boot: str) -> HeartbeatState:
     """Return what was kept; nothing after a boot, when all that was counted is over."""
     with suppress(ValueError, TypeError, KeyError, AttributeError):
         kept = json.loads(state.load("heartbeat", url))
         if kept["boot"] == boot:
             return _memory(kept)
-    return Memory()
+    return HeartbeatState()
 
 
-def keep(memory: Memory, state: StateDir, url: str, boot: str) -> None:
+def keep(memory: HeartbeatState, state: StateDir, url: str, boot: str) -> None:
     """Keep it for the next beat; where that is not possible, each beat begins to count anew."""
     state.store("heartbeat", url, json.dumps({**memory._asdict(), "boot": boot}).encode())
 
 
-def _memory(kept: dict[str, Any]) -> Memory:
+def _memory(kept: dict[str, Any]) -> HeartbeatState:
     others = {
         node: Other(Verdict(*verdict), Sight(*sight), _paths(paths))
         for node, (verdict, sight, paths) in kept["others"].items()
     }
-    return Memory(
+    return HeartbeatState(
         int(kept["beats"]),
         float(kept["beaten"]),
         kept["back"],
