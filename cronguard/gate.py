@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from collections.abc import Callable
 from contextlib import suppress
 
 from cronguard.clock import Clock
@@ -17,15 +18,24 @@ class Gate:
 
     A process stuck in the kernel cannot be ended, not even by SIGKILL, but it still holds its file locks. So
     each takes this lock for its first call to the backend; while one is stuck there, the others find the lock
-    taken, see for how long, and give up at once instead of joining it.
+    taken, see for how long, and give up at once instead of joining it. `moved` is called when one who waits sees
+    that others were answered: a long queue, as of the many jobs that begin on the hour, is no silence of the backend.
     """
 
-    def __init__(self, state: StateDir, url: str, patience: float, clock: Clock) -> None:
+    def __init__(
+        self,
+        state: StateDir,
+        url: str,
+        patience: float,
+        clock: Clock,
+        moved: Callable[[], None] = lambda: None,
+    ) -> None:
         self._state = state
         self._url = url
         self._path = state.path("gate", url)
         self._patience = patience
         self._clock = clock
+        self._moved = moved
         self._fd: int | None = None
 
     def enter(self) -> None:
@@ -45,7 +55,7 @@ class Gate:
     def leave(self) -> None:
         """Let the next one in: the backend has answered."""
         if self._fd is not None:
-            os.ftruncate(self._fd, 0)
+            _write(self._fd, f"- - - {_answers(self._fd) + 1}")
             os.close(self._fd)
             self._fd = None
 
@@ -61,19 +71,16 @@ class Gate:
 
     def _sign(self, fd: int) -> None:
         if row := stat(os.getpid()):
-            os.pwrite(fd, f"{row.pid} {row.start} {self._clock.boot():.2f}".encode().ljust(_NOTE), 0)
+            _write(fd, f"{row.pid} {row.start} {self._clock.boot():.2f} {_answers(fd)}")
 
     def _lock(self, fd: int) -> None:
-        pause = 0.001
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                self._check_holder(fd)
-                self._clock.sleep(pause)
-                pause = min(2 * pause, 0.05)
-            else:
-                return
+        pause, answers = 0.001, _answers(fd)
+        while not _is_locked(fd):
+            self._check_holder(fd)
+            self._clock.sleep(pause)
+            pause = min(2 * pause, 0.05)
+            if answers != (answers := _answers(fd)):
+                self._moved()
 
     def _check_holder(self, fd: int) -> None:
         """Raise BackendError if who has the lock has had it for too long; what a dead one wrote does not count."""
@@ -82,6 +89,25 @@ class Gate:
             with suppress(ValueError, IndexError):
                 if self._clock.boot() - float(note.split()[2]) > self._patience:
                     raise _no_answer(row.pid)
+
+
+def _is_locked(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _write(fd: int, note: str) -> None:
+    os.pwrite(fd, note.encode().ljust(_NOTE), 0)
+
+
+def _answers(fd: int) -> int:
+    """Return how many were answered so far."""
+    with suppress(ValueError, IndexError):
+        return int(os.pread(fd, _NOTE, 0).split()[3])
+    return 0
 
 
 def _living(note: bytes) -> Stat | None:

@@ -40,7 +40,7 @@ class Keeper:
         self._link = link
         self._clock = clock
         self._orders = Mailbox()
-        self._gate = Gate(errand.state, errand.url, errand.backend_timeout, clock)
+        self._gate = Gate(errand.state, errand.url, errand.backend_timeout, clock, self._moved)
         self._watchdog = Watchdog(link, clock, errand, self._orders.put)
 
     def run(self) -> None:
@@ -84,6 +84,12 @@ class Keeper:
 
     def _warn(self, text: str) -> None:
         self._link.send("warned", text=text)
+
+    def _moved(self) -> None:
+        """Others of this node are answered, and our turn will come."""
+        self._link.send("answered")
+        if self._watchdog.is_cancelled:
+            raise CancelledError
 
     def _answered(self) -> None:
         self._gate.leave()

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from cronguard.lease import Grant
 
 BEAT = 0.5  # seconds between two signs of life to the keeper, which does not renew for a frozen guard
-_RESTART = 1.0  # seconds between two keepers: one that dies at once must not be started a hundred times
+# Seconds between the starts of two keepers: one that dies at once must not be started a hundred times. Doubled after
+# each that renewed nothing, up to the heartbeat: a lock host that refuses our key must not be asked each second.
+_RESTART = 1.0
 _CANCELLING = 5.0  # seconds for a claim to be taken back when the run is cancelled
 _LONGEST_SLEEP = 0.25  # timers stop while the machine is suspended: the loops must wake and look at the clock
 
@@ -34,6 +36,7 @@ class Keeping:
         self._keeper = KeeperProcess(errand, clock)
         self._numbers = {self._keeper.pid}
         self._started = self._beaten = clock.boot()
+        self._pause = _RESTART
         self._leader: proctree.Stat | None = None
         self._trouble = ""
         self.deadline = inf
@@ -78,6 +81,7 @@ class Keeping:
         for message in self._keeper.receive():
             if message["kind"] == "granted" and self._clock.boot() < self.deadline:
                 self.deadline = message["deadline"]
+                self._pause = _RESTART
             elif message["kind"] == "lost":
                 return ("revoked" if message["reason"] == "revoked" else "lost"), message["detail"]
             elif message["kind"] == "failed":
@@ -171,10 +175,15 @@ class Keeping:
         with suppress(ProcessLookupError):
             if self._keeper.is_alive():
                 os.kill(self._keeper.pid, signal.SIGKILL)
-        if not self._keeper.is_alive() and self._clock.boot() - self._started >= _RESTART:
+        if not self._keeper.is_alive() and self._clock.boot() - self._started >= self._rest():
             self._started = self._clock.boot()
+            self._pause = min(2 * self._pause, self._errand.ask.timing.heartbeat)
             with suppress(OSError):  # no process to be had: another try in a second, and the deadline stands
                 self._replace_keeper(self._errand._replace(is_resumed=is_resumed))
+
+    def _rest(self) -> float:
+        """Return for how long after the start of a keeper none follows: less near the deadline, where each may save it."""
+        return max(_RESTART, min(self._pause, (self.deadline - self._started) / 2))
 
     def _replace_keeper(self, errand: "Errand") -> None:
         self._numbers.discard(self._keeper.pid)  # reaped: it may soon be a number of the job's

@@ -59,6 +59,7 @@ class Lease:
         self._advise = advise
         self._retries = Retries(patience, clock)
         self._held: tuple[Entry, Record] | None = None
+        self._is_given_back = False
         self._deadline = 0.0
         self._first_seen = ""
 
@@ -72,19 +73,21 @@ class Lease:
 
         Raises ConfigError when this node's clock is out of bounds.
         """
-        began = self._clock.boot()
+        began, is_again = self._clock.boot(), False
         while True:
             try:
-                return self._acquire(began)
+                return self._acquire(began, is_again=is_again)
             except StoreRefusedError:
                 raise
             except BackendError:
-                if self.is_held or not self._retries.may_go_on():
+                if self._is_given_back or not self._retries.may_go_on():
                     raise
                 self._clock.sleep(PAUSE)
+                is_again = True
 
-    def _acquire(self, began: float) -> Grant | Skip:
-        entry, is_fresh = self._read(), False
+    def _acquire(self, began: float, *, is_again: bool) -> Grant | Skip:
+        nothing = Entry(self._ask.job.key, 0, b"")
+        entry, is_fresh = self._watch(nothing, 0.0) if is_again else self._read(), is_again
         while True:
             record = self._decode(entry)
             if record and record.is_running and self._is_ours(record):
@@ -233,6 +236,7 @@ class Lease:
         if self._clock.boot() < self._deadline:
             return self._grant()
         self._settle_once("cancelled", None)
+        self._is_given_back = True
         raise BackendError(
             f"the backend took longer to answer than a ttl of {self._ask.timing.ttl:g} s allows",
             "see what makes its storage slow, or raise --ttl",

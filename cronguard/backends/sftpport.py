@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from cronguard.backends import sftpwire as wire
@@ -46,7 +47,15 @@ class SftpPort:
     def make(self, path: str) -> None:
         """Make a directory."""
         mode = self._root_attributes().mode & 0o2777
-        self._give(path, self._once(lambda sftp: sftp.make(path, mode)), mode)
+        try:
+            made = self._once(lambda sftp: sftp.make(path, mode))
+        except ConnectionError:
+            with suppress(
+                OSError
+            ):  # it may be there all the same, and must not stay closed to the other users
+                self._give(path, self._do(lambda sftp: sftp.stat(path)), mode)
+            raise
+        self._give(path, made, mode)
 
     def write(self, path: str, data: bytes) -> None:
         """Create a file and bring it to the disk."""

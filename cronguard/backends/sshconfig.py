@@ -14,6 +14,10 @@ _FILE = "~/.ssh/config"
 _KNOWN = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 _KNOWN_GLOBALLY = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 _KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
+_UNSUPPORTED = {  # and must not be passed over: there may be a ProxyJump, or a key that is not to be believed
+    "Include": "copy what it includes into it",
+    "RevokedHostKeys": "write the keys into known_hosts, marked @revoked",
+}
 _MOST_HOPS = 8  # ProxyJump of a host that names itself, or two that name each other, has no end
 
 
@@ -66,10 +70,6 @@ def _route(address: Address, config: "SSHConfig | None", seen: list[str]) -> lis
             f"{_FILE}: ProxyCommand, for {address.host}, is not supported: its end cannot be told from the host's",
             "write ProxyJump, or ProxyCommand none",
         )
-    if "include" in options:
-        raise ConfigError(
-            f"{_FILE}: Include, for {address.host}, is not supported", "copy what it includes into it"
-        )
     jumps = [jump.strip() for jump in options.get("proxyjump", "none").split(",")]
     host = _host(address, options)
     if jumps == ["none"]:
@@ -83,11 +83,15 @@ def _options(address: Address, config: "SSHConfig | None") -> dict[str, Any]:
     if config is None:
         return {}
     try:
-        return dict(config.lookup(address.host))
+        options = dict(config.lookup(address.host))
     except Exception as error:  # Match exec wants a library of its own, and can fail in any way
         raise ConfigError(
             f"{_FILE}: {error or type(error).__name__}", "Match exec is not supported"
         ) from error
+    for name, hint in _UNSUPPORTED.items():
+        if options.get(name.lower(), "none") != "none":
+            raise ConfigError(f"{_FILE}: {name}, for {address.host}, is not supported", hint)
+    return options
 
 
 def _host(address: Address, options: dict[str, Any]) -> Host:
@@ -105,7 +109,7 @@ def _host(address: Address, options: dict[str, Any]) -> Host:
         name=name,
         port=port,
         user=address.user or options.get("user") or _own_name(),
-        known_as=known_as(options.get("hostkeyalias", name), port),
+        known_as=options["hostkeyalias"].lower() if "hostkeyalias" in options else known_as(name, port),
         keys=tuple(map(os.path.expanduser, named or _KEYS)),
         are_named=bool(named),
         certificates=(os.path.expanduser(certificate),) if certificate else (),

@@ -1,8 +1,6 @@
 """A connection to a lock host: every step with a time limit, every host known, every login by a key."""
 
 import logging
-import socket
-import struct
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -15,27 +13,29 @@ from cronguard.backends.hostkeys import HostKey, KnownHosts
 from cronguard.backends.sftp import Sftp
 from cronguard.backends.sshaddress import Address
 from cronguard.backends.sshconfig import Host
+from cronguard.backends.sshsocket import connected
 from cronguard.clock import Clock
 from cronguard.errors import StoreForbiddenError
 from cronguard.statedir import StateDir
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from paramiko import Channel, Transport
 
-# Seconds. A lost SYN is sent again after one and after three, and a host that is up answers one of the three.
-_CONNECT = 5.0
-# An fsync of a host that makes its backups can take seconds. But after an answer that does not come there must be time
+# Seconds. An fsync of a host that makes its backups can take seconds. But after an answer that does not come there must be time
 # for another connection, within the 30 s that a backend may be silent, or within a shorter lease: a third of it.
 _STEP = 10.0
 # A heartbeat says at least every ten seconds that we are there; this is for a longer silence, as of one who waits.
 _KEEPALIVE = 15
 _WARN_EVERY = 86400.0  # once a day is enough for who reads cron's mail
-# What is not sent yet when a connection is given up, by a killed process too, is thrown away. Otherwise the kernel
-# would go on sending it: a request of somebody long dead could arrive when a partition is mended.
-_LINGER = struct.pack("ii", 1, 0)
 _ALGORITHMS = {
     "ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")
 }  # a key's type is that of its signatures, but for RSA
+
+
+class _LateError(ConnectionError):
+    """A step took too long."""
 
 
 class Dialer:
@@ -81,22 +81,21 @@ class Dialer:
         transport.set_keepalive(_KEEPALIVE)
         return _Line(channel, lambda: self._limited(f"{host.name}: the SFTP server", transport.close))
 
-    def _dial(self, host: Host, undo: ExitStack) -> socket.socket:
+    def _dial(self, host: Host, undo: ExitStack) -> "socket":
         try:
-            sock = socket.create_connection((host.name, host.port), min(_CONNECT, self._limit))
+            sock = connected(host.name, host.port, self._limit)
         except OSError as error:
             raise ConnectionError(f"{host.name}, port {host.port}: {_told(error)}") from error
         undo.callback(sock.close)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
         return sock
 
-    def _log_in(self, host: Host, sock: "socket.socket | Channel", undo: ExitStack) -> "Transport":
+    def _log_in(self, host: Host, sock: "socket | Channel", undo: ExitStack) -> "Transport":
         from paramiko import Transport
 
         known = KnownHosts(host.known_hosts)
         with self._limited(f"{host.name}: the greeting", sock.close):
             transport = Transport(sock)
+        transport.auth_timeout = None  # by the wall clock: when that is set, a key would seem to be refused
         undo.callback(transport.close)
         with self._limited(f"{host.name}: the greeting and key exchange", transport.close):
             _prefer(transport, known.types(host.known_as))
@@ -119,6 +118,8 @@ class Dialer:
                     if transport.is_authenticated():
                         return
                 refused.append(f"{key.name} is not enough")
+            except _LateError:
+                raise
             except (AuthenticationException, ConnectionError) as error:
                 if transport.is_active():
                     refused.append(f"{key.name} was refused")
@@ -155,11 +156,12 @@ class Dialer:
         timer.start()
         try:
             yield
-        except AuthenticationException:
-            raise
         except (SSHException, EOFError, OSError) as error:
-            why = f"no answer within {self._limit:g} s" if is_late.is_set() else _told(error)
-            raise ConnectionError(f"{what}: {why}") from error
+            if is_late.is_set():
+                raise _LateError(f"{what}: no answer within {self._limit:g} s") from error
+            if isinstance(error, AuthenticationException):
+                raise
+            raise ConnectionError(f"{what}: {_told(error)}") from error
         finally:
             timer.cancel()
 

@@ -1,16 +1,19 @@
 """The keys that a host is offered: files, certificates, and those that an agent holds."""
 
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from paramiko import Agent, PKey, SSHException, UnknownKeyType
 from paramiko.pkey import PublicBlob
 
 from cronguard.backends.sshconfig import Host
 
 _MOST = 5  # sshd closes the connection at the sixth key (MaxAuthTries), which would look like a lost one
+_AGENT = 5.0  # seconds; one on this machine takes milliseconds, one forwarded over a line that is dead is silent for ever
 
 
 class Key(NamedTuple):
@@ -32,8 +35,9 @@ class Keys:
         """Yield files first: cron has no agent, and an agent may hold many keys."""
         offered: set[bytes] = set()
         for key in self._all():
-            if key.key.asbytes() not in offered and len(offered) < _MOST:
-                offered.add(key.key.asbytes())
+            blob = key.key.public_blob.key_blob if key.key.public_blob else key.key.asbytes()
+            if blob not in offered and len(offered) < _MOST:
+                offered.add(blob)
                 yield key
 
     def _all(self) -> Iterator[Key]:
@@ -42,6 +46,9 @@ class Keys:
                 for certificate in self._host.certificates:
                     with suppress(ValueError, OSError, SSHException):  # of another key
                         key.key.load_certificate(certificate)
+                if key.key.public_blob:
+                    yield Key(f"{file} with its certificate", key.key)
+                    key.key.public_blob = None  # the certificate may be for other hosts, or have expired
                 yield key
         if self._host.uses_agent:
             yield from (Key(f"{key.get_name()} of the agent", key) for key in self._held())
@@ -55,7 +62,7 @@ class Keys:
                 self.excuses.append(f"{file} does not exist")
         except TypeError:  # how the library says that a passphrase is needed
             return self._from_agent(file)
-        except (OSError, ValueError, SSHException, UnknownKeyType) as error:
+        except (OSError, ValueError, SSHException, UnknownKeyType, UnsupportedAlgorithm) as error:
             self.excuses.append(f"{file} cannot be read ({_told(error)})")
         return None
 
@@ -78,10 +85,19 @@ class Keys:
             self._agent = []
             if os.environ.get("SSH_AUTH_SOCK"):
                 try:
-                    self._agent = list(Agent().get_keys())
+                    self._agent = _of_agent()
                 except (SSHException, OSError) as error:
                     self.excuses.append(f"the agent does not answer ({_told(error)})")
         return self._agent
+
+
+def _of_agent() -> list[PKey]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_AGENT)  # there is no other way to give the library's connection one
+    try:
+        return list(Agent().get_keys())
+    finally:
+        socket.setdefaulttimeout(before)
 
 
 def _told(error: Exception) -> str:

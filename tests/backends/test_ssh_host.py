@@ -137,6 +137,28 @@ def test_what_is_made_has_the_mode_of_the_root_whatever_the_servers_umask(
         assert oct(found) == oct(mode if path.is_dir() else mode & 0o666), path
 
 
+def test_a_directory_whose_making_was_lost_is_open_to_the_other_users_too(
+    login, lock_host, root, monkeypatch
+):
+    lock_host.stop()
+    lock_host.config = "Subsystem sftp internal-sftp -u 077\n"
+    lock_host.start()
+    root.chmod(0o770)
+    first, lost = Sftp.make, set()
+
+    def make(self, path, mode):
+        attributes = first(self, path, mode)
+        if ".staging-" not in path and path not in lost:
+            lost.add(path)
+            raise ConnectionResetError("cut")
+        return attributes
+
+    monkeypatch.setattr(Sftp, "make", make)
+    assert login.use().version == 1
+    assert len(lost) == len(Path(KEY).parts) + 1
+    assert {oct(stat.S_IMODE(p.stat().st_mode)) for p in tree(root) if p.is_dir()} == {"0o770"}
+
+
 @needs_root
 @pytest.mark.parametrize("mode", [0o770, 0o2770])
 def test_what_is_made_has_the_group_of_the_root(login, root, mode):

@@ -1,12 +1,17 @@
 """Who is let in to a lock host, and which lock host is believed."""
 
+import base64
 import os
 import signal
+import socket
 import subprocess
+import threading
+from contextlib import closing
 
 import pytest
 import sshd
 from login import Login
+from paramiko import Transport
 from stores import KEY
 
 from cronguard.errors import BackendError, ConfigError, StoreForbiddenError, StoreRefusedError
@@ -241,7 +246,80 @@ def test_a_certificate_lets_its_key_in(login, lock_host):
     assert login.use().version == 2
 
 
-@pytest.mark.parametrize("url", ["ssh://me:pa55word@127.0.0.1/x", "ssh://me:@h/x", "sftp://me:pa55word@h/x"])
+def test_a_certificate_that_is_not_accepted_does_not_keep_its_key_out(login, lock_host):
+    sshd.keygen(f"{login.place}/authority")
+    signed = [
+        "ssh-keygen",
+        "-q",
+        "-s",
+        f"{login.place}/authority",
+        "-I",
+        "x",
+        "-n",
+        "other",
+        f"{login.key}.pub",
+    ]
+    subprocess.run(signed, check=True)
+    assert os.path.exists(f"{login.key}-cert.pub")
+    assert login.use().version == 1
+
+
+def test_a_key_of_a_kind_that_is_not_supported_does_not_keep_another_out(login):
+    """Such as one whose private part is in a device."""
+    kind = _string(b"sk-ssh-ed25519@openssh.com")
+    public = kind + _string(bytes(32)) + _string(b"ssh:")
+    secret = bytes(8) + public + b"\x01" + _string(b"handle") + _string(b"") + _string(b"comment")
+    secret += bytes(range(1, 1 + -len(secret) % 8))
+    none = _string(b"none")
+    blob = b"openssh-key-v1\0" + none + none + _string(b"") + b"\0\0\0\1" + _string(public) + _string(secret)
+    body = base64.b64encode(blob).decode()
+    login.write(
+        "of_a_device", "-----BEGIN OPENSSH PRIVATE KEY-----", body, "-----END OPENSSH PRIVATE KEY-----"
+    )
+    os.chmod(f"{login.ssh}/of_a_device", 0o600)
+    login.write("config", "IdentityFile ~/.ssh/of_a_device", "IdentityFile ~/.ssh/id_ed25519")
+    assert login.use().version == 1
+
+
+def _string(value):
+    return len(value).to_bytes(4, "big") + value
+
+
+def test_a_login_that_hangs_after_a_key_was_refused_is_made_again(login, lock_host, monkeypatch):
+    """It is no refusal: the host may be frozen at just that moment."""
+    login.new_key("id_ecdsa", "ecdsa")
+    login.new_key(is_accepted=False)
+    log_in, offered = Transport.auth_publickey, []
+
+    def auth_publickey(transport, user, key):
+        offered.append(key.get_name())
+        if len(offered) == 2:
+            lock_host.freeze()
+            login.clock.meanwhile.append(lock_host.thaw)
+        return log_in(transport, user, key)
+
+    monkeypatch.setattr(Transport, "auth_publickey", auth_publickey)
+    with closing(login.open(patience=6.0)) as backend:
+        assert backend.swap(backend.read(KEY), b"data").version == 1
+    assert len(offered) == 4
+
+
+def test_an_agent_that_is_silent_is_told_in_time(login, monkeypatch):
+    monkeypatch.setattr("cronguard.backends.sshkeys._AGENT", 0.2)
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.bind(f"{login.place}/agent")
+        agent.listen()
+        monkeypatch.setenv("SSH_AUTH_SOCK", f"{login.place}/agent")
+        os.remove(login.key)
+        with pytest.raises(StoreForbiddenError, match="the agent does not answer"):
+            login.use()
+    assert socket.getdefaulttimeout() is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["ssh://me:pa55word@127.0.0.1/x", "ssh://me:@h/x", "sftp://me:pa55word@h/x", "ssh://me:pa55word/+@h/x"],
+)
 def test_a_password_in_the_url_is_refused_and_not_shown(login, url):
     with pytest.raises(ConfigError) as caught:
         login.use(url)
@@ -277,6 +355,12 @@ def test_one_goes_through_as_many_hosts_as_the_configuration_says(login, lock_ho
     assert (lock_host.folder / "log").read_text().count("Accepted publickey") >= 3
 
 
+def test_an_alias_of_the_host_key_has_no_port(login, lock_host):
+    login.write("config", "HostKeyAlias Locks")
+    login.know(f"locks {lock_host.host_key()}")
+    assert login.use().version == 1
+
+
 def test_every_host_on_the_way_must_be_known(login, lock_host):
     login.write(
         "config", "Host locks", "ProxyJump first", "Host first", "HostKeyAlias unknown", "Host *", "HostName 127.0.0.1",
@@ -289,7 +373,7 @@ def test_every_host_on_the_way_must_be_known(login, lock_host):
 @pytest.mark.parametrize(("lines", "told"), [
     (["Host *", "ProxyJump 127.0.0.1"], "has no end"), (["ProxyCommand nc %h %p"], "ProxyCommand"), (["Port x"], "Port x"),
     (["Match exec true", "User x"], "Match exec"), (["nonsense"], "nonsense"),
-        (["Include more"], "Include"),
+    (["Include more"], "Include"), (["RevokedHostKeys ~/.ssh/revoked"], "@revoked"),
 ])  # fmt: skip
 def test_what_is_not_understood_in_the_configuration_is_refused_with_a_reason(login, lock_host, lines, told):
     login.write("config", *lines)
@@ -311,6 +395,19 @@ def test_a_host_that_nobody_listens_on_is_tried_until_patience_is_over(login):
         login.use(f"ssh://127.0.0.1:{sshd.free_port()}{login.place}/share")
     assert not isinstance(caught.value, StoreRefusedError)
     assert 1015.0 < login.clock.now_boot < 1030.0
+
+
+def test_a_name_that_no_host_can_have_is_a_mistake_in_the_configuration(login):
+    with pytest.raises(ConfigError, match=r"locks\.\.example"):
+        login.use("ssh://locks..example.org/share")
+
+
+def test_name_servers_that_do_not_answer_are_told_in_time(login, monkeypatch):
+    answer = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer.wait(60) and [])
+    with pytest.raises(BackendError, match=r"127\.0\.0\.1, port .*name servers"):
+        login.open(patience=0.6)
+    answer.set()
 
 
 def test_a_server_that_cannot_bring_data_to_its_disk_is_refused(login, monkeypatch):

@@ -8,6 +8,10 @@ from members import HERE, PYTHON, Member
 from processes import LIMIT, boot, wait_until, words
 from rig import tick
 
+from cronguard.clock import Clock
+from cronguard.gate import Gate
+from cronguard.statedir import StateDir
+
 TTL = 5
 ALL = Fault("*", "hang")
 GIVEN_UP = 5  # seconds: long enough for a busy machine to come as far as the call that hangs
@@ -54,6 +58,21 @@ def test_runs_that_come_while_the_first_still_waits_do_not_join_it_in_the_kernel
     runs = [mounted.start("--backend-timeout", GIVEN_UP, "--", "true", job=f"job{n}") for n in range(5)]
     assert [run.end().status for run in runs] == [69] * 5
     assert len(stuck(mounted)) == 1
+
+
+def test_a_run_whose_turn_comes_late_is_not_given_up_while_others_are_answered(cluster):
+    """As the last of the many jobs that begin on the hour, where each takes its time to log in."""
+    gate = Gate(StateDir(f"{cluster.root}/state", "n1"), f"dir:{cluster.share}", LIMIT, Clock())
+    gate.enter()
+    run = cluster.start("--backend-timeout", 2, "--", "true")
+    for _ in range(5):
+        answered = boot()
+        wait_until(lambda at=answered: boot() > at + 0.8)
+        gate.leave()
+        gate.enter()
+    assert run.popen.poll() in (None, 0)
+    gate.leave()
+    assert run.end() == (0, "", "")
 
 
 def test_a_process_whose_guard_was_killed_while_it_hung_is_not_joined_either(mounted, mount):

@@ -129,11 +129,12 @@ def test_a_host_that_freezes_for_longer_stops_the_job_before_another_may_run_it(
 def test_an_outcome_is_written_when_the_host_wakes_in_time(cluster, host, lines):
     run = lines(*until("end"))
     has_begun(cluster)
+    job = run.job()
     host.freeze()
     (cluster.root / "end").touch()
-    wait_until(lambda: not run.job().is_alive if cluster.record().state != "running" else True)
-    frozen = boot()
-    wait_until(lambda: boot() > frozen + 2.0)
+    wait_until(lambda: not job.is_alive, "the end of the job")
+    ended = boot()
+    wait_until(lambda: boot() > ended + 2.0)
     assert cluster.record().state == "running"
     host.thaw()
     assert run.end().status == 0

@@ -96,6 +96,22 @@ def test_a_holder_that_has_not_yet_said_who_it_is_is_waited_for(gate, state):
     Gate(state, URL, 30.0, ReleasingClock(lambda: os.close(fd))).enter()
 
 
+def test_one_who_waits_is_told_when_others_were_answered(gate, state):
+    first, told = gate(), []
+    first.enter()
+    Gate(state, URL, 30.0, ReleasingClock(first.leave), lambda: told.append(True)).enter()
+    assert told == [True]
+
+
+def test_one_who_waits_is_told_of_no_answer_where_there_was_none(gate, state):
+    first = gate()
+    first.enter()
+    first.leave()
+    fd, told = lock(state.path("gate", URL)), []
+    Gate(state, URL, 30.0, ReleasingClock(lambda: os.close(fd)), lambda: told.append(True)).enter()
+    assert told == []
+
+
 def test_each_backend_has_a_gate_of_its_own(gate):
     gate("dir:/a").enter()
     gate("dir:/b").enter()
