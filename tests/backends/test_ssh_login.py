@@ -12,6 +12,7 @@ import pytest
 import sshd
 from login import Login
 from paramiko import Transport
+from ports import free_port
 from stores import KEY
 
 from cronguard.errors import BackendError, ConfigError, StoreForbiddenError, StoreRefusedError
@@ -392,7 +393,7 @@ def test_an_address_of_version_6_is_taken_in_brackets(login, lock_host):
 
 def test_a_host_that_nobody_listens_on_is_tried_until_patience_is_over(login):
     with pytest.raises(BackendError, match="Connection refused") as caught:
-        login.use(f"ssh://127.0.0.1:{sshd.free_port()}{login.place}/share")
+        login.use(f"ssh://127.0.0.1:{free_port()}{login.place}/share")
     assert not isinstance(caught.value, StoreRefusedError)
     assert 1015.0 < login.clock.now_boot < 1030.0
 

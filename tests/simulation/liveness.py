@@ -24,6 +24,7 @@ _LONGEST_WATCH = 5.0  # a slice of watching
 _PASSING = frozenset(
     {"lost", "denied", "refused"}
 )  # troubles of one call, after which the next may be answered
+_LOST_FOR = 10.0  # seconds at most until a lost answer is known to be lost: what was read before is as old
 _ONE_ROUND = 2.0  # seconds: the pause before another try, and the calls before the one that fails
 _RETRIED = {
     "never": (),
@@ -151,7 +152,8 @@ def _held(world, run):
 
 def _waited_out(world, run):
     is_time = run.answered_at >= run.began + run.node.true(run.ask.wait) - 0.1
-    return is_time and _not_run_out(world, run, run.answered_at - LATE)
+    age = LATE + (_LOST_FOR if run.had_trouble(run.answered_at) else 0.0)
+    return is_time and _not_run_out(world, run, run.answered_at - age)
 
 
 def _not_run_out(world, run, since):
