@@ -164,8 +164,8 @@ def scheme_of(url: str) -> str:
 def refuse_password(url: str) -> None:
     """Raise ConfigError if there is a password in the URL, without showing it: this goes to cron's mail and to syslog."""
     scheme, _, rest = url.partition("://")
-    place, _, query = rest.partition("?")
-    if _has_password(place) or (query and _names_password(query)):
+    query = rest.partition("?")[2]
+    if _has_password(rest) or (query and _names_password(query)):
         file_or_variable = "put it in a file (see BACKENDS in the manual) or in CRONGUARD_BACKEND_PASSWORD"
         way = "use a key: ssh-keygen, ssh-copy-id" if scheme == "ssh" else file_or_variable
         raise ConfigError(
@@ -176,11 +176,11 @@ def refuse_password(url: str) -> None:
 
 def _has_password(rest: str) -> bool:
     """Return whether a password is before the host; one with a slash in it is, though it looks like a port and a path."""
-    place, _, path = rest.partition("/")
+    place, _, path = rest.replace("?", "/", 1).partition("/")
     if "@" in place:
         return ":" in place.rpartition("@")[0]
-    port = place.rpartition("]")[2].partition(":")[2]
-    return "@" in path and bool(port) and not port.isdigit()
+    ports = (host.rpartition("]")[2].partition(":")[2] for host in place.split(","))
+    return "@" in path and any(port and not port.isdigit() for port in ports)
 
 
 def _names_password(query: str) -> bool:

@@ -65,8 +65,8 @@ class Server:
         return self.popen is not None and self.popen.poll() is None
 
     def pause(self):
-        """Freeze it, with all its processes."""
-        self._send_all(signal.SIGSTOP)
+        """Freeze it, with all its processes, and return when none of their threads runs any more."""
+        wait_for(self._stop, "the stop")
 
     def resume(self):
         self._send_all(signal.SIGCONT)
@@ -77,6 +77,10 @@ class Server:
             self._send_all(signal.SIGKILL)
             self.popen.wait(LIMIT)
 
+    def _stop(self):
+        self._send_all(signal.SIGSTOP)
+        return all(_stands_still(pid) for pid in [self.pid, *_below(self.pid)])
+
     def _send_all(self, signum):
         for pid in [self.pid, *_below(self.pid)]:
             with suppress(ProcessLookupError):
@@ -85,6 +89,18 @@ class Server:
     def log(self):
         with open(f"{self.folder}/log", encoding="utf-8", errors="replace") as file:
             return file.read()
+
+
+def _stands_still(pid):
+    """Return whether no thread can run: a thread that waits for a processor is stopped only when it gets one."""
+    return all(
+        _state_of(f"/proc/{pid}/task/{task}/stat") in b"TZ" for task in os.listdir(f"/proc/{pid}/task")
+    )
+
+
+def _state_of(path):
+    with open(path, "rb") as file:
+        return file.read().rpartition(b")")[2].split()[0]
 
 
 def _below(pid):

@@ -2,7 +2,7 @@ import sys
 
 import pytest
 
-from cronguard.backend import open_backend, prepare_backend
+from cronguard.backend import open_backend, prepare_backend, scheme_of
 from cronguard.backends.address import Address, parse_address
 from cronguard.clock import Clock
 from cronguard.errors import ConfigError
@@ -55,6 +55,8 @@ def test_an_unknown_option_is_named():
         f"mysql://cron@h/0?password={SECRET}",
         f"etcd://h/x?pw={SECRET}",
         f"redis://h/x?pw={SECRET}",
+        f"redis://cron:{SECRET}/@h/0",
+        f"etcd://cron:{SECRET}?@h1:2379,h2:2379/x",
         f"postgres://h/x?pw={SECRET}",
     ],
 )
@@ -62,6 +64,20 @@ def test_a_password_in_a_url_is_refused_and_not_shown(url, tmp_path):
     with pytest.raises(ConfigError) as caught:
         open_backend(url, Clock(), StateDir(str(tmp_path), "web1"))
     assert SECRET not in f"{caught.value} {caught.value.hint}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "etcd://h1:2379,h2:2379/p@x",
+        "ssh://[::1]:22/a@b",
+        "postgres://h/x?user=a@b",
+        "dir:/a:b@c",
+        "ssh://a@b@h/x",
+    ],
+)
+def test_an_at_sign_elsewhere_is_no_password(url):
+    assert scheme_of(url) == url.partition(":")[0]
 
 
 def test_a_password_comes_from_its_file_before_the_variable(tmp_path, monkeypatch):
