@@ -74,8 +74,17 @@ def _was_helpless(run, begin, end):
     least = run.ask.timing.kill_after
     return any(
         since <= begin <= until and end <= until + _WOKEN and until - since >= least
-        for since, until in run.helpless
+        for since, until in _joined(run.helpless)
     )
+
+
+def _joined(intervals):
+    """Return the intervals, those in one that leave no time to act between them."""
+    joined = []
+    for since, until in intervals:
+        goes_on = joined and since <= joined[-1][1] + _WOKEN
+        joined.append((joined.pop()[0] if goes_on else since, until))
+    return joined
 
 
 def _by_tick(world):
