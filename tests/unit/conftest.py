@@ -1,11 +1,7 @@
 import pytest
 from fakes import FakeClock, Store
-from hypothesis import settings
 
 from cronguard.statedir import StateDir
-
-settings.register_profile("no-deadline", deadline=None)  # a slow machine is no failure
-settings.load_profile("no-deadline")
 
 
 @pytest.fixture
