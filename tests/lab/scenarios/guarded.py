@@ -92,6 +92,9 @@ def a_frozen_server_stops_the_jobs(cluster):
     """The server stands still for longer than ttl: no job outlives it, nothing piles up, and all is well afterwards."""
     contest = hold(cluster)
     visitor = contest.waiters[1]
+    assert _processes(visitor) >= 2 * len(
+        BACKENDS
+    )  # guard and keeper of those that wait there: they are found
     frozen = time.time()
     cluster.server.freeze()
     late = []
@@ -100,13 +103,18 @@ def a_frozen_server_stops_the_jobs(cluster):
         time.sleep(15)
     assert all(run.end - frozen < TTL for run in cluster.runs()), list(map(str, cluster.runs()))
     assert [command.wait(30).status for command in late] == [69] * len(late)
-    processes = int(visitor.run("pgrep -fc 'python.* -m cronguard'").output)
+    processes = _processes(visitor)
     cluster.server.thaw()
     assert processes <= 4 * len(BACKENDS), processes
-    for command in (*contest.held, *contest.waiting):
+    assert [command.wait(90).status for command in contest.held] == [76] * len(BACKENDS)
+    for command in contest.waiting:
         command.wait(90)
     check_the_next_tick(cluster)
     check(cluster)
+
+
+def _processes(node):
+    return int(node.run("pgrep -fc 'python.* -m cronguard'").output)
 
 
 def a_job_outlives_the_server(cluster):
