@@ -158,7 +158,8 @@ def _waited_out(world, run):
 
 
 def _not_run_out(world, run, since):
-    most = takeover_after(run.ask.timing.ttl) + _SLACK
+    lost = _LOST_FOR if run.had_trouble(run.answered_at) else 0.0
+    most = takeover_after(run.ask.timing.ttl) + _SLACK + lost
     for known in _current(world, run, since):
         is_seen = run.answered_at - run.node.seen.get(known.entry.version, run.answered_at) > most
         if known.record.is_running and not is_seen and _looked_young(world, run, known, most):
