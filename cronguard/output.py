@@ -22,9 +22,14 @@ def as_json(value: Any) -> str:
     return json.dumps(value, indent=2, sort_keys=True)
 
 
+def local_time(wall: float) -> str:
+    """Say when, on this machine's clock."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(wall))
+
+
 def moment(wall: float, now: float) -> str:
     """Say when, on this machine's clock, and how far that is from now."""
-    shown = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(wall))
+    shown = local_time(wall)
     distance = format_duration(abs(now - wall))
     return f"{shown} ({distance} ago)" if wall <= now else f"{shown} (in {distance})"
 

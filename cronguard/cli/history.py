@@ -103,17 +103,14 @@ def _print(found: dict[str, list["Run"]]) -> None:
 
 
 def _cells(run: "Run") -> dict[str, str]:
-    import time
-
     from cronguard.duration import format_duration
+    from cronguard.output import local_time
     from cronguard.tick import Tick
 
     cells = {"JOB": run.job, "TICK": Tick.of(run.tick).label, "NODE": run.node, "STATE": run.state}
     cells["STATUS"] = "" if run.status is None else str(run.status)
     cells["ATTEMPT"] = str(run.attempt) if run.node else ""
-    cells["STARTED"] = (
-        "" if run.started is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.started))
-    )
+    cells["STARTED"] = "" if run.started is None else local_time(run.started)
     cells["TOOK"] = "" if run.seconds is None else format_duration(run.seconds)
     return cells
 

@@ -221,21 +221,16 @@ def test_an_agent_that_is_not_there_is_no_matter(login, monkeypatch):
     assert login.use().version == 1
 
 
+def certify(login, key, principal):
+    """Have an authority of the test sign a certificate with which a key is let in as that user."""
+    sshd.keygen(f"{login.place}/authority")
+    sign = ["ssh-keygen", "-q", "-s", f"{login.place}/authority", "-I", "x", "-n", principal]
+    subprocess.run([*sign, f"{key}.pub"], check=True)
+
+
 def test_a_certificate_lets_its_key_in(login, lock_host):
     key = login.new_key(is_accepted=False)
-    sshd.keygen(f"{login.place}/authority")
-    signed = [
-        "ssh-keygen",
-        "-q",
-        "-s",
-        f"{login.place}/authority",
-        "-I",
-        "x",
-        "-n",
-        lock_host.user,
-        f"{key}.pub",
-    ]
-    subprocess.run(signed, check=True)
+    certify(login, key, lock_host.user)
     with (
         open(f"{login.place}/authority.pub", encoding="ascii") as file,
         open(lock_host.authorized, "a") as accepted,
@@ -248,19 +243,7 @@ def test_a_certificate_lets_its_key_in(login, lock_host):
 
 
 def test_a_certificate_that_is_not_accepted_does_not_keep_its_key_out(login, lock_host):
-    sshd.keygen(f"{login.place}/authority")
-    signed = [
-        "ssh-keygen",
-        "-q",
-        "-s",
-        f"{login.place}/authority",
-        "-I",
-        "x",
-        "-n",
-        "other",
-        f"{login.key}.pub",
-    ]
-    subprocess.run(signed, check=True)
+    certify(login, login.key, "other")
     assert os.path.exists(f"{login.key}-cert.pub")
     assert login.use().version == 1
 

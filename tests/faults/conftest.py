@@ -1,4 +1,3 @@
-import os
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 
@@ -38,7 +37,7 @@ def few_versions(monkeypatch):
 @contextmanager
 def two_mounts(top, **caches):
     if reason := reason_not_to_mount():
-        (pytest.fail if os.environ.get("CRONGUARD_CI") else pytest.skip)(reason)
+        pytest.skip(reason)
     (top / "disk").mkdir()
     with ExitStack() as stack:
         mounts = [
