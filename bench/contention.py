@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from typing import Any
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-TESTS = os.path.join(os.path.dirname(HERE), "tests", "engines")
+TESTS = os.path.join(os.path.dirname(HERE), "tests")
 NUMBERS = (4, 16, 48)
 
 
@@ -55,7 +55,7 @@ class _Counted:
 
 
 def _backends(folder: str, servers: ExitStack) -> Iterator[tuple[str, str]]:
-    sys.path.insert(0, TESTS)
+    sys.path[:0] = [TESTS, f"{TESTS}/engines"]
     from servers import PATH
 
     for scheme in ("dir", "file"):
