@@ -46,7 +46,11 @@ def load(
 
 def _check_keys(path: str, data: dict[str, Any]) -> None:
     for key, value in data.items():
-        if key not in PARSERS and not (key in TABLES and isinstance(value, dict)):
+        if key in TABLES and not isinstance(value, dict):
+            raise ConfigError(
+                f"{path}: {key} is a table, not {value!r}", f"write [{key}], and its keys below"
+            )
+        if key not in TABLES and key not in PARSERS:
             raise ConfigError(f"{path}: unknown key {key!r}", _close_to(key))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from cronguard.backend import Backend, Entry
-from cronguard.claim import Ask, Claim, Skip, Watch, decide, first_record, held, looks_abandoned, stays_true
+from cronguard.claim import Ask, Claim, Skip, Verdict, Watch, decide, first_record, held, stays_true
 from cronguard.clock import Clock, check_skew
 from cronguard.errors import BackendError, StoreRefusedError
 from cronguard.grant import Grant, Lost, lost_to
@@ -11,8 +11,9 @@ from cronguard.record import Record, decode, encode
 from cronguard.retries import PAUSE, Retries
 from cronguard.seen import Sightings
 from cronguard.turns import Turn
+from cronguard.watching import Watching
 
-Advise = Callable[[Record | None, Claim | Watch | Skip], Turn]
+Advise = Callable[[Record | None, Verdict], Turn]
 
 
 class Lease:
@@ -42,7 +43,6 @@ class Lease:
         self._held: tuple[Entry, Record] | None = None
         self._is_given_back = False
         self._deadline = 0.0
-        self._first_seen = ""
 
     @property
     def is_held(self) -> bool:
@@ -54,10 +54,10 @@ class Lease:
 
         Raises ConfigError when this node's clock is out of bounds.
         """
-        began, is_again = self._clock.boot(), False
+        watching, is_again = Watching(self._ask, self._clock), False
         while True:
             try:
-                return self._acquire(began, is_again=is_again)
+                return self._acquire(watching, is_again=is_again)
             except StoreRefusedError:
                 raise
             except BackendError:
@@ -66,20 +66,21 @@ class Lease:
                 self._clock.sleep(PAUSE)
                 is_again = True
 
-    def _acquire(self, began: float, *, is_again: bool) -> Grant | Skip:
+    def _acquire(self, watching: Watching, *, is_again: bool) -> Grant | Skip:
         nothing = Entry(self._ask.job.key, 0, b"")
         entry, is_fresh = self._watch(nothing, 0.0) if is_again else self._read(), is_again
         while True:
             record = self._decode(entry)
             if record and record.is_running and self._is_ours(record):
                 return self._take_back(entry, record)
-            verdict = self._in_turn(self._judge(entry, record), record, began)
+            verdict = self._judge(entry, record)
+            verdict = watching.in_turn(verdict, self._advise(record, verdict))
             if isinstance(verdict, Claim):
                 if self._claim(entry, record, verdict):
                     return self._granted_in_time()
                 entry, is_fresh = self._watch(entry, 0.0), True
                 continue
-            patience = self._patience(verdict, entry, record, began, is_fresh=is_fresh)
+            patience = watching.patience(verdict, record, entry.age, is_fresh=is_fresh)
             if patience <= 0 and (is_fresh or stays_true(verdict, record, self._ask)):
                 return self._refused(verdict, record)
             entry, is_fresh = self._watch(entry, patience), True
@@ -144,44 +145,11 @@ class Lease:
     def _is_ours(self, record: Record) -> bool:
         return record.run == self._ask.run
 
-    def _judge(self, entry: Entry, record: Record | None) -> Claim | Watch | Skip:
+    def _judge(self, entry: Entry, record: Record | None) -> Verdict:
         unchanged = 0.0
         if record and record.is_running:
             unchanged = self._sightings.unchanged(entry.key, entry.version, record.identity)
         return decide(record, self._ask, unchanged)
-
-    def _in_turn(
-        self, verdict: Claim | Watch | Skip, record: Record | None, began: float
-    ) -> Claim | Watch | Skip:
-        """Leave a free lease to others for as long as the strategy says, which is asked again each time."""
-        turn = self._advise(record, verdict)
-        if not isinstance(verdict, Claim):
-            return verdict
-        if turn.head_start is None:
-            return Skip(turn.word, turn.reason, is_final=False)
-        left = began + turn.head_start - self._clock.boot()
-        return Watch(left, is_head_start=True) if left > 0 else verdict
-
-    def _patience(
-        self, verdict: Watch | Skip, entry: Entry, record: Record | None, began: float, *, is_fresh: bool
-    ) -> float:
-        """Return for how many seconds to go on watching."""
-        if isinstance(verdict, Skip):
-            return 0.0
-        if verdict.is_head_start or record is None:
-            return verdict.left
-        if self._stands_still(record, is_fresh=is_fresh) and looks_abandoned(record, entry.age, self._clock):
-            return verdict.left
-        return min(verdict.left, began + self._ask.wait - self._clock.boot())
-
-    def _stands_still(self, record: Record, *, is_fresh: bool) -> bool:
-        """Return whether this is the record that this run saw first: one that moved on since is not abandoned.
-
-        Without this, a node whose clock is far ahead takes every living lease for an old one, and stays.
-        """
-        if is_fresh:
-            self._first_seen = self._first_seen or record.identity
-        return not is_fresh or self._first_seen == record.identity
 
     def _refused(self, verdict: Watch | Skip, record: Record | None) -> Skip:
         if isinstance(verdict, Watch):

@@ -4,9 +4,7 @@ from math import inf
 
 from cronguard.clock import Clock
 
-PAUSE = (
-    0.5  # seconds between two tries: ten or more within the usual limit, and no burden to a store in trouble
-)
+PAUSE = 0.5  # seconds between two tries: ten or more within the usual limit; no burden to a store in trouble
 _OVER = 5.0  # seconds without an error that end a trouble; while every second call fails, it goes on
 
 

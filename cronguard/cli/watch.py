@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from cronguard.errors import BackendError, StoreRefusedError
+
 _EVERY = 2.0  # seconds, as watch(1): a renewal comes every ten at most
 Rows = list[dict[str, Any]]
 
@@ -22,11 +24,25 @@ def show(rows: Callable[[], Rows], as_text: Callable[[Rows], str], *, as_json: b
     """Print the rows; with `watch` until interrupted."""
     from cronguard.output import as_json as json_text
 
-    while True:
+    def text() -> str:
         found = rows()
-        if watch:
-            click.clear()
-        click.echo(json_text(found) if as_json else as_text(found))
-        if not watch:
-            return
+        return json_text(found) if as_json else as_text(found)
+
+    if not watch:
+        click.echo(text())
+        return
+    while True:
+        shown = _now_or_why_not(text)
+        click.clear()
+        click.echo(shown)
         time.sleep(_EVERY)
+
+
+def _now_or_why_not(text: Callable[[], str]) -> str:
+    """Return what is to be shown; a store that does not answer for a moment is no reason to look away."""
+    try:
+        return text()
+    except StoreRefusedError:
+        raise
+    except BackendError as error:
+        return f"{error}\n{error.hint or ''}".rstrip()

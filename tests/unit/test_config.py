@@ -81,6 +81,14 @@ def test_a_key_written_as_its_option_is_recognised(files):
     assert refusal.value.hint == "did you mean kill_after?"
 
 
+def test_a_value_where_a_table_belongs_is_told_how_to_write_one(files):
+    files[0].write_text("heartbeat = 5\n")
+    with pytest.raises(ConfigError) as refusal:
+        load({}, None, {})
+    assert str(refusal.value) == f"{files[0]}: heartbeat is a table, not 5"
+    assert refusal.value.hint == "write [heartbeat], and its keys below"
+
+
 def test_a_key_like_no_other_is_told_the_known_ones(files):
     files[0].write_text("zzzzzz = 1\n")
     with pytest.raises(ConfigError) as refusal:
@@ -253,7 +261,7 @@ def test_what_belongs_to_one_line_is_refused_in_a_file(tmp_path, key, value):
         load({}, str(path), {})
 
 
-@pytest.mark.parametrize("text", ["heartbeat = 3", "[heartbeats]\nrise = 1", "[probe.web2]\nip = 'ping:x'"])
+@pytest.mark.parametrize("text", ["[heartbeats]\nrise = 1", "[probe.web2]\nip = 'ping:x'"])
 def test_a_table_that_nobody_knows_is_named(tmp_path, text):
     (tmp_path / "c.toml").write_text(text)
     with pytest.raises(ConfigError, match="unknown key"):
