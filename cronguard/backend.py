@@ -197,6 +197,13 @@ def without_secrets(url: str) -> str:
     return f"{scheme}{slashes}{user.partition(':')[0]}{at}{place}" if slashes else url
 
 
+def silent(url: str, seconds: float) -> BackendError:
+    """Return the error for a store that was asked, and said nothing for so long."""
+    told = f"the backend {without_secrets(url)} has not answered for {seconds:g} s"
+    where = "its host can be reached (ping, ssh)" if "://" in url else "its storage hangs (dmesg, df)"
+    return BackendError(told, f"see whether {where}, or raise --backend-timeout")
+
+
 def absolute_path(url: str) -> str:
     """Return the path of a URL like `dir:/path`; raises ConfigError unless it is absolute and plain."""
     path = url.partition(":")[2]

@@ -7,10 +7,10 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from cronguard import proctree
-from cronguard.backend import prepare_backend
+from cronguard.backend import prepare_backend, silent
 from cronguard.claim import Skip
 from cronguard.clock import Clock
-from cronguard.errors import BackendError, from_message
+from cronguard.errors import from_message
 from cronguard.keeper_process import KeeperProcess
 from cronguard.link import wait_for_any
 from cronguard.signals import ENDING, Signals
@@ -149,10 +149,7 @@ class Keeping:
         limit = self._errand.backend_timeout
         if cancelled is None and self._clock.boot() - answered > limit:
             self.end()
-            raise BackendError(
-                f"the backend has not answered for {limit:g} s",
-                "see whether its storage hangs (dmesg, df), or raise --backend-timeout",
-            )
+            raise silent(self._errand.url, limit)
 
     def _settle(self, state: str, status: int | None, limit: float) -> bool | None:
         """Return whether it was written; None when the keeper does not say."""

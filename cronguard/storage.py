@@ -7,9 +7,9 @@ import signal
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from cronguard.backend import Backend, Terms, open_backend
+from cronguard.backend import Backend, Terms, open_backend, silent
 from cronguard.clock import Clock
-from cronguard.errors import BackendError, CronguardError, as_message, from_message
+from cronguard.errors import CronguardError, as_message, from_message
 from cronguard.gate import Gate
 from cronguard.signals import fork, reap
 from cronguard.statedir import StateDir
@@ -38,10 +38,7 @@ class Storage(NamedTuple):
         try:
             answer = json.loads(self._collect(reader))
         except ValueError:
-            raise BackendError(
-                f"the backend {self.url} has not answered for {self.timeout:g} s",
-                "see whether its storage hangs (dmesg, df), or raise --backend-timeout",
-            ) from None
+            raise silent(self.url, self.timeout) from None
         finally:
             os.kill(pid, signal.SIGKILL)
             reap(pid)

@@ -15,7 +15,10 @@ from cronguard.statedir import StateDir
 TTL = 5
 ALL = Fault("*", "hang")
 GIVEN_UP = 5  # seconds: long enough for a busy machine to come as far as the call that hangs
-NO_ANSWER = f"cronguard: the backend has not answered for {GIVEN_UP} s\n"
+
+
+def no_answer(cluster):
+    return f"cronguard: the backend dir:{cluster.share} has not answered for {GIVEN_UP} s\n"
 
 
 @pytest.fixture
@@ -36,7 +39,7 @@ def test_a_claim_on_storage_that_hangs_is_69_in_time_and_the_next_ones_join_no_q
     began = boot()
     first = mounted.run("--tick", tick(1), "--backend-timeout", GIVEN_UP, "-c", "touch ran")
     assert (first.status, first.out) == (69, "")
-    assert first.err.startswith(NO_ANSWER), first.err
+    assert first.err.startswith(no_answer(mounted)), first.err
     assert boot() < began + LIMIT
     left = stuck(mounted)
     assert len(left) == 1
@@ -89,7 +92,7 @@ def test_a_process_whose_guard_was_killed_while_it_hung_is_not_joined_either(mou
 def test_a_hang_is_told_once_to_whoever_reads_crons_mail_and_to_a_person_each_time(mounted, mount):
     mount.faults.set(ALL)
     options = ["--backend-timeout", GIVEN_UP]
-    assert mounted.run(*options, "--", "true").err.startswith(NO_ANSWER)
+    assert mounted.run(*options, "--", "true").err.startswith(no_answer(mounted))
     assert mounted.run(*options, "--", "true") == (69, "", "")
     told = mounted.run(*options, "-v", "--", "true").err.splitlines()
     assert told[0].startswith("cronguard: the backend does not answer: process ")

@@ -4,6 +4,7 @@ import pytest
 
 import cronguard.override  # noqa: F401 - has an error of its own
 from cronguard import errors
+from cronguard.backend import silent
 from cronguard.errors import CronguardError, as_message, from_message
 
 KINDS = [CronguardError, *errors._all_kinds(CronguardError)]
@@ -33,3 +34,17 @@ def test_every_error_knows_its_exit_status(name, status):
 
 def test_no_two_errors_have_one_name():
     assert len({kind.__name__ for kind in KINDS}) == len(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("url", "told", "where"),
+    [
+        ("dir:/share", "the backend dir:/share has not answered for 5 s", "its storage hangs"),
+        ("ssh://cron@h/x", "the backend ssh://cron@h/x has not answered for 5 s", "its host can be reached"),
+        ("etcd://u:hunter2@h/x", "the backend etcd://u@h/x has not answered for 5 s", "its host"),
+    ],
+)
+def test_a_silent_store_is_named_with_where_to_look_and_without_a_password(url, told, where):
+    error = silent(url, 5.0)
+    assert (str(error), error.status) == (told, 69)
+    assert where in error.hint and "--backend-timeout" in error.hint
