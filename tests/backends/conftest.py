@@ -4,6 +4,7 @@ import tempfile
 import pytest
 import sshd
 from faulty_port import Port
+from login import Login
 from stores import KEY, PARAMS, STORES, Directory, File, make_store
 
 from cronguard.backends.localport import LocalPort
@@ -26,6 +27,11 @@ def store(request, place, monkeypatch):
 @pytest.fixture(params=["dir", "file"])
 def shared(request, place):
     return STORES[request.param](place)
+
+
+@pytest.fixture
+def login(lock_host, place, monkeypatch):
+    return Login(lock_host, place, monkeypatch)
 
 
 @pytest.fixture
