@@ -73,7 +73,7 @@ class Lease:
             record = self._decode(entry)
             if record and record.is_running and self._is_ours(record):
                 return self._take_back(entry, record)
-            verdict = self._judge(entry, record)
+            verdict = self._judge(entry, record, is_fresh=is_fresh)
             verdict = watching.in_turn(verdict, self._advise(record, verdict))
             if isinstance(verdict, Claim):
                 if self._claim(entry, record, verdict):
@@ -145,10 +145,12 @@ class Lease:
     def _is_ours(self, record: Record) -> bool:
         return record.run == self._ask.run
 
-    def _judge(self, entry: Entry, record: Record | None) -> Verdict:
+    def _judge(self, entry: Entry, record: Record | None, *, is_fresh: bool) -> Verdict:
         unchanged = 0.0
         if record and record.is_running:
-            unchanged = self._sightings.unchanged(entry.key, entry.version, record.identity)
+            unchanged = self._sightings.unchanged(
+                entry.key, entry.version, record.identity, is_fresh=is_fresh
+            )
         return decide(record, self._ask, unchanged)
 
     def _refused(self, verdict: Watch | Skip, record: Record | None) -> Skip:

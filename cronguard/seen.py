@@ -23,11 +23,18 @@ class Sightings:
         self._clock = clock
         self._first: dict[str, tuple[str, float]] = {}
 
-    def unchanged(self, key: str, version: int, identity: str) -> float:
-        """Return for how many seconds this node knows that this very version is the latest; 0.0 at first sight."""
+    def unchanged(self, key: str, version: int, identity: str, *, is_fresh: bool = True) -> float:
+        """Return for how many seconds this node knows that this very version is the latest; 0.0 at first sight.
+
+        A read that is not fresh may show less than is known already. It is no reason to begin the watch anew.
+        """
         now = self._clock.boot()
         what = f"{version}:{identity}"
-        seen, first = self._first.get(key) or self._load(key)
+        seen, first = self._first.get(key, ("", 0.0))
+        if seen != what:  # another process of this node may have seen it first
+            seen, first = self._load(key)
+        if not is_fresh and version < _version(seen):
+            return 0.0
         if seen != what or first > now:
             first = now
             self._store(key, what, first)
@@ -49,6 +56,11 @@ class Sightings:
         if self._state:
             kept = {"boot": self._boot, "about": self._about(key), "what": what, "first": first}
             self._state.store("seen", self._about(key), json.dumps(kept).encode())
+
+
+def _version(what: str) -> int:
+    number = what.partition(":")[0]
+    return int(number) if number.isdecimal() else 0
 
 
 def _moment(value: object) -> float:

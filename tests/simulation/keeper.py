@@ -198,7 +198,7 @@ class NotedSightings:
     def __init__(self, sightings, node):
         self._sightings, self._node = sightings, node
 
-    def unchanged(self, key, version, identity):
+    def unchanged(self, key, version, identity, *, is_fresh=True):
         """Return what the project's own says."""
         self._node.seen.setdefault(version, self._node.timeline.now)
-        return self._sightings.unchanged(key, version, identity)
+        return self._sightings.unchanged(key, version, identity, is_fresh=is_fresh)

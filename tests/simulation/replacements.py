@@ -11,7 +11,7 @@ class ByTheWallClock(Sightings):
     def __init__(self, world, node, clock):
         self._world, self._node = world, node
 
-    def unchanged(self, key, version, identity):
+    def unchanged(self, key, version, identity, *, is_fresh=True):
         """Return the record's age as two wall clocks tell it."""
         return self._node.wall() - self._world.store.past[version - 1].record.renewed
 
@@ -22,7 +22,7 @@ class ByTheStoresAge(Sightings):
     def __init__(self, world, node, clock):
         self._world = world
 
-    def unchanged(self, key, version, identity):
+    def unchanged(self, key, version, identity, *, is_fresh=True):
         """Return the entry's age as the store tells it."""
         store = self._world.store
         return store.clock.wall() - store.past[version - 1].stored
@@ -34,7 +34,7 @@ class OfAnyVersion(Sightings):
     def __init__(self, world, node, clock):
         super().__init__(node.state, "sim:/", node.boot_id, clock)
 
-    def unchanged(self, key, version, identity):
+    def unchanged(self, key, version, identity, *, is_fresh=True):
         """Return for how long this node has known the key."""
         return super().unchanged(key, 0, "any")
 

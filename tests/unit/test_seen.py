@@ -75,6 +75,36 @@ def test_a_version_seen_again_after_another_is_new(node, clock):
     assert since == 0.0
 
 
+def test_an_old_read_does_not_end_the_watch_of_what_was_seen_since(node, clock):
+    node().unchanged(KEY, 4, "run:4")
+    clock.advance(60)
+    sightings = node()
+    assert sightings.unchanged(KEY, 3, "run:3", is_fresh=False) == 0.0
+    assert sightings.unchanged(KEY, 4, "run:4") == 60.0
+
+
+def test_a_store_that_went_back_is_watched_anew_by_who_looks_past_the_caches(node, clock):
+    node().unchanged(KEY, 4, "run:4")
+    for since in (0.0, 60.0):
+        assert node().unchanged(KEY, 3, "run:3") == since
+        clock.advance(60)
+
+
+def test_what_another_process_of_the_node_saw_first_was_seen_then(node, clock):
+    mine, another = node(), node()
+    mine.unchanged(KEY, 3, "run:3")
+    another.unchanged(KEY, 4, "run:4")
+    clock.advance(60)
+    assert mine.unchanged(KEY, 4, "run:4") == 60.0
+
+
+def test_a_newer_version_is_watched_from_an_old_read_on(node, clock):
+    node().unchanged(KEY, 3, "run:3")
+    assert node().unchanged(KEY, 4, "run:4", is_fresh=False) == 0.0
+    clock.advance(60)
+    assert node().unchanged(KEY, 4, "run:4") == 60.0
+
+
 def test_a_clock_that_went_back_begins_the_watch_anew(node, clock):
     node().unchanged(KEY, 3, "run:1")
     clock.advance(-500)
