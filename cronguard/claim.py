@@ -104,6 +104,7 @@ def first_record(ask: Ask, previous: Record | None, attempt: int, wall: float) -
         ttl=ask.timing.ttl,
         started=wall,
         renewed=wall,
+        succeeded=previous.succeeded if previous else None,
         history=previous.closed_history() if previous else (),
         unknown=previous.unknown if previous else (),
     )

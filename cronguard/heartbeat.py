@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from cronguard.assessment import Found, Look, assess, is_fit
 from cronguard.backend import MAX_DATA, Backend
 from cronguard.beat import DOWN, PREFIX, Beat, Opinion, beat_key, decode, encode
-from cronguard.clock import boot_id
+from cronguard.clock import Clock, boot_id
 from cronguard.errors import BackendError, ConfigError, StoreRefusedError
 from cronguard.heartbeat_config import HeartbeatConfig
 from cronguard.heartbeat_state import HeartbeatState, keep, recall
@@ -83,7 +83,7 @@ class Heartbeat:
 
     def _look(self) -> tuple[dict[str, Look] | None, BackendError | None]:
         try:
-            rows = self._storage.ask(_looks)
+            rows = self._storage.ask(read_beats)
         except BackendError as error:
             return None, error
         return {row[0]: Look(*row) for row in rows}, None
@@ -103,35 +103,40 @@ class Heartbeat:
         return memory
 
     def _publish(self, memory: HeartbeatState) -> BackendError | None:
-        now, wall = self._clock.boot(), self._clock.wall()
-        opinions = {
-            node: Opinion(
-                other.verdict.state,
-                wall - (now - other.verdict.since) if other.verdict.since else wall,
-                {name: path.state for name, path in other.paths.items()},
-                other.verdict.back,
-            )
-            for node, other in memory.others.items()
-        }
-        beat = Beat(
-            node=self._node,
-            beat=memory.beats + 1,
-            machine=machine_id(),
-            boot=self._boot,
-            at=now,
-            wall=wall,
-            every=self._every,
-            back=now if memory.back is None else memory.back,
-            is_fit=is_fit(memory),
-            checks={name: path.state for name, path in memory.own.items()},
-            details=memory.details,
-            opinions=opinions,
-        )
+        beat = beat_of(memory, self._node, machine_id(), self._boot, self._clock, self._every)
         try:
             self._storage.ask(lambda backend: publish(backend, beat, self._run))
         except BackendError as error:
             return error
         return None
+
+
+def beat_of(memory: HeartbeatState, node: str, machine: str, boot: str, clock: Clock, every: float) -> Beat:
+    """Return the next beat of a node that remembers this."""
+    now, wall = clock.boot(), clock.wall()
+    opinions = {
+        name: Opinion(
+            other.verdict.state,
+            wall - (now - other.verdict.since) if other.verdict.since else wall,
+            {path: known.state for path, known in other.paths.items()},
+            other.verdict.back,
+        )
+        for name, other in memory.others.items()
+    }
+    return Beat(
+        node=node,
+        beat=memory.beats + 1,
+        machine=machine,
+        boot=boot,
+        at=now,
+        wall=wall,
+        every=every,
+        back=now if memory.back is None else memory.back,
+        is_fit=is_fit(memory),
+        checks={name: path.state for name, path in memory.own.items()},
+        details=memory.details,
+        opinions=opinions,
+    )
 
 
 def publish(backend: Backend, beat: Beat, by: str) -> None:
@@ -161,7 +166,8 @@ def machine_id() -> str:
     return os.uname().nodename
 
 
-def _looks(backend: Backend) -> list[list[Any]]:
+def read_beats(backend: Backend) -> list[list[Any]]:
+    """Return what the store shows of each node that beats: the fields of a `Look`, which survive JSON."""
     rows: list[list[Any]] = []
     for entry in backend.scan(PREFIX):
         with suppress(StoreRefusedError):  # a broken entry is as one that is not there

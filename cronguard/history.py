@@ -93,13 +93,13 @@ def with_missed(found: Sequence[Run], schedule: "Schedule", now: float) -> list[
     at = schedule.latest(now - _GRACE)
     while at > found[0].tick and len(missed) < _MOST:
         if at not in ran:
-            missed.append(Run(found[0].job, at, "", OVERRUN if _is_busy(found, at) else MISSED))
+            missed.append(Run(found[0].job, at, "", OVERRUN if is_busy(found, at) else MISSED))
         at = schedule.latest(at - 1)
     return sorted([*found, *missed], key=lambda run: (run.tick, run.attempt))
 
 
-def _is_busy(found: Sequence[Run], at: float) -> bool:
-    """Return whether an earlier run was still going on, which is why a run of this tick was skipped."""
+def is_busy(found: Sequence[Run], at: float) -> bool:
+    """Return whether an earlier run was still going on at this tick, which is why a run of it was skipped."""
     return any(
         run.started is not None
         and run.tick < at

@@ -38,9 +38,9 @@ def make_plan(settings: Settings, argv: Sequence[str], env: Mapping[str, str], c
     Raises UsageError, and CommandNotFoundError for a program that is not there: a node that lacks it must not
     take the tick.
     """
-    _check_nodes(settings)
+    check_nodes(settings)
     ask = _ask(settings, argv, _user(env), clock)
-    strategy = _strategy(settings, ask.tick)
+    strategy = strategy_of(settings, ask.tick)
     errand = Errand(
         ask=ask,
         url=settings.backend or "local",
@@ -95,7 +95,8 @@ def _in_bounds(tick: Tick, skew: float | None, clock: Clock) -> Tick:
     return tick
 
 
-def _check_nodes(settings: Settings) -> None:
+def check_nodes(settings: Settings) -> None:
+    """Raise UsageError when the nodes, the strategy and the backend do not fit together."""
     shares = settings.strategy in ("standby", "round-robin")
     if settings.backend in (None, "local") and (shares or settings.cover or _names(settings)):
         what = f"--strategy {settings.strategy}" if shares else "--cover" if settings.cover else "--nodes"
@@ -122,7 +123,8 @@ def _names(settings: Settings) -> tuple[str, ...]:
     return () if is_number and len(settings.nodes) == 1 else settings.nodes
 
 
-def _strategy(settings: Settings, tick: Tick) -> Strategy:
+def strategy_of(settings: Settings, tick: Tick) -> Strategy:
+    """Return the strategy of a run for this tick; raises UsageError for slices that do not fit together."""
     strategy = Strategy(
         name=settings.strategy,
         me=settings.node,

@@ -15,7 +15,8 @@ class Record(NamedTuple):
 
     `beat` counts the records that one run published, so run and beat together name a record for ever.
     `latest` is the highest tick ever claimed; `tick` is this run's, which is lower only when a person ran an
-    old tick again by hand. `ended_boot` is on the boot clock that `boot` names.
+    old tick again by hand. `ended_boot` is on the boot clock that `boot` names. `succeeded` is when a run of the job
+    last ended well, which the history forgets after fifty that did not.
     """
 
     job: str
@@ -37,6 +38,7 @@ class Record(NamedTuple):
     ended: float | None = None
     ended_boot: float | None = None
     status: int | None = None
+    succeeded: float | None = None
     history: tuple[dict[str, Any], ...] = ()
     unknown: tuple[tuple[str, Any], ...] = ()
 
@@ -60,7 +62,8 @@ class Record(NamedTuple):
         `boot` is the holder's boot time, which nobody else knows.
         """
         over = self.next_beat(state=state, status=status, renewed=wall, ended=wall, ended_boot=boot)
-        return over._replace(history=(*self.history, over.outcome())[-HISTORY:])
+        succeeded = wall if state == "done" else self.succeeded
+        return over._replace(succeeded=succeeded, history=(*self.history, over.outcome())[-HISTORY:])
 
     def closed_history(self) -> tuple[dict[str, Any], ...]:
         """Return the history as the next run finds it: a run that never settled is in it as crashed."""
@@ -127,9 +130,9 @@ def _check_types(record: Record) -> None:
     for name in ("beat", "token", "attempt", "pid"):
         if type(getattr(record, name)) is not int:
             raise TypeError(f"{name} is not a whole number")
-    for name in ("ttl", "started", "renewed", "ended", "ended_boot", "status"):
+    for name in ("ttl", "started", "renewed", "ended", "ended_boot", "status", "succeeded"):
         value = getattr(record, name)
-        missing = value is None and name in ("ended", "ended_boot", "status")
+        missing = value is None and name in ("ended", "ended_boot", "status", "succeeded")
         if not missing and (type(value) not in (int, float) or not -1e15 < value < 1e15):
             raise TypeError(f"{name} is not a number")
     if record.ttl <= 0:

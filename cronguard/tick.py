@@ -23,12 +23,12 @@ class Tick(NamedTuple):
         return cls(int(wall // 60) * 60)
 
     @classmethod
-    def parse(cls, label: str) -> "Tick":
-        """Read a label; raises UsageError unless it is a real minute in exactly the written form."""
+    def parse(cls, label: str, what: str = "--tick") -> "Tick":
+        """Read a label, which `what` names in the error; raises UsageError unless it is a real minute in exactly the written form."""
         try:
             tick = cls(int(datetime.fromisoformat(label).timestamp()))
             if tick.epoch >= 0 and tick.label == label:
                 return tick
         except (ValueError, OverflowError):
             pass
-        raise UsageError(f"--tick: {label!r} is not a tick", "write it in UTC, like 2026-11-22T05:30Z")
+        raise UsageError(f"{what}: {label!r} is not a tick", "write it in UTC, like 2026-11-22T05:30Z")

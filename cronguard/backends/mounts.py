@@ -40,6 +40,12 @@ def refusal(mountinfo: str, path: str, recover_lost_locks: str) -> str | None:
     return f"{path} {why}" if why else None
 
 
+def kind_of(mountinfo: str, path: str) -> str | None:
+    """Return the type of the file system that holds an absolute path without symbolic links; None for none."""
+    mount = _holding(_parse(mountinfo), path)
+    return mount.kind if mount else None
+
+
 def _fault(mount: _Mount, recover_lost_locks: str) -> str | None:
     if mount.kind.split(".")[0] in ("fuse", "fuseblk") or mount.kind in _LOCAL_TYPES:
         return f"is on {mount.kind}, whose locks need not reach other machines"

@@ -31,6 +31,8 @@ COMMANDS = {
     "time-slice": "cronguard.cli.time_slice",
     "crontab": "cronguard.cli.crontab",
     "history": "cronguard.cli.history",
+    "simulate": "cronguard.cli.simulate",
+    "metrics": "cronguard.cli.metrics",
 }
 
 

@@ -42,7 +42,7 @@ def command(
     found = _runs(job, ns, schedule, timezone, where)
     shown = {name: runs[-last:] if last else runs for name, runs in found.items()}
     if svg is not None:
-        _write_picture(shown, svg)
+        write_picture([run for runs in shown.values() for run in runs], svg)
     elif as_json:
         _print_json(shown)
     else:
@@ -82,8 +82,7 @@ def _print_json(found: dict[str, list["Run"]]) -> None:
 
 
 def _print(found: dict[str, list["Run"]]) -> None:
-    from cronguard.output import speaks_unicode, table, terminal_width, wants_colour
-    from cronguard.timeline import draw
+    from cronguard.output import table, terminal_width
 
     rows = [_cells(run) for runs in found.values() for run in runs]
     if not rows:
@@ -96,10 +95,19 @@ def _print(found: dict[str, list["Run"]]) -> None:
         if not (is_narrow and name in _LEFT_OUT) and not (name == "JOB" and len(found) == 1)
     ]
     click.echo(table(columns, [[row[name] for name in columns] for row in rows]))
-    looks = {"unicode": speaks_unicode(sys.stdout), "colour": wants_colour(sys.stdout, os.environ)}
     for name, runs in found.items():
         if runs:
-            click.echo(f"\n{name}\n{draw(runs, terminal_width(), **looks)}", color=True)
+            click.echo(f"\n{name}")
+            print_picture(runs)
+
+
+def print_picture(runs: list["Run"]) -> None:
+    """Show runs as a row of signs for each node, as wide and as colourful as standard output is."""
+    from cronguard.output import speaks_unicode, terminal_width, wants_colour
+    from cronguard.timeline import draw
+
+    looks = {"unicode": speaks_unicode(sys.stdout), "colour": wants_colour(sys.stdout, os.environ)}
+    click.echo(draw(runs, terminal_width(), **looks), color=True)
 
 
 def _cells(run: "Run") -> dict[str, str]:
@@ -115,12 +123,13 @@ def _cells(run: "Run") -> dict[str, str]:
     return cells
 
 
-def _write_picture(found: dict[str, list["Run"]], path: str) -> None:
+def write_picture(runs: list["Run"], path: str) -> None:
+    """Draw runs into an SVG file, or for `-` onto standard output; raises ConfigError when that cannot be written."""
     import time
 
     from cronguard.svg import draw
 
-    text = draw([run for runs in found.values() for run in runs], time.time())
+    text = draw(runs, time.time())
     if path == "-":
         click.echo(text, nl=False)
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cronguard.clock import Clock
-from cronguard.errors import BackendError, CronguardError, StoreRefusedError, UsageError
+from cronguard.errors import BackendError, CronguardError, StoreRefusedError, TooLateError, UsageError
 from cronguard.program import shell_line
 from cronguard.stderr import is_terminal, say
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cronguard.log import Log
     from cronguard.plan import Plan
     from cronguard.settings import Settings
+    from cronguard.statedir import StateDir
 
 Decorator = Callable[[Callable[..., int]], Callable[..., int]]
 
@@ -138,17 +139,25 @@ def _run(plan: "Plan", settings: "Settings") -> int:
         return _unavailable(guard, plan, settings, log, error)
     except CronguardError as error:
         log.write("warning", "error", status=error.status, detail=str(error))
+        _count(plan, "run", "lost" if isinstance(error, TooLateError) else "error")
         raise
     _forget_complaint(plan)
     if isinstance(result, Skip):
         log.write("debug", "skipped", reason=result.reason, detail=result.detail)
         _say(settings, f"skipped {plan.ask.job}, {result.reason}: {result.detail}")
+        _count(plan, "skip", result.reason)
         return settings.skip_status
     level = "info" if result.word == "done" and not result.detail else "warning"
     took = round(clock.boot() - began, 1)
     log.write(level, result.word, status=result.status, seconds=took, detail=result.detail or None)
     _tell(settings, plan, result.word, result.detail)
+    _count(plan, "run", result.word)
     return result.status
+
+
+def _count(plan: "Plan", kind: str, word: str) -> None:
+    """Count it, for `cronguard metrics`."""
+    plan.errand.state.count(kind, plan.ask.job.ns, plan.ask.job.name, word)
 
 
 def _tell(settings: "Settings", plan: "Plan", word: str, detail: str) -> None:
@@ -180,20 +189,22 @@ def _unavailable(guard: "Guard", plan: "Plan", settings: "Settings", log: "Log",
         result = guard.run_unguarded()
         log.write("warning", result.word, status=result.status, detail="unguarded")
         _tell(settings, plan, result.word, result.detail)
+        _count(plan, "run", "unguarded")
         return result.status
-    if isinstance(error, StoreRefusedError) or _is_news(plan, settings):
+    _count(plan, "run", "unavailable")
+    if isinstance(error, StoreRefusedError) or is_news(
+        plan.errand.state, plan.errand.url, is_loud=settings.verbose
+    ):
         raise error
     return error.status
 
 
-def _is_news(plan: "Plan", settings: "Settings") -> bool:
+def is_news(state: "StateDir", url: str, *, is_loud: bool) -> bool:
     """Return whether to say that the backend is out of reach: when it begins, and then once an hour."""
-    errand = plan.errand
-    now = Clock().wall()
-    age = errand.state.age("complaint", errand.url, now)
-    if age is not None and 0 <= age < _COMPLAIN_EVERY and not settings.verbose and not is_terminal():
+    age = state.age("complaint", url, Clock().wall())
+    if age is not None and 0 <= age < _COMPLAIN_EVERY and not is_loud and not is_terminal():
         return False
-    errand.state.store("complaint", errand.url, errand.url.encode())
+    state.store("complaint", url, url.encode())
     return True
 
 

@@ -77,6 +77,12 @@ def test_a_run_that_crashed_is_in_the_history_of_who_took_over(store):
     )
 
 
+def test_a_claim_keeps_when_the_job_last_succeeded(store):
+    store.publish(ended("failed", tick=EARLIER, succeeded=77.0))
+    lease(store).acquire()
+    assert store.record().succeeded == 77.0
+
+
 def test_a_claim_keeps_the_history_and_what_only_newer_versions_know(store):
     store.publish(ended(tick=EARLIER, history=({"tick": "x"},), unknown=(("colour", "red"),)))
     lease(store).acquire()

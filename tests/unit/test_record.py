@@ -50,6 +50,12 @@ def test_what_only_a_newer_cronguard_knows_is_kept():
     assert (again["colour"], again["unknown"]) == ({"of": ["the", 7]}, "too")
 
 
+def test_when_it_last_succeeded_is_kept_through_failures_and_claims():
+    done = record().settled("done", 0, 500.0, 1.0)
+    failed = record(succeeded=done.succeeded).settled("failed", 1, 600.0, 1.0)
+    assert (record().succeeded, done.succeeded, failed.succeeded) == (None, 500.0, 500.0)
+
+
 def test_the_record_says_its_format_and_its_writer():
     written = json.loads(encode(record()))
     assert (written["format"], written["writer"]) == (FORMAT, f"cronguard {__version__}")
@@ -94,7 +100,7 @@ def test_a_record_with_a_value_that_cannot_be_is_refused(changes):
 
 
 @pytest.mark.parametrize("name", [n for n in FIELDS if n not in (
-    "writer", "ended", "ended_boot", "status", "history",
+    "writer", "ended", "ended_boot", "status", "succeeded", "history",
 )])  # fmt: skip
 def test_a_record_without_one_of_its_fields_is_refused(name):
     data = json.loads(VALID)

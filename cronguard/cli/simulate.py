@@ -1,0 +1,193 @@
+"""`cronguard simulate`: what a strategy would do when something fails, before it is trusted."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cronguard.errors import UsageError
+
+if TYPE_CHECKING:
+    from cronguard.history import Run
+    from cronguard.settings import Settings
+    from cronguard.simulation.outcome import Outcome
+    from cronguard.simulation.scenario import Scenario
+
+_HEADERS = ("TICK", "NODE", "STATE", "ATTEMPT", "LATE", "TOOK")
+_START = "2026-01-01T00:00Z"  # any would do, but the same each time
+
+
+def _settings_options(function: Any) -> Any:
+    """Add the options that mean what they mean to `run`."""
+    options = (
+        ("--strategy", "preempt|standby|round-robin|time-slice", "Whose turn it is (default: preempt)."),
+        ("--nodes", "A,B|N", "The nodes, or how many (default: 2)."),
+        ("--head-start", "D", "What a node before another gets (default: 15s)."),
+        ("--failback-after", "D", "How long a primary must be back before it goes first again."),
+        ("--ttl", "D", "How long the lease outlives its holder (default: 180s)."),
+        ("--kill-after", "D", "From SIGTERM to SIGKILL (default: 10s or ttl/6, if less)."),
+        ("--wait", "D", "Watch a held lease for so long instead of skipping at once."),
+        ("--retry", "never|crashed|failed", "What may run again for the same tick."),
+        ("--timezone", "ZONE", "The schedule's zone (default: UTC)."),
+    )
+    flags = (
+        ("--strict", "Round robin: never run before the head of the queue."),
+        ("--cover", "Time slices: run a slice that its node leaves, after a head start."),
+        ("--fair", "Waiting runs start in the order of their arrival."),
+        ("--every-run", "A plain mutex: run also if this tick has been run."),
+    )
+    for name, help_ in reversed(flags):
+        function = click.option(name, is_flag=True, default=None, help=help_)(function)
+    for name, metavar, help_ in reversed(options):
+        function = click.option(name, metavar=metavar, default=None, help=help_)(function)
+    return function
+
+
+@click.command("simulate")
+@_settings_options
+@click.option(
+    "--schedule", metavar="CRON", default="*/5 * * * *", help="The line's schedule (default: */5 * * * *)."
+)
+@click.option("--start", metavar="LABEL", default=_START, help=f"When to begin (default: {_START}).")
+@click.option("--length", metavar="D", default="1h", help="For how long (default: 1h).")
+@click.option("--duration", metavar="D", default="10s", help="How long the command takes (default: 10s).")
+@click.option(
+    "--fail", "failures", metavar="[KIND:]NODE@AFTER[+LENGTH]", multiple=True,
+    help="What fails: KIND is dead (the default), cut, cron, paused or job. May be repeated.",
+)  # fmt: skip
+@click.option("--heartbeat", metavar="D", help="Let each node beat so often (default: none does).")
+@click.option(
+    "--late", metavar="D", default="1s", help="Each cron starts the line up to so late (default: 1s)."
+)
+@click.option("--seed", type=int, metavar="N", default=0, help="Another one makes other delays (default: 0).")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--svg", metavar="FILE", type=click.Path(), help="Draw a picture into this file instead.")
+def command(as_json: bool, svg: str | None, **options: Any) -> None:
+    """Show which node would run which tick when something fails: as `cronguard history` would show it afterwards.
+
+    No time passes, and no storage is used; the decisions and the lease are the real ones.
+    """
+    from cronguard.simulation.outcome import outcome
+
+    found = outcome(_scenario(**options))
+    if svg is not None:
+        from cronguard.cli.history import write_picture
+
+        write_picture(list(found.runs), svg)
+    elif as_json:
+        _print_json(found)
+    else:
+        _print(found)
+
+
+def _scenario(
+    schedule: str, timezone: str | None, start: str, length: str, duration: str, failures: tuple[str, ...],
+    heartbeat: str | None, late: str, seed: int, **options: Any,
+) -> "Scenario":  # fmt: skip
+    from cronguard.duration import parse_duration
+    from cronguard.schedule import Schedule
+    from cronguard.simulation.scenario import Failure, Scenario
+    from cronguard.tick import Tick
+
+    settings = _settings(schedule, timezone or "UTC", options)
+    return Scenario(
+        settings,
+        Schedule.parse(schedule, timezone or "UTC"),
+        Tick.parse(start, "--start"),
+        length=parse_duration(length, "--length"),
+        duration=parse_duration(duration, "--duration"),
+        failures=tuple(Failure.parse(text, settings.nodes) for text in failures),
+        late=_bounded(late, "--late", 0.0, 59.0),
+        every=None if heartbeat is None else _bounded(heartbeat, "--heartbeat", 1.0, 3600.0),
+        seed=seed,
+    )
+
+
+def _settings(schedule: str, timezone: str, options: dict[str, Any]) -> "Settings":
+    """Return the settings of the line; no file and no variable is read, so that a picture can be drawn again."""
+    from cronguard.plan import check_nodes, strategy_of
+    from cronguard.settings import PARSERS, Settings
+    from cronguard.simulation.scenario import node_names
+    from cronguard.tick import Tick
+    from cronguard.timing import Timing
+
+    given = {key: value for key, value in options.items() if value is not None}
+    values = {key: PARSERS[key](value, f"--{key.replace('_', '-')}") for key, value in given.items()}
+    nodes = node_names(values.pop("nodes", ("2",)))
+    settings = Settings(
+        **values, node=nodes[0], nodes=nodes, backend="memory:", schedule=schedule, timezone=timezone
+    )
+    check_nodes(settings)
+    strategy_of(settings, Tick(0))
+    Timing.of(settings.ttl, settings.kill_after)
+    return settings
+
+
+def _bounded(text: str, what: str, least: float, most: float) -> float:
+    from cronguard.duration import format_duration, parse_duration
+
+    seconds = parse_duration(text, what)
+    if not least <= seconds <= most:
+        bounds = f"{format_duration(least)} and {format_duration(most)}"
+        raise UsageError(f"{what}: {text} is not between {bounds}")
+    return seconds
+
+
+def _print_json(found: "Outcome") -> None:
+    from cronguard.history import as_row
+    from cronguard.output import as_json
+    from cronguard.simulation import SIMPLIFIED
+    from cronguard.simulation.outcome import late
+
+    rows = [as_row(run) | {"late": late(run)} for run in found.runs]
+    click.echo(as_json({"runs": rows, "summary": found.summary(), "simplified": SIMPLIFIED}))
+
+
+def _print(found: "Outcome") -> None:
+    from cronguard.cli.history import print_picture
+    from cronguard.output import table
+    from cronguard.simulation import SIMPLIFIED
+
+    click.echo(table(_HEADERS, [_cells(run) for run in found.runs]))
+    click.echo()
+    print_picture(list(found.runs))
+    click.echo(f"\n{_said(found)}\n")
+    click.echo("simplified:\n- " + "\n- ".join(SIMPLIFIED))
+
+
+def _cells(run: "Run") -> list[str]:
+    from cronguard.duration import format_duration
+    from cronguard.simulation.outcome import late
+    from cronguard.tick import Tick
+
+    if not run.node:
+        return [Tick.of(run.tick).label, "", run.state]
+    took = "" if run.seconds is None else format_duration(run.seconds)
+    return [Tick.of(run.tick).label, run.node, run.state, str(run.attempt), format_duration(late(run)), took]
+
+
+def _said(found: "Outcome") -> str:
+    """Say the summary in words, without what did not happen."""
+    from cronguard.duration import format_duration
+
+    told = found.summary()
+    shares = ", ".join(f"{node} {count}" for node, count in told["nodes"].items())
+    states = ", ".join(f"{count} {state}" for state, count in told["states"].items())
+    broken = told["ticks"] - told["done"] - told["missed"] - told["overrun"]
+    lines = [
+        f"{told['ticks']} ticks: {told['done']} done, {told['missed']} missed, {told['overrun']} overrun"
+    ]
+    lines[0] += f", {broken} begun but not done" if broken else ""
+    lines += [f"runs: {states}; by node: {shares}"] if shares else ["no run began"]
+    if told["retried"]:
+        lines.append(f"tried again: {told['retried']}")
+    if told["done_twice"]:
+        lines.append(
+            f"done twice: {told['done_twice']}, since the end of the first could not be written in time"
+        )
+    if latest := told["latest"]:
+        lines.append(
+            f"latest start: {format_duration(latest['late'])} after {latest['tick']}, on {latest['node']}"
+        )
+    if told["not_begun"]:
+        lines.append("not begun: " + ", ".join(f"{n} {word}" for word, n in told["not_begun"].items()))
+    return "\n".join(lines)

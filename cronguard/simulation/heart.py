@@ -1,0 +1,34 @@
+"""The heartbeat of a simulated node, by the project's own assessment."""
+
+from cronguard.assessment import Found, Look, assess
+from cronguard.health import Counting
+from cronguard.heartbeat import beat_of, publish, read_beats
+from cronguard.heartbeat_state import HeartbeatState
+from cronguard.simulation.node import Connection, Node
+
+
+class Heart:
+    """Beats, as long as its node lives; without probes, so that others know of it by the store alone."""
+
+    def __init__(self, node: Node, connection: Connection, nodes: tuple[str, ...], every: float) -> None:
+        self._node, self._connection, self._every = node, connection, every
+        self._others = tuple(name for name in nodes if name != node.name)
+        self._boot, self._memory = "", HeartbeatState()
+
+    def beat(self) -> None:
+        """Look, judge and publish."""
+        if self._node.has("dead"):
+            return
+        clock, boot = self._node.clock, self._node.boot_id
+        memory = self._memory if self._boot == boot else HeartbeatState()
+        is_cut = self._node.has("cut")
+        seen = {} if is_cut else {row[0]: Look(*row) for row in read_beats(self._connection)}
+        last = seen.pop(self._node.name, None)
+        away = None if last is None else clock.wall() - last.wall
+        found = Found({}, {}, None if is_cut else seen, clock.boot(), self._every, away)
+        memory = assess(memory, found, Counting(), self._others)
+        if not is_cut:
+            beat = beat_of(memory, self._node.name, self._node.name, boot, clock, self._every)
+            publish(self._connection, beat, f"{boot}:{memory.beats}")
+            memory = memory._replace(beats=memory.beats + 1, beaten=clock.boot())
+        self._boot, self._memory = boot, memory
