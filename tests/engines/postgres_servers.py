@@ -14,10 +14,10 @@ ME = USER or pwd.getpwuid(os.geteuid()).pw_name
 class Postgres(Servers):
     """The first server is the primary; `url` names all, and libpq finds the one that takes writes."""
 
-    def __init__(self, *more, standby=False, is_synchronous=True, rules=()):
+    def __init__(self, *more, standby=False, is_synchronous=True, rules=(), env=None):
         """Start them; `rules` are lines of pg_hba.conf that come before the one that trusts everybody."""
         super().__init__()
-        self.ports, self._more = free_ports(1 + standby), more
+        self.ports, self._more, self._env = free_ports(1 + standby), more, env
         with open(f"{self.root}/rules", "w", encoding="ascii") as file:
             file.write(
                 "\n".join(
@@ -83,7 +83,7 @@ class Postgres(Servers):
             f"p{number}", program("postgres"), "-D", self.data(number), "-p", str(self.ports[number]),
             "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.root}/p{number}",
             "-c", "shared_buffers=16MB", "-c", "max_connections=60", "-c", f"hba_file={self.root}/rules",
-            *more, *self._more, user=USER,
+            *more, *self._more, user=USER, env=self._env,
         ).start()  # fmt: skip
         wait_for(lambda: self.sql("SELECT 1", number), "PostgreSQL")
 

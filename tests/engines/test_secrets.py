@@ -44,8 +44,8 @@ def redis_with_users():
     return servers, f"redis://cron@127.0.0.1:{servers.ports[0]}/0"
 
 
-def postgres_with_users():
-    servers = Postgres(rules=["host all cron 127.0.0.1/32 scram-sha-256"])
+def postgres_with_users(*more, **settings):
+    servers = Postgres(*more, rules=["host all cron 127.0.0.1/32 scram-sha-256"], **settings)
     servers.sql(f"CREATE ROLE cron LOGIN PASSWORD '{RIGHT}'")
     servers.sql("CREATE DATABASE cron OWNER cron")
     return servers, f"postgres://cron@127.0.0.1:{servers.ports[0]}/cron"
@@ -131,6 +131,34 @@ def test_a_wrong_password_is_refused_and_not_shown(guarded, nodes):
         done = run(nodes, way, "--", "true").end()
         assert (done.status, WRONG in done.err) == (77, False), done.err
         assert "hint:" in done.err
+
+
+@pytest.fixture
+def german(tmp_path):
+    servers, url = postgres_with_users("-c", "lc_messages=C.UTF-8", env={"LANGUAGE": "de"})
+    yield Guarded("postgres", servers, url, tmp_path)
+    servers.end()
+
+
+def test_a_wrong_password_is_known_whatever_the_servers_language(german, nodes):
+    done = run(nodes, german.from_file(WRONG), "--", "true").end()
+    assert (done.status, "Passwort-Authentifizierung" in done.err) == (77, True), done.err
+    assert "hint:" in done.err
+
+
+def test_a_user_with_too_many_connections_is_no_wrong_password(german, nodes):
+    """It is hung up on after its password too, in German, but when another run ends it has its turn."""
+    german.servers.sql("ALTER ROLE cron CONNECTION LIMIT 1")
+    first = run(nodes, german.from_file(RIGHT), *nodes.alive(60))
+    wait_until(nodes.is_running, "the job")
+    second = nodes.start(
+        "--tick", TICK, "--backend-timeout", 60, "--", "true", job="other", node="n2",
+        env={"CRONGUARD_BACKEND": german.url, **german.from_file(RIGHT)[1]},
+    )  # fmt: skip
+    refused = "zu viele Verbindungen von Rolle"
+    wait_until(lambda: refused in german.servers.servers[0].log(), "the refusal")
+    nodes.end_jobs()
+    assert (first.end().status, second.end().status) == (0, 0)
 
 
 def test_a_password_in_the_url_is_refused_and_not_shown(guarded, nodes):
