@@ -128,6 +128,9 @@ def test_a_wrong_password_is_refused_and_not_shown(guarded, nodes):
 
 @pytest.fixture
 def german(tmp_path):
+    """A server that speaks German: gettext heeds LANGUAGE in every locale but C."""
+    if not any(Path("/usr/share/locale/de/LC_MESSAGES").glob("postgres-*.mo")):
+        pytest.skip("needs PostgreSQL's German messages, which came with its package")
     servers, url = postgres_with_users("-c", "lc_messages=C.UTF-8", env={"LANGUAGE": "de"})
     yield Guarded("postgres", servers, url, tmp_path)
     servers.end()
