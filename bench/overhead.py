@@ -3,7 +3,7 @@
     python bench/overhead.py [ROUNDS]
 
 All lines are measured in turn, round by round, in one run, and compared by the least of each: wall and CPU time
-in milliseconds, peak memory of the largest process in MiB, and the ratio of the wall times to `import click`.
+in milliseconds, and the ratio of the wall times to `import click`.
 
 Where there is an etcd, `cronguard run` on it stands beside `etcdctl lock` on the same server, which cannot skip. A
 hand-over is the time from the end of the command that has the lock to the beginning of the one that waits for it.
@@ -28,7 +28,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, _lock_host(folder) as host, ExitStack() as servers:
         contenders = _contenders(folder) | _over_ssh(folder, host)
         waiting = _on_etcd(contenders, servers)
-        best = {name: [float("inf")] * 3 for name in contenders}
+        best = {name: [float("inf")] * 2 for name in contenders}
         for number in range(rounds):
             for name, (argv, expected) in contenders.items():
                 measured = _measure([word.replace("{n}", str(number)) for word in argv], expected)
@@ -160,14 +160,14 @@ def _measure(argv: list[str], expected: int) -> list[float]:
     wall = time.perf_counter() - began
     if os.waitstatus_to_exitcode(status) != expected:
         sys.exit(f"{' '.join(argv)}: status {os.waitstatus_to_exitcode(status)}, expected {expected}")
-    return [wall * 1000, (usage.ru_utime + usage.ru_stime) * 1000, usage.ru_maxrss / 1024]
+    return [wall * 1000, (usage.ru_utime + usage.ru_stime) * 1000]
 
 
 def _show(best: dict[str, list[float]]) -> None:
     base = best["python -c 'import click'"][0]
-    print(f"{'':28}{'wall ms':>9}{'cpu ms':>9}{'peak MiB':>10}{'ratio':>8}")
-    for name, (wall, cpu, memory) in best.items():
-        print(f"{name:28}{wall:9.1f}{cpu:9.1f}{memory:10.1f}{wall / base:8.2f}")
+    print(f"{'':28}{'wall ms':>9}{'cpu ms':>9}{'ratio':>8}")
+    for name, (wall, cpu) in best.items():
+        print(f"{name:28}{wall:9.1f}{cpu:9.1f}{wall / base:8.2f}")
 
 
 if __name__ == "__main__":

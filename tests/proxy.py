@@ -15,7 +15,7 @@ class Proxy:
     """
 
     def __init__(self, port):
-        self._server = ("127.0.0.1", port)
+        self.server_port = port  # where new connections go
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.carried = 0
@@ -56,7 +56,7 @@ class Proxy:
 
     def _carry(self, client):
         try:
-            server = socket.create_connection(self._server)
+            server = socket.create_connection(("127.0.0.1", self.server_port))
         except OSError:
             _hang_up(client)
             return

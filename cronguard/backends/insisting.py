@@ -20,7 +20,14 @@ _FIRST, _MOST = 0.05, 0.5
 
 
 class UnansweredError(Exception):
-    """No answer, or one that does not count. What was asked for may have been done, or may be done later."""
+    """No answer, or one that does not count. What was asked for may have been done, or may be done later.
+
+    `verdict` is what it is if it lasts, where that is known better than that nobody answers.
+    """
+
+    def __init__(self, text: str, verdict: BackendError | None = None) -> None:
+        super().__init__(text)
+        self.verdict = verdict
 
 
 class Insistence:
@@ -41,7 +48,7 @@ class Insistence:
     def ask(self, once: Callable[[bool], Answer]) -> Answer:
         """Return what `once` returns, calling it again when it raises UnansweredError.
 
-        It is told whether an earlier try may have been done. Raises BackendError when time is up.
+        It is told whether an earlier try may have been done. Raises BackendError, or the verdict, when time is up.
         """
         give_up_at = self._clock.boot() + self._timeout
         pause, is_repeated = _FIRST, False
@@ -50,6 +57,6 @@ class Insistence:
                 return once(is_repeated)
             except UnansweredError as error:
                 if self._clock.boot() + pause + self.share >= give_up_at:
-                    raise BackendError(f"{self._where}: {error}", self._hint) from error
+                    raise error.verdict or BackendError(f"{self._where}: {error}", self._hint) from error
             self._clock.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads the nodes, no secret
             pause, is_repeated = min(2 * pause, _MOST), True

@@ -98,7 +98,7 @@ class SqlSession:
         except _PASSING as error:
             self.close()
             self._refuse_what_stands(error)
-            raise UnansweredError(_first_line(error)) from error
+            raise UnansweredError(_first_line(error), self._doubt(error)) from error
         except psycopg.Error as error:
             raise StoreRefusedError(
                 f"{self.where}: {_first_line(error)}", "is the table public.cronguard what cronguard made?"
@@ -108,11 +108,22 @@ class SqlSession:
         """Raise what no other try will mend. A refused connection has no code, only words."""
         told = str(error)
         if any(text in told for text in _FORBIDDEN):
-            hint = "see the user in the URL, its password in ~/.pgpass, and the server's pg_hba.conf"
-            raise StoreForbiddenError(f"{self.where}: {_first_line(error)}", hint) from error
+            raise self._forbidden(error) from error
         if any(text in told for text in _UNTRUSTED):
             hint = "name the authority that signed its certificate: ?sslrootcert=/etc/ssl/ca.pem (see docs/backends.md)"
             raise StoreRefusedError(f"{self.where}: {_first_line(error)}", hint) from error
+
+    def _doubt(self, error: psycopg.Error) -> StoreForbiddenError | None:
+        """Return what it is if it lasts: the server has hung up on our password, in whatever language it speaks.
+
+        A user with too many connections is hung up on at the same place, and that passes.
+        """
+        link = error.pgconn
+        return self._forbidden(error) if link and link.used_password and not link.server_version else None
+
+    def _forbidden(self, error: psycopg.Error) -> StoreForbiddenError:
+        hint = "see the user in the URL, its password in ~/.pgpass, and the server's pg_hba.conf"
+        return StoreForbiddenError(f"{self.where}: {_first_line(error)}", hint)
 
     def _connected(self) -> psycopg.Connection[Any]:
         if self._connection is None:

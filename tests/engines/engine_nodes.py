@@ -10,12 +10,13 @@ from cronguard.backend import open_backend
 from cronguard.clock import Clock
 from cronguard.record import decode
 from cronguard.statedir import StateDir
+from cronguard.tick import Tick
 
-TICK = "2026-01-01T05:30Z"
-NEXT_TICK = "2026-01-01T05:31Z"
-# Every twentieth of a second, in the clock of every safety statement: which run is alive, and its token.
-ALIVE = """n=0; while [ $n -lt {steps} ]; do n=$((n+1)); read up rest < /proc/uptime
-echo "$CRONGUARD_RUN $CRONGUARD_TOKEN $up" >> {log}; sleep 0.05; done"""
+TICK, NEXT_TICK = "2026-01-01T05:30Z", "2026-01-01T05:31Z"
+FIRST = Tick.parse(TICK).epoch
+# Every twentieth of a second, in the clock of every safety statement: which run is alive, and what it is.
+ALIVE = """n=0; while [ $n -lt {steps} ] && [ ! -e {log}.end ]; do n=$((n+1)); read up rest < /proc/uptime
+echo "$CRONGUARD_RUN $ON $CRONGUARD_TOKEN $CRONGUARD_RUN_TICK $up" >> {log}; sleep 0.05; done"""
 
 
 class Nodes(Cluster):
@@ -40,22 +41,30 @@ class Nodes(Cluster):
         return [sys.executable, "-m", "cronguard", *fixed]
 
     def env(self, node="n1", **more):
-        return super().env(node, **{"CRONGUARD_BACKEND": self.url, **more})
+        own = {"CRONGUARD_STATE_DIR": f"{self.root}/state-{node}", "ON": node}
+        return super().env(node, **{**own, "CRONGUARD_BACKEND": self.url, **more})
 
     def alive(self, seconds):
         """Return the words of a job that lives for so long, and says so all the time."""
         return ["--", "/bin/sh", "-c", ALIVE.format(steps=int(seconds * 20), log=self.log)]
 
+    def end_jobs(self):
+        """Let all jobs end that are alive."""
+        self.log.with_name(f"{self.log.name}.end").touch()
+
     def holds(self):
         """Return from when to when each job was alive, in hundredths of a second."""
         seen = {}
         for line in self.log.read_text().splitlines():
-            run, token, up = line.split()
-            seen.setdefault((run, int(token)), []).append(round(float(up) * 100))
-        return [Hold(run, token, min(moments), max(moments)) for (run, token), moments in seen.items()]
+            *what, up = line.split()
+            seen.setdefault(tuple(what), []).append(round(float(up) * 100))
+        return [
+            Hold(node, int(token), min(moments), max(moments), Tick.parse(tick).epoch)
+            for (_, node, token, tick), moments in seen.items()
+        ]
 
-    def is_running(self):
-        return self.log.exists() and self.log.read_text().count("\n") > 2
+    def is_running(self, lines=3):
+        return self.log.exists() and self.log.read_text().count("\n") >= lines
 
     def record(self, job="default/job"):
         backend = open_backend(self.url, Clock(), StateDir(f"{self.root}/test-state", "test"))

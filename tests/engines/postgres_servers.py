@@ -14,10 +14,10 @@ ME = USER or pwd.getpwuid(os.geteuid()).pw_name
 class Postgres(Servers):
     """The first server is the primary; `url` names all, and libpq finds the one that takes writes."""
 
-    def __init__(self, *more, standby=False, rules=()):
+    def __init__(self, *more, standby=False, is_synchronous=True, rules=(), env=None):
         """Start them; `rules` are lines of pg_hba.conf that come before the one that trusts everybody."""
         super().__init__()
-        self.ports, self._more = free_ports(1 + standby), more
+        self.ports, self._more, self._env = free_ports(1 + standby), more, env
         with open(f"{self.root}/rules", "w", encoding="ascii") as file:
             file.write(
                 "\n".join(
@@ -27,7 +27,8 @@ class Postgres(Servers):
             )
         self._make("p0")
         self._as_user("initdb", "-D", self.data(0), "-A", "trust", "-U", ME, "-E", "UTF8", "--locale=C")
-        self._start(0, *(["-c", "synchronous_standby_names=standby"] if standby else []))
+        waits = ["-c", "synchronous_standby_names=standby"] if standby and is_synchronous else []
+        self._start(0, *waits)
         if standby:
             self._make("p1")
             source = f"host=127.0.0.1 port={self.ports[0]} user={ME} application_name=standby"
@@ -35,9 +36,10 @@ class Postgres(Servers):
                 "pg_basebackup", "-D", self.data(1), "-R", "-X", "stream", "-c", "fast", "-d", source
             )
             self._start(1)
+            state = "sync" if is_synchronous else "async"
             wait_for(
-                lambda: "sync" in self.sql("SELECT sync_state FROM pg_stat_replication"),
-                "the synchronous standby",
+                lambda: self.sql("SELECT sync_state FROM pg_stat_replication") == state,
+                f"the {state}hronous standby",
             )
 
     def data(self, number):
@@ -58,6 +60,11 @@ class Postgres(Servers):
     def promote(self, number=1):
         self._as_user("pg_ctl", "promote", "-w", "-D", self.data(number))
 
+    def start_again(self, number):
+        """Start a server that was killed; it will not as long as the kernel has not ended all its processes."""
+        server = self.servers[number]
+        wait_for(lambda: (server.is_alive or server.start()) and self.sql("SELECT 1", number), "PostgreSQL")
+
     def give(self, path, to):
         """Put a copy of a file where only the server can read it."""
         shutil.copyfile(path, to)
@@ -76,7 +83,7 @@ class Postgres(Servers):
             f"p{number}", program("postgres"), "-D", self.data(number), "-p", str(self.ports[number]),
             "-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self.root}/p{number}",
             "-c", "shared_buffers=16MB", "-c", "max_connections=60", "-c", f"hba_file={self.root}/rules",
-            *more, *self._more, user=USER,
+            *more, *self._more, user=USER, env=self._env,
         ).start()  # fmt: skip
         wait_for(lambda: self.sql("SELECT 1", number), "PostgreSQL")
 

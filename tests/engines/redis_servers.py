@@ -59,6 +59,14 @@ class Redis(Servers):
                     return self.servers[number]
         return None
 
+    def is_led_by_another(self, old, replicas):
+        """Return whether the Sentinels have put another in the place of this master, which so many replicas follow."""
+        new = self.master()
+        if new in (None, old):
+            return False
+        told = self.ask(self.ports[self.servers.index(new)], "INFO", "replication")
+        return "role:master" in told and f"connected_slaves:{replicas}" in told
+
     def ask(self, port, *words):
         """Return a server's raw answer to a command."""
         with socket.create_connection(("127.0.0.1", port), timeout=2) as sock:

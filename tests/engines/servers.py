@@ -43,8 +43,9 @@ def wait_for(fact, what):
 class Server:
     """One process that serves. It dies with the test that started it."""
 
-    def __init__(self, folder, *argv, user=None):
+    def __init__(self, folder, *argv, user=None, env=None):
         self.folder, self.argv, self.user = folder, argv, user
+        self.env = {"PATH": PATH, **(env or {})}
         self.popen = None
 
     def start(self):
@@ -52,7 +53,7 @@ class Server:
         command = [program("setpriv"), "--pdeathsig", "KILL", *identity, "--", *self.argv]
         with open(f"{self.folder}/log", "ab") as log:
             self.popen = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, env={"PATH": PATH}
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, env=self.env
             )
         return self
 
@@ -121,10 +122,10 @@ class Servers:
         os.chmod(self.root, 0o755)
         self.servers = []
 
-    def add(self, name, *argv, user=None):
+    def add(self, name, *argv, **more):
         folder = f"{self.root}/{name}"
         os.makedirs(folder, exist_ok=True)
-        self.servers.append(Server(folder, *argv, user=user))
+        self.servers.append(Server(folder, *argv, **more))
         return self.servers[-1]
 
     def kill_all(self):

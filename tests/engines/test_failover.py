@@ -4,11 +4,10 @@ import os
 import threading
 
 import pytest
-from etcd_servers import Etcd
+from clusters import CLUSTERS
 from fuzz import CONTENDERS, Fuzz
 from fuzz_checks import chain_faults, hold_faults
 from fuzz_worker import JOB, ROUND
-from postgres_servers import Postgres
 from redis_servers import Redis
 from servers import wait_for
 
@@ -24,49 +23,6 @@ pytestmark = pytest.mark.slow
 TICKS = 5 * CONTENDERS  # ticks, of which each node has the same share
 
 
-class EtcdCluster:
-    """Three members; whoever leads is killed, and comes back."""
-
-    def __init__(self):
-        self.servers = Etcd(3)
-        self.url = self.servers.url()
-
-    def fail_over(self):
-        leader = self.servers.leader()
-        leader.kill()
-        wait_for(self.servers.leader, "a new leader")
-        leader.start()
-
-
-class RedisCluster:
-    """A master, two replicas, of which each write must be on one, and three Sentinels."""
-
-    def __init__(self):
-        self.servers = Redis(replicas=2, sentinels=3)
-        self.url = self.servers.sentinel_url(replicas=1)
-
-    def fail_over(self):
-        master = self.servers.master()
-        master.kill()
-        wait_for(lambda: (new := self.servers.master()) and new is not master, "a new master")
-        master.start()  # it takes itself for the master until the Sentinels tell it otherwise
-
-
-class PostgresCluster:
-    """A primary that commits nothing without its standby, which takes its place."""
-
-    def __init__(self):
-        self.servers = Postgres(standby=True)
-        self.url = self.servers.url()
-
-    def fail_over(self):
-        self.servers.servers[0].kill()
-        self.servers.promote()
-
-
-CLUSTERS = {"etcd": EtcdCluster, "redis": RedisCluster, "postgres": PostgresCluster}
-
-
 class Place:
     """A cluster as the fuzz wants its stores."""
 
@@ -80,11 +36,11 @@ class Place:
         return open_backend(self.url, Clock(), StateDir(f"{self._folder}/state", node))
 
 
-@pytest.fixture(params=CLUSTERS)
+@pytest.fixture(params=["etcd", "redis", "postgres"])
 def cluster(request):
     started = CLUSTERS[request.param]()
     yield started
-    started.servers.end()
+    started.end()
 
 
 @pytest.fixture

@@ -112,6 +112,21 @@ def test_what_the_replicas_have_not_got_is_neither_published_nor_read_back(pair,
     wait_for(lambda: backend.read(KEY).data == b"mine", "the replica")
 
 
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_a_master_that_was_replaced_may_acknowledge_with_a_replica_that_has_not_been_told(place, replicas):
+    """With fewer than all replicas, as docs/backends.md says; with all of them, it cannot."""
+    with Redis(replicas=2) as servers:
+        backend = opened(servers.url(0, replicas=replicas), place)
+        entry = publish(backend, b"before")
+        tell("REPLICAOF", "NO", "ONE", servers=servers, number=1)
+        if replicas == 2:
+            with pytest.raises(BackendError, match="1 of 2 replicas"):
+                backend.swap(entry, b"mine")
+        else:
+            assert backend.swap(entry, b"mine")
+        assert opened(servers.url(1), place).read(KEY).data == b"before"
+
+
 def test_without_sentinels_that_know_it_there_is_no_master(place):
     with Redis(sentinels=1) as servers:
         url = servers.sentinel_url().replace("/cronguard/", "/nobody/")

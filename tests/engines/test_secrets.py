@@ -1,25 +1,18 @@
-"""Passwords and certificates: the right ones work, wrong ones are refused, and none is ever seen."""
+"""Passwords: the right ones work, wrong ones are refused, and none is ever seen."""
 
-import os
 from pathlib import Path
 
 import pytest
-from certificates import Authority
 from engine_nodes import NEXT_TICK, TICK, Nodes
 from etcd_servers import Etcd
 from postgres_servers import Postgres
 from processes import mentioning, wait_until
 from redis_servers import Redis
-from servers import wait_for
 
-from cronguard.backend import Terms, open_backend
-from cronguard.clock import Clock
-from cronguard.errors import ConfigError, StoreForbiddenError, StoreRefusedError
-from cronguard.statedir import StateDir
+from cronguard.errors import StoreForbiddenError, StoreRefusedError
 
 RIGHT, WRONG = "right-horse-battery", "wrong-horse-battery"
 REDIS_RIGHTS = "+evalsha +script|load +set +hmget +hset +time +wait +role +info +scan"
-KEY = "lease/billing/invoices"
 
 
 def etcd_with_users():
@@ -44,8 +37,8 @@ def redis_with_users():
     return servers, f"redis://cron@127.0.0.1:{servers.ports[0]}/0"
 
 
-def postgres_with_users():
-    servers = Postgres(rules=["host all cron 127.0.0.1/32 scram-sha-256"])
+def postgres_with_users(*more, **settings):
+    servers = Postgres(*more, rules=["host all cron 127.0.0.1/32 scram-sha-256"], **settings)
     servers.sql(f"CREATE ROLE cron LOGIN PASSWORD '{RIGHT}'")
     servers.sql("CREATE DATABASE cron OWNER cron")
     return servers, f"postgres://cron@127.0.0.1:{servers.ports[0]}/cron"
@@ -133,6 +126,37 @@ def test_a_wrong_password_is_refused_and_not_shown(guarded, nodes):
         assert "hint:" in done.err
 
 
+@pytest.fixture
+def german(tmp_path):
+    """A server that speaks German: gettext heeds LANGUAGE in every locale but C."""
+    if not any(Path("/usr/share/locale/de/LC_MESSAGES").glob("postgres-*.mo")):
+        pytest.skip("needs PostgreSQL's German messages, which came with its package")
+    servers, url = postgres_with_users("-c", "lc_messages=C.UTF-8", env={"LANGUAGE": "de"})
+    yield Guarded("postgres", servers, url, tmp_path)
+    servers.end()
+
+
+def test_a_wrong_password_is_known_whatever_the_servers_language(german, nodes):
+    done = run(nodes, german.from_file(WRONG), "--", "true").end()
+    assert (done.status, "Passwort-Authentifizierung" in done.err) == (77, True), done.err
+    assert "hint:" in done.err
+
+
+def test_a_user_with_too_many_connections_is_no_wrong_password(german, nodes):
+    """It is hung up on after its password too, in German, but when another run ends it has its turn."""
+    german.servers.sql("ALTER ROLE cron CONNECTION LIMIT 1")
+    first = run(nodes, german.from_file(RIGHT), *nodes.alive(60))
+    wait_until(nodes.is_running, "the job")
+    second = nodes.start(
+        "--tick", TICK, "--backend-timeout", 60, "--", "true", job="other", node="n2",
+        env={"CRONGUARD_BACKEND": german.url, **german.from_file(RIGHT)[1]},
+    )  # fmt: skip
+    refused = "zu viele Verbindungen von Rolle"
+    wait_until(lambda: refused in german.servers.servers[0].log(), "the refusal")
+    nodes.end_jobs()
+    assert (first.end().status, second.end().status) == (0, 0)
+
+
 def test_a_password_in_the_url_is_refused_and_not_shown(guarded, nodes):
     done = run(nodes, guarded.in_url(RIGHT), "--", "true").end()
     assert (done.status, RIGHT in done.err) == (78, False), done.err
@@ -157,105 +181,6 @@ def test_who_may_not_write_there_is_told_so(guarded, nodes):
     done = run(nodes, (elsewhere[guarded.name](url), env), "--", "true").end()
     assert done.status == 77, done.err
     assert "hint:" in done.err
-
-
-@pytest.fixture
-def authority(tmp_path):
-    os.chmod(tmp_path, 0o755)
-    return Authority(str(tmp_path))
-
-
-def redis_tls(authority, address):
-    cert, key = authority.sign("server", address)
-    servers = Redis()
-    servers.kill_all()
-    tls = f"--tls-port {servers.ports[0]} --port 0 --tls-cert-file {cert} --tls-key-file {key} --tls-ca-cert-file {authority.ca}"
-    server = servers.servers[0]
-    server.argv = [
-        *(word for word in server.argv if word not in ("--port", str(servers.ports[0]))),
-        *tls.split(),
-    ]
-    server.start()
-    return servers, f"rediss://127.0.0.1:{servers.ports[0]}/0"
-
-
-def etcd_tls(authority, address):
-    cert, key = authority.sign("server", address)
-    servers = Etcd(
-        1, "--cert-file", cert, "--key-file", key, "--client-cert-auth", "--trusted-ca-file", authority.ca
-    )
-    return servers, servers.url().replace("etcd:", "etcds:")
-
-
-@pytest.fixture(params=[etcd_tls, redis_tls])
-def tls(request, authority):
-    started = []
-
-    def start(address):
-        servers, url = request.param(authority, address)
-        started.append(servers)
-        wait_for(lambda: "ready" in servers.servers[0].log().lower(), "the server")
-        return url
-
-    yield start
-    for servers in started:
-        servers.end()
-
-
-def opened(url, tmp_path, **options):
-    query = "&".join(f"{name}={value}" for name, value in options.items())
-    return open_backend(f"{url}?{query}", Clock(), StateDir(f"{tmp_path}/state", "web1"), Terms(10.0))
-
-
-def test_tls_with_a_certificate_of_ours_works(tls, authority, tmp_path):
-    url = tls("127.0.0.1")
-    cert, key = authority.sign("client")
-    backend = opened(url, tmp_path, ca=authority.ca, cert=cert, key=key)
-    assert backend.swap(backend.read(KEY), b"data")
-    backend.wait(backend.read(KEY), 0.1)
-
-
-def test_a_server_that_nobody_trusts_is_refused(tls, tmp_path, authority):
-    cert, key = authority.sign("client")
-    with pytest.raises(StoreRefusedError, match="certificate"):
-        opened(tls("127.0.0.1"), tmp_path, cert=cert, key=key).read(KEY)
-
-
-def test_a_server_with_another_name_is_refused(tls, tmp_path, authority):
-    cert, key = authority.sign("client")
-    with pytest.raises(StoreRefusedError, match="certificate"):
-        opened(tls("127.0.0.2"), tmp_path, ca=authority.ca, cert=cert, key=key).read(KEY)
-
-
-def test_certificates_that_are_not_there_are_named(tmp_path):
-    with pytest.raises(ConfigError, match="/nowhere/ca"):
-        opened("etcds://127.0.0.1", tmp_path, ca="/nowhere/ca")
-
-
-def test_a_postgres_elsewhere_is_verified_unless_its_url_says_otherwise(tmp_path):
-    backend = opened("postgres://cron@db.example.org/cron", tmp_path)
-    assert backend._session._conninfo["sslmode"] == "verify-full"
-    assert "sslmode" not in opened("postgres://cron@127.0.0.1/cron", tmp_path)._session._conninfo
-    assert (
-        opened("postgres://cron@db/cron", tmp_path, sslmode="require")._session._conninfo["sslmode"]
-        == "require"
-    )
-
-
-def test_a_postgres_whose_certificate_nobody_trusts_is_refused(authority, tmp_path):
-    cert, key = authority.sign("server", "127.0.0.1")
-    with Postgres() as servers:
-        data = servers.data(0)
-        for path, name in ((cert, "server.crt"), (key, "server.key")):
-            servers.give(path, f"{data}/{name}")
-        servers.sql("ALTER SYSTEM SET ssl = on")
-        servers.sql("SELECT pg_reload_conf()")
-        wait_for(lambda: servers.sql("SHOW ssl") == "on", "TLS")
-        url = servers.url().partition("?")[0]
-        with pytest.raises(StoreRefusedError, match="certificate"):
-            opened(url, tmp_path, sslmode="verify-full", sslrootcert="system").read(KEY)
-        backend = opened(url, tmp_path, sslmode="verify-full", sslrootcert=authority.ca)
-        assert backend.swap(backend.read(KEY), b"data")
 
 
 def test_a_store_that_a_user_may_not_use_is_no_reason_to_run_unguarded():
