@@ -10,9 +10,10 @@ from cronguard.drain import pause
 from cronguard.job import Job
 from cronguard.plan import strategy_of
 from cronguard.simulation.heart import Heart
-from cronguard.simulation.node import Connection, Node, NodeClock, Store
+from cronguard.simulation.node import Node, NodeClock
 from cronguard.simulation.run import Came, SimulatedRun
 from cronguard.simulation.scenario import Scenario
+from cronguard.simulation.store import Connection, Store
 from cronguard.simulation.virtual_time import VirtualTime
 from cronguard.tick import Tick
 from cronguard.timing import Timing

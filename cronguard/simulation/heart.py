@@ -4,7 +4,8 @@ from cronguard.assessment import Found, Look, assess
 from cronguard.health import Counting
 from cronguard.heartbeat import beat_of, publish, read_beats
 from cronguard.heartbeat_state import HeartbeatState
-from cronguard.simulation.node import Connection, Node
+from cronguard.simulation.node import Node
+from cronguard.simulation.store import Connection
 
 
 class Heart:

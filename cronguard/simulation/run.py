@@ -10,7 +10,8 @@ from cronguard.history import Run
 from cronguard.keeper import HEARD
 from cronguard.lease import Lease
 from cronguard.settings import Settings
-from cronguard.simulation.node import Connection, Node, Store, ThreadClock
+from cronguard.simulation.node import Node, ThreadClock
+from cronguard.simulation.store import Connection, Store
 from cronguard.simulation.virtual_time import Ended, Thread
 from cronguard.turns import Strategy
 
@@ -45,7 +46,7 @@ class SimulatedRun:
             connection, ask, self._clock, node.sightings, advise=self._advice,
             patience=HEARD * settings.backend_timeout,
         )  # fmt: skip
-        node.threads.add(self._thread)
+        node.threads.append(self._thread)
 
     def _live(self) -> None:
         try:
@@ -53,7 +54,8 @@ class SimulatedRun:
         except Ended:
             self.came = self._ran("crashed", None, ended=None) if self._began else Came(None, "crashed")
         finally:
-            self._node.threads.discard(self._thread)
+            if self._thread in self._node.threads:
+                self._node.threads.remove(self._thread)
 
     def _go(self) -> Came:
         try:

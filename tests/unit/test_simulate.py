@@ -85,7 +85,7 @@ def spans(found, wanted):
             yield begin, crash if run.ended is None else run.ended - START.epoch
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(scenarios(st.sampled_from(["preempt", "standby", "round-robin", "covered", "slices"])))
 def test_no_two_runs_overlap_whatever_fails(wanted):
     found = outcome(wanted)
@@ -100,14 +100,14 @@ def test_an_overlap_would_be_found_out(monkeypatch):
     assert begin < end
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(scenarios(spared=("web2",)))
 def test_every_tick_is_run_while_one_node_is_well(wanted):
     found = outcome(wanted)
     assert found.summary()["missed"] == found.summary()["overrun"] == 0, shown(found)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(scenarios())
 def test_the_same_scenario_takes_the_same_course(wanted):
     assert outcome(wanted) == outcome(wanted)
