@@ -88,7 +88,8 @@ def nodes(tmp_path):
 
 def run(nodes, way, *words, tick=TICK):
     url, env = way
-    told = ["--log", "stderr", "-v", "--tick", tick, "--backend-timeout", 6]
+    # Each try has a sixth of the limit: etcd computes long over a password, and a busy machine longer.
+    told = ["--log", "stderr", "-v", "--tick", tick, "--backend-timeout", 12]
     return nodes.start(*told, *words, env={"CRONGUARD_BACKEND": url, **env})
 
 
