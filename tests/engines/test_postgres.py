@@ -47,14 +47,45 @@ def test_a_commit_whose_wait_for_the_standby_was_ended_is_believed_when_the_stan
     answers = []
     writer = threading.Thread(target=lambda: answers.append(backend.swap(entry, b"mine")))
     writer.start()
-    pid = wait_for(lambda: servers.sql(WAITING), "the wait for the standby")
-    servers.sql(f"SELECT pg_cancel_backend({pid})")
-    again = wait_for(lambda: servers.sql(WAITING), "the next wait")
-    assert again
+    end_wait_for_standby(servers)
     assert not answers
     servers.servers[1].resume()
     writer.join()
     assert answers[0].data == b"mine"
+
+
+def end_wait_for_standby(servers):
+    """Cancel the one statement that waits, and return when another one does."""
+    pid = wait_for(lambda: servers.sql(WAITING), "the wait for the standby")
+    servers.sql(f"SELECT pg_cancel_backend({pid})")
+    wait_for(lambda: servers.sql(WAITING) not in ("", pid), "the next wait")
+
+
+def test_a_role_that_is_told_of_errors_only_hears_that_a_wait_was_ended(pair, place):
+    servers, _, entry = pair
+    servers.sql("ALTER ROLE CURRENT_USER SET client_min_messages = error")
+    backend, answers = open_backend(servers.url(), Clock(), StateDir(place, "web2"), Terms(6.0)), []
+    servers.servers[1].pause()
+    writer = threading.Thread(target=lambda: answers.append(backend.swap(entry, b"mine")))
+    writer.start()
+    end_wait_for_standby(servers)
+    assert not answers
+    servers.servers[1].resume()
+    writer.join()
+    assert answers[0].data == b"mine"
+
+
+def test_who_gives_up_while_a_standby_is_away_leaves_no_statements_queueing_in_the_server(pair, place):
+    """One waits for the standby; those behind it would keep their connections until the server has no more."""
+    servers, _, entry = pair
+    servers.servers[1].pause()
+    for node in ("web2", "web3"):
+        backend = open_backend(servers.url(), Clock(), StateDir(place, node), Terms(3.0))
+        with pytest.raises(BackendError):
+            backend.swap(entry, b"mine")
+    queueing = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'cronguard' AND wait_event_type = 'Lock'"
+    wait_for(lambda: servers.sql(queueing) == "0", "the end of the queue")
+    assert servers.sql(WAITING).count("\n") == 0
 
 
 def test_after_an_unknown_answer_a_read_waits_for_the_standby_too(pair):
