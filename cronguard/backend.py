@@ -104,6 +104,7 @@ SCHEMES = {
     "rediss+sentinel": "cronguard.backends.redis:RedisBackend",
     "ssh": "cronguard.backends.ssh:SSHBackend",
 }
+_PATHS = ("dir:", "file:")  # a path follows, and nothing that has to be hidden
 _EXTRAS = {"postgres": "postgres", "redis": "redis"}  # what brings the library of a backend, by its module
 
 
@@ -153,7 +154,8 @@ def scheme_of(url: str) -> str:
     """Return the scheme of a backend URL; raises ConfigError for one that is not in the list."""
     refuse_password(url)
     scheme = url.partition(":")[0]
-    if scheme not in SCHEMES or (scheme == "local") != (url == "local"):
+    is_known = url == "local" if scheme == "local" else scheme in SCHEMES
+    if not is_known or not (scheme == "local" or url.startswith((*_PATHS, f"{scheme}://"))):
         raise ConfigError(
             f"backend: {without_secrets(url)!r} is not a backend",
             "write local, dir:/shared/folder, file:/nfs/folder, ssh://user@host/folder or etcd://host:2379/cronguard",
@@ -192,9 +194,15 @@ def _names_password(query: str) -> bool:
 
 def without_secrets(url: str) -> str:
     """Return the URL as it may be shown: nobody should put a password there, and somebody will."""
-    scheme, slashes, rest = url.partition("://")
+    if url.startswith(_PATHS):
+        return url
+    is_whole = "://" in url
+    scheme, colon, rest = url.partition("://" if is_whole else ":")
     user, at, place = rest.partition("?")[0].rpartition("@")
-    return f"{scheme}{slashes}{user.partition(':')[0]}{at}{place}" if slashes else url
+    shown = (
+        user.partition(":")[0] if is_whole else "..." * bool(user)
+    )  # without slashes, it may be the password
+    return f"{scheme}{colon}{shown}{at}{place}"
 
 
 def absolute_path(url: str) -> str:

@@ -29,7 +29,18 @@ def test_a_url_is_taken_apart(url, address):
 
 
 @pytest.mark.parametrize(
-    "url", ["etcd://", "etcd:///x", "etcd://h:port", "etcd://h:0", "etcd://h:65536", "etcd://h,,g", "etcd:h"]
+    "url",
+    [
+        "etcd://",
+        "etcd:///x",
+        "etcd://h:port",
+        "etcd://h:0",
+        "etcd://h:65536",
+        "etcd://h,,g",
+        "etcd:h",
+        "etcd://::1",
+        "etcd://fe80::1:2379/x",
+    ],
 )
 def test_a_url_without_hosts_is_refused(url):
     with pytest.raises(ConfigError, match="is not a host"):
@@ -58,6 +69,12 @@ def test_an_unknown_option_is_named():
         f"redis://cron:{SECRET}/@h/0",
         f"etcd://cron:{SECRET}?@h1:2379,h2:2379/x",
         f"postgres://h/x?pw={SECRET}",
+        f"redis:cron:{SECRET}@h/0",
+        f"redis:/cron:{SECRET}@h/0",
+        f"redis//cron:{SECRET}@h/0",
+        f"postgres:cron:{SECRET}@h/cron",
+        f"etcd:h/x?password={SECRET}",
+        f"local://cron:{SECRET}@h",
     ],
 )
 def test_a_password_in_a_url_is_refused_and_not_shown(url, tmp_path):
