@@ -234,10 +234,15 @@ def storage_errors(where: str) -> Iterator[None]:
 
 def check_key(key: str) -> str:
     """Return the key; a malformed one is a bug above, caught before it becomes a path."""
-    parts = key.split("/")
-    if len(parts) != 3 or not all(map(is_name, parts)):
+    if not is_key(key):
         raise AssertionError(f"malformed key {key!r}")
     return key
+
+
+def is_key(key: str) -> bool:
+    """Return whether the key may be one of ours; in a store that others use there may be more below our prefix."""
+    parts = key.split("/")
+    return len(parts) == 3 and all(map(is_name, parts))
 
 
 def check_data(data: bytes) -> bytes:

@@ -7,7 +7,7 @@ commits with synchronous_commit on, whatever the server's setting: a commit that
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from cronguard.backend import TERMS, Entry, Terms, check_data, check_key
+from cronguard.backend import TERMS, Entry, Terms, check_data, check_key, is_key
 from cronguard.backends.insisting import Insistence
 from cronguard.backends.polling import poll
 from cronguard.backends.sqlsession import NoTableError, SqlSession
@@ -109,7 +109,8 @@ class PostgresBackend:
         facts = {"prefix": prefix, "length": len(prefix), "after": ""}
         while rows := self._ask(lambda: self._if_there(_SCAN, facts)):
             for key, version, data, age in rows:
-                yield Entry(key, version, bytes(data), max(0.0, age))
+                if is_key(key):
+                    yield Entry(key, version, bytes(data), max(0.0, age))
             facts["after"] = rows[-1][0]
 
     def wait(self, entry: Entry, timeout: float) -> None:

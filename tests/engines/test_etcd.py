@@ -1,6 +1,8 @@
 """What etcd does beside the contract: revisions, members, pages, tokens."""
 
 import base64
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import session
@@ -9,7 +11,7 @@ from servers import wait_for
 from stores import KEY, STORES, publish
 from test_secrets import RIGHT, etcd_with_users
 
-from cronguard.backend import Terms, open_backend
+from cronguard.backend import Entry, Terms, open_backend
 from cronguard.backends import etcd
 from cronguard.clock import Clock
 from cronguard.errors import BackendError, StoreForbiddenError, StoreRefusedError
@@ -100,3 +102,63 @@ def test_what_speaks_http_and_is_no_etcd_is_refused(place):
         wait_for(lambda: "ready to serve" in servers.servers[0].log(), "the server")
         with pytest.raises(StoreRefusedError, match="gateway"):
             opened(url, place).read(KEY)
+
+
+@pytest.fixture
+def says():
+    """What answers every question in the same way, with the status and the body that are wanted."""
+    started = []
+
+    def start(body, status=200):
+        class Answer(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, *_):
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        started.append(server)
+        return f"etcd://127.0.0.1:{server.server_port}/x"
+
+    yield start
+    for server in started:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("body", ["{}", "[]", "null", '{"kvs": [{}]}', '{"responses": []}'])
+def test_what_answers_and_is_no_etcd_is_no_empty_store(says, place, body):
+    backend = opened(says(body), place)
+    for work in (lambda: backend.read(KEY), lambda: backend.swap(Entry(KEY, 0, b""), b"x")):
+        with pytest.raises(StoreRefusedError, match="no etcd"):
+            work()
+
+
+def test_too_many_requests_are_asked_again_and_are_no_full_database(says, place):
+    body = '{"error": "etcdserver: too many requests", "code": 8}'
+    with pytest.raises(BackendError, match="too many requests") as caught:
+        opened(says(body, 429), place, 2.0).read(KEY)
+    assert "defragment" not in caught.value.hint
+
+
+def test_a_database_that_is_full_says_so(says, place):
+    body = '{"error": "etcdserver: mvcc: database space exceeded", "code": 8}'
+    with pytest.raises(BackendError, match="space exceeded") as caught:
+        opened(says(body, 429), place).read(KEY)
+    assert "defragment" in caught.value.hint
+
+
+def test_keys_that_nobody_of_us_made_are_not_shown(backend, store):
+    publish(backend)
+    for odd in ("lease/a", "lease/a/b/c"):
+        name = f"{store.url.rpartition('/')[2]}/v1/{odd}"
+        session.etcd().call(0, "kv/put", {"key": base64.b64encode(name.encode()).decode()})
+    assert [entry.key for entry in backend.scan("lease/")] == [KEY]
