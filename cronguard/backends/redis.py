@@ -14,10 +14,11 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from cronguard.backend import TERMS, Entry, Terms, check_data, check_key
+from cronguard.backend import TERMS, Entry, Terms, check_data, check_key, is_key
 from cronguard.backends.address import Address, parse_address
 from cronguard.backends.insisting import Insistence, UnansweredError
 from cronguard.backends.polling import poll
+from cronguard.backends.tls import tls_context
 from cronguard.clock import Clock
 from cronguard.errors import BackendError, ConfigError, StoreForbiddenError, StoreRefusedError
 from cronguard.job import is_name
@@ -42,8 +43,13 @@ if ARGV[1] and version == ARGV[1] and data == ARGV[2] then
 end
 return {swapped, version, data, string.format('%.0f', micros - published)}
 """
-# The server's errors that pass by themselves: its replicas are away, it is being replaced, a script takes long.
-_PASSING = ("NOREPLICAS", "UNBLOCKED", "BUSY")
+# What passes by itself: its replicas are away, it is being replaced, a script takes long. Before version 7 these are
+# words within the error of our script.
+_PASSING = ("NOREPLICAS", "READONLY", "UNBLOCKED", "WAIT cannot be used with replica", "BUSY")
+_FULL = {
+    "maxmemory": "raise its maxmemory, or remove what fills it",
+    "MISCONF": "it cannot write its files: see its disk, and its log",
+}
 _UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 
 _LOST = (told.ConnectionError, told.TimeoutError, told.ReadOnlyError, told.ClusterDownError, OSError)
@@ -68,6 +74,17 @@ class RedisBackend:
         """Raise ConfigError for a malformed URL."""
         is_sentinel = "+sentinel" in url.partition(":")[0]
         address = parse_address(url, 26379 if is_sentinel else 6379, _OPTIONS)
+        if (
+            len(address.hosts) > 1 and not is_sentinel
+        ):  # in another order on another node, it would be another place
+            raise ConfigError(
+                f"backend: {address.where}: a Redis has one host",
+                "name its Sentinels: redis+sentinel://host,host/service/0",
+            )
+        if address.scheme.startswith("rediss"):
+            tls_context(
+                address
+            )  # what cannot be used is told here; the library would take it for a dead host
         hint = f"see whether it is there: redis-cli -h {address.hosts[0][0]} -p {address.hosts[0][1]} ping"
         return cls(address, Insistence(clock, terms.patience, f"Redis at {address.where}", hint), clock)
 
@@ -100,7 +117,7 @@ class RedisBackend:
         )
         for name in sorted(found):
             key = name.decode(errors="replace").removeprefix(self._top)
-            if (entry := self.read(key)).version:
+            if is_key(key) and (entry := self.read(key)).version:
                 yield entry
 
     def wait(self, entry: Entry, timeout: float) -> None:
@@ -148,15 +165,15 @@ class RedisBackend:
         except (told.AuthenticationError, told.NoPermissionError) as error:
             hint = "see the user in the URL, its password_file, and the list of commands under BACKENDS in the manual"
             raise StoreForbiddenError(f"{where}: {error}", hint) from error
-        except told.OutOfMemoryError as error:
-            raise BackendError(f"{where}: {error}", "raise its maxmemory, or remove what fills it") from error
         except (told.RedisError, OSError) as error:
             self.close()
             if _UNTRUSTED in str(error):
                 hint = "name the authority that signed its certificate: rediss://...?ca=/etc/ssl/redis-ca.pem"
                 raise StoreRefusedError(f"{where}: {error}", hint) from error
-            if isinstance(error, _LOST) or str(error).startswith(_PASSING):
+            if isinstance(error, _LOST) or any(word in str(error) for word in _PASSING):
                 raise UnansweredError(str(error) or type(error).__name__) from error
+            if hints := [hint for word, hint in _FULL.items() if word in str(error)]:
+                raise BackendError(f"{where}: {error}", hints[0]) from error
             raise StoreRefusedError(
                 f"{where}: {error}",
                 "is this a Redis 5 or later, not a cluster, and are these keys cronguard's?",

@@ -227,9 +227,10 @@ def test_a_server_with_another_name_is_refused(tls, tmp_path, authority):
         opened(tls("127.0.0.2"), tmp_path, ca=authority.ca, cert=cert, key=key).read(KEY)
 
 
-def test_certificates_that_are_not_there_are_named(tmp_path):
+@pytest.mark.parametrize("url", ["etcds://127.0.0.1", "rediss://127.0.0.1", "rediss+sentinel://127.0.0.1/x"])
+def test_certificates_that_are_not_there_are_named(url, tmp_path):
     with pytest.raises(ConfigError, match="/nowhere/ca"):
-        opened("etcds://127.0.0.1", tmp_path, ca="/nowhere/ca")
+        opened(url, tmp_path, ca="/nowhere/ca").read(KEY)
 
 
 def test_a_postgres_elsewhere_is_verified_unless_its_url_says_otherwise(tmp_path):
