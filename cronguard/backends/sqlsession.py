@@ -13,9 +13,17 @@ from psycopg.conninfo import conninfo_to_dict
 
 from cronguard.backend import without_secrets
 from cronguard.backends.insisting import UnansweredError
+from cronguard.config import PASSWORD
 from cronguard.errors import BackendError, ConfigError, StoreForbiddenError, StoreRefusedError
 
-_FORBIDDEN = ("authentication failed", "no pg_hba.conf entry", "no password supplied", "permission denied")
+_FORBIDDEN = (
+    "authentication failed",
+    "no pg_hba.conf entry",
+    "no password supplied",
+    "permission denied",
+    "not permitted",
+)
+_NOT_THERE = "does not exist"  # the database, or the user
 _UNTRUSTED = ("certificate", "SSL was required", "does not support SSL")
 _MADE_MEANWHILE = (errors.UniqueViolation, errors.DuplicateTable, errors.DuplicateObject)  # by another node
 _PASSING = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction, *_MADE_MEANWHILE)
@@ -108,10 +116,13 @@ class SqlSession:
         """Raise what no other try will mend. A refused connection has no code, only words."""
         told = str(error)
         if any(text in told for text in _FORBIDDEN):
-            hint = "see the user in the URL, its password in ~/.pgpass, and the server's pg_hba.conf"
+            hint = f"see the user in the URL, its password in ~/.pgpass or {PASSWORD}, and the server's pg_hba.conf"
             raise StoreForbiddenError(f"{self.where}: {_first_line(error)}", hint) from error
         if any(text in told for text in _UNTRUSTED):
             hint = "name the authority that signed its certificate: ?sslrootcert=/etc/ssl/ca.pem (see docs/backends.md)"
+            raise StoreRefusedError(f"{self.where}: {_first_line(error)}", hint) from error
+        if _NOT_THERE in told:
+            hint = "see the user and the database in the URL, and what there is: psql -l, and \\du in psql"
             raise StoreRefusedError(f"{self.where}: {_first_line(error)}", hint) from error
 
     def _connected(self) -> psycopg.Connection[Any]:
@@ -153,6 +164,7 @@ def _defaults(given: dict[str, Any], patience: float) -> dict[str, Any]:
     """Return what the URL need not say: the one of the hosts that takes writes, limits, and TLS that verifies."""
     defaults = {
         "application_name": "cronguard",
+        "client_encoding": "UTF8",  # a database without an encoding would answer bytes where text is due
         "connect_timeout": max(2, int(patience)),
         "target_session_attrs": "read-write",
         "tcp_user_timeout": int(patience * 1000),
@@ -163,8 +175,17 @@ def _defaults(given: dict[str, Any], patience: float) -> dict[str, Any]:
         defaults["sslmode"] = "verify-full"
         own = os.path.expanduser("~/.postgresql/root.crt")
         if "sslrootcert" not in given and "PGSSLROOTCERT" not in os.environ and not os.path.exists(own):
-            defaults["sslrootcert"] = "system"
+            defaults["sslrootcert"] = _system_authorities()
+    if os.environ.get(PASSWORD) and "passfile" not in given:
+        defaults["password"] = os.environ[PASSWORD]
     return defaults
+
+
+def _system_authorities() -> str:
+    """Return the file of them; "system" lets the library look, and psycopg's own looks where no system has them."""
+    import ssl  # dear, and of no use to a server on this machine
+
+    return ssl.get_default_verify_paths().cafile or "system"
 
 
 def _is_this_machine(host: str) -> bool:

@@ -58,7 +58,14 @@ class Postgres(Servers):
     def promote(self, number=1):
         self._as_user("pg_ctl", "promote", "-w", "-D", self.data(number))
 
-    def give(self, path, to):
+    def serve_tls(self, cert, key):
+        for path, name in ((cert, "server.crt"), (key, "server.key")):
+            self._give(path, f"{self.data(0)}/{name}")
+        self.sql("ALTER SYSTEM SET ssl = on")
+        self.sql("SELECT pg_reload_conf()")
+        wait_for(lambda: self.sql("SHOW ssl") == "on", "TLS")
+
+    def _give(self, path, to):
         """Put a copy of a file where only the server can read it."""
         shutil.copyfile(path, to)
         os.chmod(to, 0o600)

@@ -184,6 +184,28 @@ def test_a_database_whose_transactions_are_serializable_does_as_well(store):
         session.postgres().sql("ALTER ROLE CURRENT_USER RESET default_transaction_isolation")
 
 
+def test_a_database_without_an_encoding_tells_its_keys_all_the_same(place):
+    """Debian's initdb makes one where the locale is C."""
+    session.postgres().sql("CREATE DATABASE raw ENCODING 'SQL_ASCII' TEMPLATE template0")
+    try:
+        backend = open_backend(session.postgres().url("raw"), Clock(), StateDir(place, "web1"))
+        publish(backend, b"one")
+        assert [entry.key for entry in backend.scan("lease/")] == [KEY]
+        backend.close()
+    finally:
+        session.postgres().sql("DROP DATABASE raw WITH (FORCE)")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("/postgres", "/nowhere"), (f"{ME}@", "nobody@")], ids=["database", "user"]
+)
+def test_a_database_or_a_user_that_is_not_there_is_no_outage(store, place, wrong, right):
+    url = session.postgres().url().replace(wrong, right)
+    with pytest.raises(StoreRefusedError, match="does not exist") as caught:
+        open_backend(url, Clock(), StateDir(place, "web1")).read(KEY)
+    assert "psql" in caught.value.hint
+
+
 def test_a_standby_is_no_place_to_meet(pair, place):
     servers, _, _ = pair
     url = f"postgres://{ME}@127.0.0.1:{servers.ports[1]}/postgres"

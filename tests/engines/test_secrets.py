@@ -1,6 +1,7 @@
 """Passwords and certificates: the right ones work, wrong ones are refused, and none is ever seen."""
 
 import os
+import ssl
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,7 @@ class Guarded:
         return f"{self.url}?password_file={path}", {}
 
     def from_variable(self, password):
-        return self.url, {"PGPASSWORD" if self.name == "postgres" else "CRONGUARD_BACKEND_PASSWORD": password}
+        return self.url, {"CRONGUARD_BACKEND_PASSWORD": password}
 
     def in_url(self, password):
         return self.url.replace("cron@", f"cron:{password}@"), {}
@@ -114,10 +115,7 @@ def test_a_password_works_and_is_nowhere_to_be_seen(guarded, nodes):
         arguments = [_arguments(seen.pid) for seen in mentioning(str(nodes.root))]
         assert any(b"cronguard" in words for words in arguments)
         assert RIGHT.encode() not in b"".join(arguments)
-        own = {"PGPASSWORD": RIGHT}.items() <= way[
-            1
-        ].items()  # the user's own variable, of which we know nothing
-        assert own or RIGHT.encode() not in Path(f"/proc/{job.pid}/environ").read_bytes()
+        assert RIGHT.encode() not in Path(f"/proc/{job.pid}/environ").read_bytes()
         started.send(15)
         done = started.end()
         assert (done.status, RIGHT in done.out + done.err) == (143, False)
@@ -246,17 +244,28 @@ def test_a_postgres_elsewhere_is_verified_unless_its_url_says_otherwise(tmp_path
 def test_a_postgres_whose_certificate_nobody_trusts_is_refused(authority, tmp_path):
     cert, key = authority.sign("server", "127.0.0.1")
     with Postgres() as servers:
-        data = servers.data(0)
-        for path, name in ((cert, "server.crt"), (key, "server.key")):
-            servers.give(path, f"{data}/{name}")
-        servers.sql("ALTER SYSTEM SET ssl = on")
-        servers.sql("SELECT pg_reload_conf()")
-        wait_for(lambda: servers.sql("SHOW ssl") == "on", "TLS")
+        servers.serve_tls(cert, key)
         url = servers.url().partition("?")[0]
         with pytest.raises(StoreRefusedError, match="certificate"):
             opened(url, tmp_path, sslmode="verify-full", sslrootcert="system").read(KEY)
         backend = opened(url, tmp_path, sslmode="verify-full", sslrootcert=authority.ca)
         assert backend.swap(backend.read(KEY), b"data")
+
+
+def test_the_authorities_of_the_system_vouch_for_a_postgres_elsewhere(authority, tmp_path, monkeypatch):
+    """The library that comes with psycopg looks for them where no system has them."""
+    cert, key = authority.sign("server", "0.0.0.0")
+    paths = ssl.get_default_verify_paths()._replace(cafile=authority.ca)
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with Postgres() as servers:
+        servers.serve_tls(cert, key)
+        url = (
+            servers.url().partition("?")[0].replace("127.0.0.1", "0.0.0.0")
+        )  # loopback, which it does not look like
+        backend = opened(url, tmp_path)
+        assert backend.swap(backend.read(KEY), b"data")
+        assert backend._session.execute("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")[0][0]
 
 
 def test_a_store_that_a_user_may_not_use_is_no_reason_to_run_unguarded():
