@@ -12,6 +12,7 @@ from math import inf
 from typing import Any, NoReturn
 
 from cronguard.backends.address import Address
+from cronguard.backends.hangup import hung_up_after
 from cronguard.backends.insisting import UnansweredError
 from cronguard.backends.tls import tls_context
 from cronguard.errors import BackendError, StoreForbiddenError, StoreRefusedError
@@ -59,10 +60,10 @@ class Gateway:
         """Watch a key from now on: the value waits for a change, and returns whether one came in `timeout` seconds."""
         self._authenticate()
         give_up_at = time.monotonic() + timeout
-        connection = self._connect(min(timeout, self._patience))
+        patience = min(timeout, self._patience)
+        connection = self._connect(patience)
         try:
-            with _lost_is_unanswered(self._next):
-                connection.connect()
+            with _lost_is_unanswered(self._next), _in_time(connection, patience):
                 sock = connection.sock
                 response = self._send(connection, "POST", "/v3/watch", {"create_request": {"key": key}})
                 _line(response)  # says that the watch is there
@@ -89,7 +90,7 @@ class Gateway:
 
     def _exchange(self, method: str, path: str, asked: dict[str, Any] | None) -> dict[str, Any]:
         self._connection = self._connection or self._connect(self._patience)
-        with _lost_is_unanswered(self._next):
+        with _lost_is_unanswered(self._next), _in_time(self._connection, self._patience):
             response = self._send(self._connection, method, path, asked)
             body = response.read()
         self.answered = time.monotonic()
@@ -151,6 +152,15 @@ class Gateway:
             raise StoreRefusedError(f"{where}: {told}", _IS_IT_ETCD)
         self._next()
         raise UnansweredError(told or f"HTTP status {status}")
+
+
+@contextmanager
+def _in_time(connection: HTTPConnection, seconds: float) -> Iterator[None]:
+    """Give an exchange over a connection, which is made if there is none, so many seconds in all."""
+    if connection.sock is None:
+        connection.connect()
+    with hung_up_after(connection.sock.fileno(), seconds):
+        yield
 
 
 @contextmanager

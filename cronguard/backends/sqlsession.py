@@ -1,8 +1,6 @@
 """One connection to PostgreSQL at a time: statements with a time limit, and the server's errors as a person's."""
 
 import os
-import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -12,6 +10,7 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
 from cronguard.backend import without_secrets
+from cronguard.backends.hangup import hung_up_after
 from cronguard.backends.insisting import UnansweredError
 from cronguard.config import PASSWORD
 from cronguard.errors import BackendError, ConfigError, StoreForbiddenError, StoreRefusedError
@@ -64,7 +63,8 @@ class SqlSession:
         with self._errors_told():
             connection = self._connected()
             self._warnings.clear()
-            with _hung_up_after(connection, self._patience):
+            # Not by statement_timeout: when it strikes in the wait for a standby, the server reports success all the same.
+            with hung_up_after(connection.fileno(), self._patience):
                 cursor = connection.execute(statement.encode(), facts)
                 rows = cursor.fetchall() if cursor.description else []
             if self._warnings:
@@ -137,27 +137,6 @@ class SqlSession:
         )  # "must be vacuumed": no matter of ours
         if notice.severity_nonlocalized == "WARNING" and not is_of_old_age:
             self._warnings.append(notice.message_primary or "a warning")
-
-
-@contextmanager
-def _hung_up_after(connection: psycopg.Connection[Any], seconds: float) -> Iterator[None]:
-    """End the connection if the statement takes longer.
-
-    Not by statement_timeout: when it strikes in the wait for a standby, the server reports success all the same.
-    """
-    with socket.socket(fileno=os.dup(connection.fileno())) as sock:
-
-        def hang_up() -> None:
-            with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-
-        timer = threading.Timer(seconds, hang_up)
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-            timer.join()
 
 
 def _defaults(given: dict[str, Any], patience: float) -> dict[str, Any]:

@@ -1,13 +1,16 @@
 """What etcd does beside the contract: revisions, members, pages, tokens."""
 
 import base64
+import os
+import socket
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import session
 from etcd_servers import Etcd
-from servers import wait_for
+from servers import LIMIT, wait_for
 from stores import KEY, STORES, publish
 from test_secrets import RIGHT, etcd_with_users
 
@@ -140,6 +143,42 @@ def test_what_answers_and_is_no_etcd_is_no_empty_store(says, place, body):
     for work in (lambda: backend.read(KEY), lambda: backend.swap(Entry(KEY, 0, b""), b"x")):
         with pytest.raises(StoreRefusedError, match="no etcd"):
             work()
+
+
+@pytest.fixture
+def dribbling():
+    """The port of what begins to answer, and then sends a byte now and then for ever."""
+    listener, is_over = socket.create_server(("127.0.0.1", 0)), threading.Event()
+
+    def dribble(sock):
+        with sock, suppress(OSError):
+            sock.recv(1 << 20)
+            sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+            while not is_over.wait(0.1):
+                sock.sendall(b" ")
+
+    def accept():
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=dribble, args=(listener.accept()[0],), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    yield listener.getsockname()[1]
+    is_over.set()
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+
+
+def test_a_member_that_dribbles_is_left_for_the_next(store, place, dribbling, monkeypatch):
+    monkeypatch.setattr(os, "getpid", lambda: 0)  # which member is asked first goes by it
+    url, answers = store.url.replace("//", f"//127.0.0.1:{dribbling},"), []
+    for work in (lambda b: b.read(KEY), lambda b: b.wait(Entry(KEY, 0, b""), 2.0)):
+        backend = opened(url, place, 3.0)
+        asked = threading.Thread(target=lambda w=work, b=backend: answers.append(w(b)), daemon=True)
+        asked.start()
+        asked.join(LIMIT)
+        assert not asked.is_alive()
+    assert answers == [Entry(KEY, 0, b""), None]
 
 
 def test_too_many_requests_are_asked_again_and_are_no_full_database(says, place):
