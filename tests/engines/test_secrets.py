@@ -200,9 +200,11 @@ def tls(request, authority):
         servers.end()
 
 
-def opened(url, tmp_path, **options):
+def opened(url, tmp_path, timeout=10.0, **options):
     query = "&".join(f"{name}={value}" for name, value in options.items())
-    return open_backend(f"{url}?{query}", Clock(), StateDir(f"{tmp_path}/state", "web1"), Terms(10.0))
+    return open_backend(
+        f"{url.rstrip(chr(63))}?{query}", Clock(), StateDir(f"{tmp_path}/state", "web1"), Terms(10.0)
+    )
 
 
 def test_tls_with_a_certificate_of_ours_works(tls, authority, tmp_path):

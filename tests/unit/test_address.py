@@ -121,7 +121,7 @@ def test_a_password_file_that_is_not_there_or_open_to_all_is_refused(tmp_path):
 @pytest.mark.parametrize(("scheme", "library"), [("postgres", "psycopg"), ("redis", "redis")])
 def test_a_library_that_is_not_installed_is_asked_for_by_its_extra(scheme, library, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, library, None)
-    for module in (scheme, "sqlsession"):
+    for module in (scheme, "sqlsession", "redisclient"):
         monkeypatch.delitem(sys.modules, f"cronguard.backends.{module}", raising=False)
     with pytest.raises(ConfigError, match=f"needs a library that is not there: .*{library}") as caught:
         open_backend(f"{scheme}://h/x", Clock(), StateDir(str(tmp_path), "web1"))
