@@ -18,8 +18,9 @@ from cronguard.backends.tls import tls_context
 from cronguard.errors import BackendError, StoreForbiddenError, StoreRefusedError
 
 # gRPC's numbers for errors that stand, whichever member is asked; all others may be over at the next try.
-_INVALID, _DENIED, _NO_USERS, _UNAUTHENTICATED = 3, 7, 9, 16
-_FULL = "database space exceeded"  # its number is also that of "too many requests", which passes
+_INVALID, _DENIED, _UNAUTHENTICATED = 3, 7, 16
+# These have the numbers of "too many requests" and of "not capable", which pass.
+_FULL, _NO_USERS = "database space exceeded", "authentication is not enabled"
 _TOKEN_ERRORS = ("invalid auth token", "auth store is old")
 _IS_IT_ETCD = "is this an etcd 3.4 or later?"
 _LONGEST_LINE = 1 << 20  # of a watch: two entries of 64 KiB as base64 are far below it
@@ -146,7 +147,7 @@ class Gateway:
                 f"{where}: there is no JSON gateway",
                 "etcd 3.4 or later has one unless --enable-grpc-gateway=false",
             )
-        if code == _NO_USERS:
+        if _NO_USERS in told:
             raise StoreRefusedError(f"{where}: {told}", "take the user out of the URL")
         if code == _INVALID:
             raise StoreRefusedError(f"{where}: {told}", _IS_IT_ETCD)

@@ -181,11 +181,15 @@ def test_a_member_that_dribbles_is_left_for_the_next(store, place, dribbling, mo
     assert answers == [Entry(KEY, 0, b""), None]
 
 
-def test_too_many_requests_are_asked_again_and_are_no_full_database(says, place):
-    body = '{"error": "etcdserver: too many requests", "code": 8}'
-    with pytest.raises(BackendError, match="too many requests") as caught:
-        opened(says(body, 429), place, 2.0).read(KEY)
-    assert "defragment" not in caught.value.hint
+@pytest.mark.parametrize(
+    ("code", "said"), [(8, "too many requests"), (9, "not capable"), (14, "no leader")], ids=lambda said: said
+)
+def test_what_passes_is_asked_again_though_its_number_is_that_of_what_stands(says, place, code, said):
+    """A member that is starting is not capable, which has the number of a login where there are no users."""
+    body = f'{{"error": "etcdserver: {said}", "code": {code}}}'
+    with pytest.raises(BackendError, match=said) as caught:
+        opened(says(body, 503), place, 2.0).read(KEY)
+    assert (caught.value.status, "majority" in caught.value.hint) == (69, True)
 
 
 def test_a_database_that_is_full_says_so(says, place):
