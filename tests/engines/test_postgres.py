@@ -5,7 +5,7 @@ import threading
 import pytest
 import session
 from postgres_servers import ME, Postgres
-from servers import Servers, free_ports, program, wait_for
+from servers import LIMIT, Servers, free_ports, program, wait_for
 from stores import KEY, STORES, publish
 
 from cronguard.backend import Terms, open_backend
@@ -138,10 +138,12 @@ def test_it_works_behind_a_pooler(pooled):
 
 
 def test_notifications_are_waited_for_where_they_come_and_nowhere_else(store, pooled):
-    direct = store.open()
-    threading.Timer(0.3, lambda: publish(store.open("web2"), b"one")).start()
-    assert direct._session.listen(30.0)
-    assert not pooled("web1")._session.listen(30.0)
+    direct, other, heard = store.open(), store.open("web2"), []
+    listener = threading.Thread(target=lambda: heard.append(direct._session.listen(10 * LIMIT)), daemon=True)
+    listener.start()
+    wait_for(lambda: publish(other) and heard, "the notification")
+    assert heard == [True]
+    assert not pooled("web1")._session.listen(10 * LIMIT)
 
 
 def test_many_that_find_no_table_make_one(store):
