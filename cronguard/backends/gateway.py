@@ -44,12 +44,10 @@ class Gateway:
         """Return the answer; raises UnansweredError if there is none that stands."""
         self._authenticate()
         answer = self._exchange("POST", f"/v3/{what}", asked)
-        if (
-            "header" not in answer
-        ):  # or whatever answers everybody would be a store in which nothing was ever written
-            raise StoreRefusedError(
-                f"etcd at {self._address.where}: what answers there is no etcd", _IS_IT_ETCD
-            )
+        # Or whatever answers everybody would be a store in which nothing was ever written.
+        if "header" not in answer:
+            told = f"etcd at {self._address.where}: what answers there is no etcd"
+            raise StoreRefusedError(told, _IS_IT_ETCD)
         return answer
 
     def get(self, path: str) -> dict[str, Any]:

@@ -148,16 +148,25 @@ def _defaults(given: dict[str, Any], patience: float) -> dict[str, Any]:
         "target_session_attrs": "read-write",
         "tcp_user_timeout": int(patience * 1000),
     }
-    hosts = (given.get("hostaddr") or given.get("host") or os.environ.get("PGHOST") or "").split(",")
-    is_said = "service" in given or "sslmode" in given or "PGSSLMODE" in os.environ
-    if not is_said and not all(map(_is_this_machine, hosts)):
-        defaults["sslmode"] = "verify-full"
-        own = os.path.expanduser("~/.postgresql/root.crt")
-        if "sslrootcert" not in given and "PGSSLROOTCERT" not in os.environ and not os.path.exists(own):
-            defaults["sslrootcert"] = _system_authorities()
     if os.environ.get(PASSWORD) and "passfile" not in given:
         defaults["password"] = os.environ[PASSWORD]
-    return defaults
+    if "sslmode" in given or "PGSSLMODE" in os.environ:
+        return defaults
+    hosts = (given.get("hostaddr") or given.get("host") or os.environ.get("PGHOST") or "").split(",")
+    if ("service" in given or "PGSERVICE" in os.environ) and not (any(hosts) and _are_here(hosts)):
+        # The library asks these after the service file, which may say otherwise, and parameters before it.
+        os.environ.update({f"PG{name.upper()}": value for name, value in _verified(given).items()})
+        return defaults
+    return defaults if _are_here(hosts) else defaults | _verified(given)
+
+
+def _verified(given: dict[str, Any]) -> dict[str, str]:
+    """Return what makes TLS verify the server."""
+    verified = {"sslmode": "verify-full"}
+    own = os.path.expanduser("~/.postgresql/root.crt")
+    if "sslrootcert" not in given and "PGSSLROOTCERT" not in os.environ and not os.path.exists(own):
+        verified["sslrootcert"] = _system_authorities()
+    return verified
 
 
 def _system_authorities() -> str:
@@ -167,8 +176,9 @@ def _system_authorities() -> str:
     return ssl.get_default_verify_paths().cafile or "system"
 
 
-def _is_this_machine(host: str) -> bool:
-    return host in ("", "localhost", "::1") or host.startswith(("/", "@", "127."))
+def _are_here(hosts: list[str]) -> bool:
+    """Return whether all of them are this machine, as one is that has no name."""
+    return all(host in ("", "localhost", "::1") or host.startswith(("/", "@", "127.")) for host in hosts)
 
 
 def _first_line(error: Exception) -> str:

@@ -8,7 +8,7 @@ import pytest
 from certificates import Authority
 from engine_nodes import NEXT_TICK, TICK, Nodes
 from etcd_servers import Etcd
-from postgres_servers import Postgres
+from postgres_servers import ME, Postgres
 from processes import mentioning, wait_until
 from redis_servers import Redis
 from servers import wait_for
@@ -241,6 +241,21 @@ def test_a_postgres_elsewhere_is_verified_unless_its_url_says_otherwise(tmp_path
         opened("postgres://cron@db/cron", tmp_path, sslmode="require")._session._conninfo["sslmode"]
         == "require"
     )
+
+
+def test_a_postgres_of_a_service_file_is_verified_unless_that_says_otherwise(tmp_path, monkeypatch):
+    for name in ("PGSSLMODE", "PGSSLROOTCERT"):
+        monkeypatch.setenv(name, "to be restored")
+        monkeypatch.delenv(name)
+    file = tmp_path / "services"
+    monkeypatch.setenv("PGSERVICEFILE", str(file))
+    with Postgres() as servers:
+        place = f"host=127.0.0.1\nport={servers.ports[0]}\nuser={ME}\ndbname=postgres\n"
+        file.write_text(f"[silent]\n{place}\n[spoken]\n{place}sslmode=disable\n")
+        with pytest.raises(StoreRefusedError, match="does not support SSL"):
+            opened("postgres:///", tmp_path, service="silent").read(KEY)
+        backend = opened("postgres:///", tmp_path, service="spoken")
+        assert backend.swap(backend.read(KEY), b"data")
 
 
 def test_a_postgres_whose_certificate_nobody_trusts_is_refused(authority, tmp_path):
