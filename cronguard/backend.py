@@ -104,6 +104,7 @@ SCHEMES = {
     "rediss+sentinel": "cronguard.backends.redis:RedisBackend",
     "ssh": "cronguard.backends.ssh:SSHBackend",
 }
+_PATHS = ("dir:", "file:")  # a path follows, and nothing that has to be hidden
 _EXTRAS = {"postgres": "postgres", "redis": "redis"}  # what brings the library of a backend, by its module
 
 
@@ -153,7 +154,8 @@ def scheme_of(url: str) -> str:
     """Return the scheme of a backend URL; raises ConfigError for one that is not in the list."""
     refuse_password(url)
     scheme = url.partition(":")[0]
-    if scheme not in SCHEMES or (scheme == "local") != (url == "local"):
+    is_known = url == "local" if scheme == "local" else scheme in SCHEMES
+    if not is_known or not (scheme == "local" or url.startswith((*_PATHS, f"{scheme}://"))):
         raise ConfigError(
             f"backend: {without_secrets(url)!r} is not a backend",
             "write local, dir:/shared/folder, file:/nfs/folder, ssh://user@host/folder or etcd://host:2379/cronguard",
@@ -192,9 +194,15 @@ def _names_password(query: str) -> bool:
 
 def without_secrets(url: str) -> str:
     """Return the URL as it may be shown: nobody should put a password there, and somebody will."""
-    scheme, slashes, rest = url.partition("://")
+    if url.startswith(_PATHS):
+        return url
+    is_whole = "://" in url
+    scheme, colon, rest = url.partition("://" if is_whole else ":")
     user, at, place = rest.partition("?")[0].rpartition("@")
-    return f"{scheme}{slashes}{user.partition(':')[0]}{at}{place}" if slashes else url
+    shown = (
+        user.partition(":")[0] if is_whole else "..." * bool(user)
+    )  # without slashes, it may be the password
+    return f"{scheme}{colon}{shown}{at}{place}"
 
 
 def silent(url: str, seconds: float) -> BackendError:
@@ -233,10 +241,15 @@ def storage_errors(where: str) -> Iterator[None]:
 
 def check_key(key: str) -> str:
     """Return the key; a malformed one is a bug above, caught before it becomes a path."""
-    parts = key.split("/")
-    if len(parts) != 3 or not all(map(is_name, parts)):
+    if not is_key(key):
         raise AssertionError(f"malformed key {key!r}")
     return key
+
+
+def is_key(key: str) -> bool:
+    """Return whether the key may be one of ours; in a store that others use there may be more below our prefix."""
+    parts = key.split("/")
+    return len(parts) == 3 and all(map(is_name, parts))
 
 
 def check_data(data: bytes) -> bytes:

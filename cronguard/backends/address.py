@@ -55,10 +55,12 @@ def _hosts(text: str, default_port: int, url: str) -> tuple[tuple[str, int], ...
     found = []
     for part in text.split(","):
         host, _, port = part.rpartition(":") if _has_port(part) else (part, "", str(default_port))
+        is_bare = ":" in host and not host.startswith("[")  # its last number would be taken for a port
         host = host.removeprefix("[").removesuffix("]")
-        if not host or not port.isascii() or not port.isdecimal() or not 0 < int(port) < 65536:
+        if not host or is_bare or not port.isascii() or not port.isdecimal() or not 0 < int(port) < 65536:
             raise ConfigError(
-                f"backend: {without_secrets(url)!r}: {part!r} is not a host", "write host or host:port"
+                f"backend: {without_secrets(url)!r}: {part!r} is not a host",
+                "write host or host:port, and an address of IP version 6 in brackets",
             )
         found.append((host, int(port)))
     return tuple(found)

@@ -9,7 +9,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from typing import Any
 
-from cronguard.backend import TERMS, Entry, Terms, check_data, check_key
+from cronguard.backend import TERMS, Entry, Terms, check_data, check_key, is_key
 from cronguard.backends.address import parse_address
 from cronguard.backends.gateway import Gateway
 from cronguard.backends.insisting import Insistence, UnansweredError
@@ -76,7 +76,8 @@ class EtcdBackend:
             found = self._ask("kv/range", asked).get("kvs", [])
             for kv in found:
                 key = b64decode(kv["key"]).decode(errors="replace").removeprefix(self._top)
-                yield _latest(key, [kv])
+                if is_key(key):
+                    yield _latest(key, [kv])
             if len(found) < _PAGE:
                 return
             start = b64decode(found[-1]["key"]) + b"\0"

@@ -12,12 +12,17 @@ from math import inf
 from typing import Any, NoReturn
 
 from cronguard.backends.address import Address
+from cronguard.backends.hangup import hung_up_after
 from cronguard.backends.insisting import UnansweredError
-from cronguard.errors import BackendError, ConfigError, StoreForbiddenError, StoreRefusedError
+from cronguard.backends.tls import tls_context
+from cronguard.errors import BackendError, StoreForbiddenError, StoreRefusedError
 
 # gRPC's numbers for errors that stand, whichever member is asked; all others may be over at the next try.
-_INVALID, _DENIED, _FULL, _NO_USERS, _UNAUTHENTICATED = 3, 7, 8, 9, 16
+_INVALID, _DENIED, _UNAUTHENTICATED = 3, 7, 16
+# These have the numbers of "too many requests" and of "not capable", which pass.
+_FULL, _NO_USERS = "database space exceeded", "authentication is not enabled"
 _TOKEN_ERRORS = ("invalid auth token", "auth store is old")
+_IS_IT_ETCD = "is this an etcd 3.4 or later?"
 _LONGEST_LINE = 1 << 20  # of a watch: two entries of 64 KiB as base64 are far below it
 
 
@@ -28,7 +33,7 @@ class Gateway:
         """Wait `patience` seconds for each answer. Raises ConfigError for certificates that cannot be used."""
         self._address = address
         self._patience = patience
-        self._tls = _tls(address) if address.scheme == "etcds" else None
+        self._tls = tls_context(address) if address.scheme == "etcds" else None
         self._turn = os.getpid()  # runs begin at different members
         self._connection: HTTPConnection | None = None
         self._token: str | None = None
@@ -38,7 +43,12 @@ class Gateway:
     def post(self, what: str, asked: dict[str, Any]) -> dict[str, Any]:
         """Return the answer; raises UnansweredError if there is none that stands."""
         self._authenticate()
-        return self._exchange("POST", f"/v3/{what}", asked)
+        answer = self._exchange("POST", f"/v3/{what}", asked)
+        # Or whatever answers everybody would be a store in which nothing was ever written.
+        if "header" not in answer:
+            told = f"etcd at {self._address.where}: what answers there is no etcd"
+            raise StoreRefusedError(told, _IS_IT_ETCD)
+        return answer
 
     def get(self, path: str) -> dict[str, Any]:
         """Return what a member tells everybody."""
@@ -49,10 +59,10 @@ class Gateway:
         """Watch a key from now on: the value waits for a change, and returns whether one came in `timeout` seconds."""
         self._authenticate()
         give_up_at = time.monotonic() + timeout
-        connection = self._connect(min(timeout, self._patience))
+        patience = min(timeout, self._patience)
+        connection = self._connect(patience)
         try:
-            with _lost_is_unanswered(self._next):
-                connection.connect()
+            with _lost_is_unanswered(self._next), _in_time(connection, patience):
                 sock = connection.sock
                 response = self._send(connection, "POST", "/v3/watch", {"create_request": {"key": key}})
                 _line(response)  # says that the watch is there
@@ -79,7 +89,7 @@ class Gateway:
 
     def _exchange(self, method: str, path: str, asked: dict[str, Any] | None) -> dict[str, Any]:
         self._connection = self._connection or self._connect(self._patience)
-        with _lost_is_unanswered(self._next):
+        with _lost_is_unanswered(self._next), _in_time(self._connection, self._patience):
             response = self._send(self._connection, method, path, asked)
             body = response.read()
         self.answered = time.monotonic()
@@ -87,8 +97,8 @@ class Gateway:
         if response.status != 200:
             self._refused(response.status, body)
         with _lost_is_unanswered(self._next):
-            answer: dict[str, Any] = json.loads(body)
-            return answer
+            answer = json.loads(body)
+        return answer if isinstance(answer, dict) else {}
 
     def _send(
         self, connection: HTTPConnection, method: str, path: str, asked: dict[str, Any] | None
@@ -114,7 +124,7 @@ class Gateway:
         if self._address.user and self._token is None:
             password = self._address.password() or ""
             asked = {"name": self._address.user, "password": password}
-            self._token = self._exchange("POST", "/v3/auth/authenticate", asked)["token"]
+            self._token = self._exchange("POST", "/v3/auth/authenticate", asked).get("token", "")
 
     def _refused(self, status: int, body: bytes) -> NoReturn:
         """Raise what a member's refusal is to a person, or UnansweredError for one that may be over."""
@@ -125,7 +135,7 @@ class Gateway:
         if code in (_DENIED, _UNAUTHENTICATED) or "user name" in told or "authentication failed" in told:
             hint = "see the user in the URL, its password_file, and etcdctl user get; it needs readwrite below the prefix"
             raise StoreForbiddenError(f"{where}: {told}", hint)
-        if code == _FULL:
+        if _FULL in told:
             raise BackendError(
                 f"{where}: {told}",
                 "compact and defragment it, then etcdctl alarm disarm (see --auto-compaction-mode)",
@@ -135,12 +145,21 @@ class Gateway:
                 f"{where}: there is no JSON gateway",
                 "etcd 3.4 or later has one unless --enable-grpc-gateway=false",
             )
-        if code == _NO_USERS:
+        if _NO_USERS in told:
             raise StoreRefusedError(f"{where}: {told}", "take the user out of the URL")
         if code == _INVALID:
-            raise StoreRefusedError(f"{where}: {told}", "is this an etcd 3.4 or later?")
+            raise StoreRefusedError(f"{where}: {told}", _IS_IT_ETCD)
         self._next()
         raise UnansweredError(told or f"HTTP status {status}")
+
+
+@contextmanager
+def _in_time(connection: HTTPConnection, seconds: float) -> Iterator[None]:
+    """Give an exchange over a connection, which is made if there is none, so many seconds in all."""
+    if connection.sock is None:
+        connection.connect()
+    with hung_up_after(connection.sock.fileno(), seconds):
+        yield
 
 
 @contextmanager
@@ -181,18 +200,3 @@ def _error(body: bytes) -> tuple[str, int]:
         return str(answer.get("message") or answer.get("error")), int(answer.get("code", 0))
     except (ValueError, AttributeError, TypeError):
         return body[:200].decode(errors="replace").strip(), 0
-
-
-def _tls(address: Address) -> ssl.SSLContext:
-    """Return a context that verifies the server, and shows our certificate if there is one."""
-    options = address.options
-    try:
-        context = ssl.create_default_context(cafile=options.get("ca"))
-        if "cert" in options:
-            context.load_cert_chain(options["cert"], options.get("key"), password="")
-    except OSError as error:
-        files = ", ".join(options[name] for name in ("ca", "cert", "key") if name in options)
-        raise ConfigError(
-            f"backend: {files}: {_told(error)}", "ca, cert and key name PEM files; the key has no passphrase"
-        ) from error
-    return context

@@ -7,7 +7,7 @@ commits with synchronous_commit on, whatever the server's setting: a commit that
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from cronguard.backend import TERMS, Entry, Terms, check_data, check_key
+from cronguard.backend import TERMS, Entry, Terms, check_data, check_key, is_key
 from cronguard.backends.insisting import Insistence
 from cronguard.backends.polling import poll
 from cronguard.backends.sqlsession import NoTableError, SqlSession
@@ -20,21 +20,26 @@ TABLE = """
 CREATE TABLE IF NOT EXISTS public.cronguard (key text COLLATE "C" PRIMARY KEY, version bigint NOT NULL,
     data bytea NOT NULL, published timestamptz NOT NULL)
 """
-_DURABLY = "WITH durable AS (SELECT set_config('synchronous_commit', 'on', true) AS level), changed AS ("
+# In force until the commit is over. A role may be set not to hear warnings, by which the server tells that the wait
+# for a standby was ended; and a statement whose client gave up must not queue behind that wait, keeping a connection.
+_DURABLY = """WITH settings AS (SELECT set_config('synchronous_commit', 'on', true) AS level,
+    set_config('client_min_messages', 'warning', true) AS told,
+    set_config('lock_timeout', %(lock_timeout)s, true) AS patience),
+    durable AS (SELECT FROM settings WHERE level = 'on' AND told = 'warning' AND patience > ''), changed AS ("""
 _TELL = ") SELECT version, pg_notify('cronguard', %(key)s) FROM changed"
 _INSERT = f"""{_DURABLY} INSERT INTO public.cronguard
-    SELECT %(key)s, 1, %(new)s, clock_timestamp() FROM durable WHERE level = 'on'
+    SELECT %(key)s, 1, %(new)s, clock_timestamp() FROM durable
     ON CONFLICT DO NOTHING RETURNING version {_TELL}"""
 # The data are compared too: a server that failed over may have forgotten a version that somebody had read.
 _UPDATE = f"""{_DURABLY} UPDATE public.cronguard
     SET version = version + 1, data = %(new)s, published = clock_timestamp() FROM durable
-    WHERE level = 'on' AND key = %(key)s AND version = %(version)s AND data = %(old)s RETURNING version {_TELL}"""
+    WHERE key = %(key)s AND version = %(version)s AND data = %(old)s RETURNING version {_TELL}"""
 _AGE = "extract(epoch FROM clock_timestamp() - published)::float8"
 _READ = f"SELECT version, data, {_AGE} FROM public.cronguard WHERE key = %(key)s"
 # What was committed while a standby was away can be seen, and be gone after a fail-over. A commit after it tells that
 # the standby has both.
 _CONFIRM = f"""{_DURABLY} UPDATE public.cronguard SET published = published FROM durable
-    WHERE level = 'on' AND key = %(key)s RETURNING version, data, {_AGE} AS age) SELECT * FROM changed"""
+    WHERE key = %(key)s RETURNING version, data, {_AGE} AS age) SELECT * FROM changed"""
 _SCAN = f"""SELECT key, version, data, {_AGE} FROM public.cronguard
     WHERE key > %(after)s AND left(key, %(length)s) = %(prefix)s ORDER BY key LIMIT 200"""
 
@@ -78,12 +83,7 @@ class PostgresBackend:
         After a lost reply this is done again: if the first one was done, or will be, one of the two finds the entry
         changed, and that may be to our own data.
         """
-        facts = {
-            "key": check_key(entry.key),
-            "version": entry.version,
-            "old": entry.data,
-            "new": check_data(data),
-        }
+        facts = self._facts(entry.key, version=entry.version, old=entry.data, new=check_data(data))
         statement = _UPDATE if entry.version else _INSERT
 
         def send(is_repeated: bool) -> Entry | None:
@@ -109,7 +109,8 @@ class PostgresBackend:
         facts = {"prefix": prefix, "length": len(prefix), "after": ""}
         while rows := self._ask(lambda: self._if_there(_SCAN, facts)):
             for key, version, data, age in rows:
-                yield Entry(key, version, bytes(data), max(0.0, age))
+                if is_key(key):
+                    yield Entry(key, version, bytes(data), max(0.0, age))
             facts["after"] = rows[-1][0]
 
     def wait(self, entry: Entry, timeout: float) -> None:
@@ -132,11 +133,14 @@ class PostgresBackend:
         return self.read(entry.key).version != entry.version
 
     def _read(self, key: str, statement: str) -> Entry:
-        rows = self._if_there(statement, {"key": check_key(key)})
+        rows = self._if_there(statement, self._facts(key))
         if not rows:
             return Entry(key, 0, b"")
         version, data, age = rows[0]
         return Entry(key, version, bytes(data), max(0.0, age))
+
+    def _facts(self, key: str, **more: Any) -> dict[str, Any]:
+        return {"key": check_key(key), "lock_timeout": f"{self._insistence.share * 500:.0f}ms", **more}
 
     def _if_there(self, statement: str, facts: dict[str, Any]) -> list[Any]:
         try:

@@ -10,14 +10,13 @@ from typing import Any, TypeVar
 
 from redis import Redis
 from redis import exceptions as told
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-from redis.sentinel import Sentinel
 
-from cronguard.backend import TERMS, Entry, Terms, check_data, check_key
+from cronguard.backend import TERMS, Entry, Terms, check_data, check_key, is_key
 from cronguard.backends.address import Address, parse_address
 from cronguard.backends.insisting import Insistence, UnansweredError
 from cronguard.backends.polling import poll
+from cronguard.backends.redisclient import connect
+from cronguard.backends.tls import tls_context
 from cronguard.clock import Clock
 from cronguard.errors import BackendError, ConfigError, StoreForbiddenError, StoreRefusedError
 from cronguard.job import is_name
@@ -42,8 +41,13 @@ if ARGV[1] and version == ARGV[1] and data == ARGV[2] then
 end
 return {swapped, version, data, string.format('%.0f', micros - published)}
 """
-# The server's errors that pass by themselves: its replicas are away, it is being replaced, a script takes long.
-_PASSING = ("NOREPLICAS", "UNBLOCKED", "BUSY")
+# What passes by itself: its replicas are away, it is being replaced, a script takes long. Before version 7 these are
+# words within the error of our script.
+_PASSING = ("NOREPLICAS", "READONLY", "UNBLOCKED", "WAIT cannot be used with replica", "BUSY")
+_FULL = {
+    "maxmemory": "raise its maxmemory, or remove what fills it",
+    "MISCONF": "it cannot write its files: see its disk, and its log",
+}
 _UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 
 _LOST = (told.ConnectionError, told.TimeoutError, told.ReadOnlyError, told.ClusterDownError, OSError)
@@ -68,6 +72,17 @@ class RedisBackend:
         """Raise ConfigError for a malformed URL."""
         is_sentinel = "+sentinel" in url.partition(":")[0]
         address = parse_address(url, 26379 if is_sentinel else 6379, _OPTIONS)
+        if (
+            len(address.hosts) > 1 and not is_sentinel
+        ):  # in another order on another node, it would be another place
+            raise ConfigError(
+                f"backend: {address.where}: a Redis has one host",
+                "name its Sentinels: redis+sentinel://host,host/service/0",
+            )
+        if address.scheme.startswith("rediss"):
+            tls_context(
+                address
+            )  # what cannot be used is told here; the library would take it for a dead host
         hint = f"see whether it is there: redis-cli -h {address.hosts[0][0]} -p {address.hosts[0][1]} ping"
         return cls(address, Insistence(clock, terms.patience, f"Redis at {address.where}", hint), clock)
 
@@ -95,12 +110,10 @@ class RedisBackend:
     def scan(self, prefix: str) -> Iterator[Entry]:
         """Walk through all keys of the database, which it shows in no order and some of them twice."""
         pattern = f"{self._top}{prefix}*"
-        found = self._insistence.ask(
-            lambda _: self._told(lambda redis: set(redis.scan_iter(pattern, count=1000)))
-        )
+        found = self._ask(lambda redis: set(redis.scan_iter(pattern, count=1000)))
         for name in sorted(found):
             key = name.decode(errors="replace").removeprefix(self._top)
-            if (entry := self.read(key)).version:
+            if is_key(key) and (entry := self.read(key)).version:
                 yield entry
 
     def wait(self, entry: Entry, timeout: float) -> None:
@@ -109,7 +122,7 @@ class RedisBackend:
 
     def now(self) -> float | None:
         """Return the server's clock."""
-        seconds, micros = self._insistence.ask(lambda _: self._told(lambda redis: redis.time()))
+        seconds, micros = self._ask(lambda redis: redis.time())
         return float(seconds + micros / 1_000_000)
 
     def close(self) -> None:
@@ -125,15 +138,15 @@ class RedisBackend:
         def run(redis: Redis) -> list[Any]:
             answer: list[Any] = redis.register_script(_SCRIPT)(keys, arguments)
             if self._replicas:
-                self._wait_for_replicas(redis)
+                have = redis.wait(self._replicas, int(self._insistence.share * 500))
+                if have < self._replicas:
+                    raise UnansweredError(f"{have} of {self._replicas} replicas have it")
             return answer
 
         return self._told(run)
 
-    def _wait_for_replicas(self, redis: Redis) -> None:
-        have = redis.wait(self._replicas, int(self._insistence.share * 500))
-        if have < self._replicas:
-            raise UnansweredError(f"{have} of {self._replicas} replicas have it")
+    def _ask(self, work: Callable[[Redis], Answer]) -> Answer:
+        return self._insistence.ask(lambda _: self._told(work))
 
     def _told(self, work: Callable[[Redis], Answer]) -> Answer:
         """Do the work over one connection, and turn what the server says into errors for a person."""
@@ -148,22 +161,22 @@ class RedisBackend:
         except (told.AuthenticationError, told.NoPermissionError) as error:
             hint = "see the user in the URL, its password_file, and the list of commands under BACKENDS in the manual"
             raise StoreForbiddenError(f"{where}: {error}", hint) from error
-        except told.OutOfMemoryError as error:
-            raise BackendError(f"{where}: {error}", "raise its maxmemory, or remove what fills it") from error
         except (told.RedisError, OSError) as error:
             self.close()
             if _UNTRUSTED in str(error):
                 hint = "name the authority that signed its certificate: rediss://...?ca=/etc/ssl/redis-ca.pem"
                 raise StoreRefusedError(f"{where}: {error}", hint) from error
-            if isinstance(error, _LOST) or str(error).startswith(_PASSING):
+            if isinstance(error, _LOST) or any(word in str(error) for word in _PASSING):
                 raise UnansweredError(str(error) or type(error).__name__) from error
+            if hints := [hint for word, hint in _FULL.items() if word in str(error)]:
+                raise BackendError(f"{where}: {error}", hints[0]) from error
             raise StoreRefusedError(
                 f"{where}: {error}",
                 "is this a Redis 5 or later, not a cluster, and are these keys cronguard's?",
             ) from error
 
     def _connected(self) -> Redis:
-        redis = self._client(*self._master())
+        redis = connect(self._address, self._insistence.share)
         role = redis.execute_command("ROLE")[0]
         if role != b"master":
             raise UnansweredError(
@@ -176,39 +189,6 @@ class RedisBackend:
                 "set maxmemory-policy noeviction there, or use another Redis",
             )
         return redis
-
-    def _master(self) -> tuple[str, int]:
-        if "+sentinel" not in self._address.scheme:
-            return self._address.hosts[0]
-        share = self._insistence.share / len(self._address.hosts)
-        asked = self._how(self._address.password("sentinel_password_file"), None, share)
-        service = self._address.path.partition("/")[0]
-        sentinel = Sentinel(self._address.hosts, sentinel_kwargs=asked)
-        master: tuple[str, int] = sentinel.discover_master(service)
-        return master
-
-    def _client(self, host: str, port: int) -> Redis:
-        how = self._how(self._address.password(), self._address.user or None, self._insistence.share)
-        return Redis(host, port, db=_database(self._address), single_connection_client=True, **how)
-
-    def _how(self, password: str | None, user: str | None, patience: float) -> dict[str, Any]:
-        """Return how to connect. Nothing is repeated in there: only we know what may have been done already."""
-        how: dict[str, Any] = {
-            "username": user,
-            "password": password,
-            "socket_timeout": patience,
-            "socket_connect_timeout": patience,
-            "retry": Retry(NoBackoff(), 0),
-            "protocol": 2,
-        }
-        if self._address.scheme.startswith("rediss"):
-            options = self._address.options
-            how |= {"ssl": True, "ssl_cert_reqs": "required", "ssl_check_hostname": True}
-            how |= {f"ssl_{name}": options[option] for name, option in _TLS.items() if option in options}
-        return how
-
-
-_TLS = {"ca_certs": "ca", "certfile": "cert", "keyfile": "key"}
 
 
 def _entry(key: str, found: list[Any]) -> Entry:
@@ -229,11 +209,3 @@ def _count(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or int(text) > 100:
         raise ConfigError(f"backend: replicas={text!r} is not a number of replicas")
     return int(text)
-
-
-def _database(address: Address) -> int:
-    parts = address.path.split("/")
-    number = (parts[1:] or [""])[0] if "+sentinel" in address.scheme else parts[0]
-    if number and not (number.isascii() and number.isdecimal()):
-        raise ConfigError(f"backend: {number!r} is not the number of a database")
-    return int(number or 0)

@@ -1,8 +1,6 @@
 """One connection to PostgreSQL at a time: statements with a time limit, and the server's errors as a person's."""
 
 import os
-import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -12,10 +10,19 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
 from cronguard.backend import without_secrets
+from cronguard.backends.hangup import hung_up_after
 from cronguard.backends.insisting import UnansweredError
+from cronguard.config import PASSWORD
 from cronguard.errors import BackendError, ConfigError, StoreForbiddenError, StoreRefusedError
 
-_FORBIDDEN = ("authentication failed", "no pg_hba.conf entry", "no password supplied", "permission denied")
+_FORBIDDEN = (
+    "authentication failed",
+    "no pg_hba.conf entry",
+    "no password supplied",
+    "permission denied",
+    "not permitted",
+)
+_NOT_THERE = "does not exist"  # the database, or the user
 _UNTRUSTED = ("certificate", "SSL was required", "does not support SSL")
 _MADE_MEANWHILE = (errors.UniqueViolation, errors.DuplicateTable, errors.DuplicateObject)  # by another node
 _PASSING = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction, *_MADE_MEANWHILE)
@@ -56,7 +63,8 @@ class SqlSession:
         with self._errors_told():
             connection = self._connected()
             self._warnings.clear()
-            with _hung_up_after(connection, self._patience):
+            # Not by statement_timeout: when it strikes in the wait for a standby, the server reports success all the same.
+            with hung_up_after(connection.fileno(), self._patience):
                 cursor = connection.execute(statement.encode(), facts)
                 rows = cursor.fetchall() if cursor.description else []
             if self._warnings:
@@ -112,6 +120,9 @@ class SqlSession:
         if any(text in told for text in _UNTRUSTED):
             hint = "name the authority that signed its certificate: ?sslrootcert=/etc/ssl/ca.pem (see docs/backends.md)"
             raise StoreRefusedError(f"{self.where}: {_first_line(error)}", hint) from error
+        if _NOT_THERE in told:
+            hint = "see the user and the database in the URL, and what there is: psql -l, and \\du in psql"
+            raise StoreRefusedError(f"{self.where}: {_first_line(error)}", hint) from error
 
     def _doubt(self, error: psycopg.Error) -> StoreForbiddenError | None:
         """Return what it is if it lasts: the server has hung up on our password, in whatever language it speaks.
@@ -122,7 +133,9 @@ class SqlSession:
         return self._forbidden(error) if link and link.used_password and not link.server_version else None
 
     def _forbidden(self, error: psycopg.Error) -> StoreForbiddenError:
-        hint = "see the user in the URL, its password in ~/.pgpass, and the server's pg_hba.conf"
+        hint = (
+            f"see the user in the URL, its password in ~/.pgpass or {PASSWORD}, and the server's pg_hba.conf"
+        )
         return StoreForbiddenError(f"{self.where}: {_first_line(error)}", hint)
 
     def _connected(self) -> psycopg.Connection[Any]:
@@ -139,47 +152,46 @@ class SqlSession:
             self._warnings.append(notice.message_primary or "a warning")
 
 
-@contextmanager
-def _hung_up_after(connection: psycopg.Connection[Any], seconds: float) -> Iterator[None]:
-    """End the connection if the statement takes longer.
-
-    Not by statement_timeout: when it strikes in the wait for a standby, the server reports success all the same.
-    """
-    with socket.socket(fileno=os.dup(connection.fileno())) as sock:
-
-        def hang_up() -> None:
-            with suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
-
-        timer = threading.Timer(seconds, hang_up)
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-            timer.join()
-
-
 def _defaults(given: dict[str, Any], patience: float) -> dict[str, Any]:
     """Return what the URL need not say: the one of the hosts that takes writes, limits, and TLS that verifies."""
     defaults = {
         "application_name": "cronguard",
+        "client_encoding": "UTF8",  # a database without an encoding would answer bytes where text is due
         "connect_timeout": max(2, int(patience)),
         "target_session_attrs": "read-write",
         "tcp_user_timeout": int(patience * 1000),
     }
+    if os.environ.get(PASSWORD) and "passfile" not in given:
+        defaults["password"] = os.environ[PASSWORD]
+    if "sslmode" in given or "PGSSLMODE" in os.environ:
+        return defaults
     hosts = (given.get("hostaddr") or given.get("host") or os.environ.get("PGHOST") or "").split(",")
-    is_said = "service" in given or "sslmode" in given or "PGSSLMODE" in os.environ
-    if not is_said and not all(map(_is_this_machine, hosts)):
-        defaults["sslmode"] = "verify-full"
-        own = os.path.expanduser("~/.postgresql/root.crt")
-        if "sslrootcert" not in given and "PGSSLROOTCERT" not in os.environ and not os.path.exists(own):
-            defaults["sslrootcert"] = "system"
-    return defaults
+    if ("service" in given or "PGSERVICE" in os.environ) and not (any(hosts) and _are_here(hosts)):
+        # The library asks these after the service file, which may say otherwise, and parameters before it.
+        os.environ.update({f"PG{name.upper()}": value for name, value in _verified(given).items()})
+        return defaults
+    return defaults if _are_here(hosts) else defaults | _verified(given)
 
 
-def _is_this_machine(host: str) -> bool:
-    return host in ("", "localhost", "::1") or host.startswith(("/", "@", "127."))
+def _verified(given: dict[str, Any]) -> dict[str, str]:
+    """Return what makes TLS verify the server."""
+    verified = {"sslmode": "verify-full"}
+    own = os.path.expanduser("~/.postgresql/root.crt")
+    if "sslrootcert" not in given and "PGSSLROOTCERT" not in os.environ and not os.path.exists(own):
+        verified["sslrootcert"] = _system_authorities()
+    return verified
+
+
+def _system_authorities() -> str:
+    """Return the file of them; "system" lets the library look, and psycopg's own looks where no system has them."""
+    import ssl  # dear, and of no use to a server on this machine
+
+    return ssl.get_default_verify_paths().cafile or "system"
+
+
+def _are_here(hosts: list[str]) -> bool:
+    """Return whether all of them are this machine, as one is that has no name."""
+    return all(host in ("", "localhost", "::1") or host.startswith(("/", "@", "127.")) for host in hosts)
 
 
 def _first_line(error: Exception) -> str:

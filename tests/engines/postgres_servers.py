@@ -65,6 +65,13 @@ class Postgres(Servers):
         server = self.servers[number]
         wait_for(lambda: (server.is_alive or server.start()) and self.sql("SELECT 1", number), "PostgreSQL")
 
+    def serve_tls(self, cert, key):
+        for path, name in ((cert, "server.crt"), (key, "server.key")):
+            self.give(path, f"{self.data(0)}/{name}")
+        self.sql("ALTER SYSTEM SET ssl = on")
+        self.sql("SELECT pg_reload_conf()")
+        wait_for(lambda: self.sql("SHOW ssl") == "on", "TLS")
+
     def give(self, path, to):
         """Put a copy of a file where only the server can read it."""
         shutil.copyfile(path, to)

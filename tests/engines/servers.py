@@ -7,13 +7,14 @@ import subprocess
 import tempfile
 import time
 from contextlib import suppress
+from glob import glob
 
 import pytest
 from ports import free_port
 
 LIMIT = 60.0  # seconds: only what is broken takes that long
 # Debian keeps PostgreSQL's programs aside, as there may be several of them.
-PATH = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin", "/usr/lib/postgresql/15/bin"])
+PATH = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin", *glob("/usr/lib/postgresql/*/bin")])
 
 
 def program(name):

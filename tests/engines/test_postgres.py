@@ -5,7 +5,7 @@ import threading
 import pytest
 import session
 from postgres_servers import ME, Postgres
-from servers import Servers, free_ports, program, wait_for
+from servers import LIMIT, Servers, free_ports, program, wait_for
 from stores import KEY, STORES, publish
 
 from cronguard.backend import Terms, open_backend
@@ -47,14 +47,45 @@ def test_a_commit_whose_wait_for_the_standby_was_ended_is_believed_when_the_stan
     answers = []
     writer = threading.Thread(target=lambda: answers.append(backend.swap(entry, b"mine")))
     writer.start()
-    pid = wait_for(lambda: servers.sql(WAITING), "the wait for the standby")
-    servers.sql(f"SELECT pg_cancel_backend({pid})")
-    again = wait_for(lambda: servers.sql(WAITING), "the next wait")
-    assert again
+    end_wait_for_standby(servers)
     assert not answers
     servers.servers[1].resume()
     writer.join()
     assert answers[0].data == b"mine"
+
+
+def end_wait_for_standby(servers):
+    """Cancel the one statement that waits, and return when another one does."""
+    pid = wait_for(lambda: servers.sql(WAITING), "the wait for the standby")
+    servers.sql(f"SELECT pg_cancel_backend({pid})")
+    wait_for(lambda: servers.sql(WAITING) not in ("", pid), "the next wait")
+
+
+def test_a_role_that_is_told_of_errors_only_hears_that_a_wait_was_ended(pair, place):
+    servers, _, entry = pair
+    servers.sql("ALTER ROLE CURRENT_USER SET client_min_messages = error")
+    backend, answers = open_backend(servers.url(), Clock(), StateDir(place, "web2"), Terms(6.0)), []
+    servers.servers[1].pause()
+    writer = threading.Thread(target=lambda: answers.append(backend.swap(entry, b"mine")))
+    writer.start()
+    end_wait_for_standby(servers)
+    assert not answers
+    servers.servers[1].resume()
+    writer.join()
+    assert answers[0].data == b"mine"
+
+
+def test_who_gives_up_while_a_standby_is_away_leaves_no_statements_queueing_in_the_server(pair, place):
+    """One waits for the standby; those behind it would keep their connections until the server has no more."""
+    servers, _, entry = pair
+    servers.servers[1].pause()
+    for node in ("web2", "web3"):
+        backend = open_backend(servers.url(), Clock(), StateDir(place, node), Terms(3.0))
+        with pytest.raises(BackendError):
+            backend.swap(entry, b"mine")
+    queueing = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'cronguard' AND wait_event_type = 'Lock'"
+    wait_for(lambda: servers.sql(queueing) == "0", "the end of the queue")
+    assert servers.sql(WAITING).count("\n") == 0
 
 
 def test_after_an_unknown_answer_a_read_waits_for_the_standby_too(pair):
@@ -107,10 +138,12 @@ def test_it_works_behind_a_pooler(pooled):
 
 
 def test_notifications_are_waited_for_where_they_come_and_nowhere_else(store, pooled):
-    direct = store.open()
-    threading.Timer(0.3, lambda: publish(store.open("web2"), b"one")).start()
-    assert direct._session.listen(30.0)
-    assert not pooled("web1")._session.listen(30.0)
+    direct, other, heard = store.open(), store.open("web2"), []
+    listener = threading.Thread(target=lambda: heard.append(direct._session.listen(10 * LIMIT)), daemon=True)
+    listener.start()
+    wait_for(lambda: publish(other) and heard, "the notification")
+    assert heard == [True]
+    assert not pooled("web1")._session.listen(10 * LIMIT)
 
 
 def test_many_that_find_no_table_make_one(store):
@@ -151,6 +184,28 @@ def test_a_database_whose_transactions_are_serializable_does_as_well(store):
         assert len(won) == 1
     finally:
         session.postgres().sql("ALTER ROLE CURRENT_USER RESET default_transaction_isolation")
+
+
+def test_a_database_without_an_encoding_tells_its_keys_all_the_same(place):
+    """Debian's initdb makes one where the locale is C."""
+    session.postgres().sql("CREATE DATABASE raw ENCODING 'SQL_ASCII' TEMPLATE template0")
+    try:
+        backend = open_backend(session.postgres().url("raw"), Clock(), StateDir(place, "web1"))
+        publish(backend, b"one")
+        assert [entry.key for entry in backend.scan("lease/")] == [KEY]
+        backend.close()
+    finally:
+        session.postgres().sql("DROP DATABASE raw WITH (FORCE)")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("/postgres", "/nowhere"), (f"{ME}@", "nobody@")], ids=["database", "user"]
+)
+def test_a_database_or_a_user_that_is_not_there_is_no_outage(store, place, wrong, right):
+    url = session.postgres().url().replace(wrong, right)
+    with pytest.raises(StoreRefusedError, match="does not exist") as caught:
+        open_backend(url, Clock(), StateDir(place, "web1")).read(KEY)
+    assert "psql" in caught.value.hint
 
 
 def test_a_standby_is_no_place_to_meet(pair, place):

@@ -1,7 +1,11 @@
 """What Redis does beside the contract: replicas, memory, keys that vanish."""
 
+import os
+from unittest.mock import Mock
+
 import pytest
 import session
+from redis.exceptions import ResponseError
 from redis_servers import Redis
 from servers import wait_for
 from stores import KEY, STORES, publish
@@ -84,6 +88,62 @@ def test_a_key_of_somebody_else_is_refused(backend, store):
     tell("SET", f"{store.url.rpartition('=')[2]}/v1/{KEY}", "theirs")
     with pytest.raises(StoreRefusedError):
         backend.read(KEY)
+
+
+def test_a_disk_that_takes_no_more_is_an_error_that_may_pass(place):
+    with Redis("--enable-protected-configs", "yes") as servers:
+        backend = opened(servers.url(), place, 2.0)
+        entry = publish(backend)
+        os.mkdir(f"{place}/full")
+        tell("CONFIG", "SET", "dir", f"{place}/full", servers=servers)
+        os.rmdir(f"{place}/full")
+        tell("CONFIG", "SET", "save", '"3600 1"', servers=servers)
+        tell("BGSAVE", servers=servers)
+        wait_for(lambda: "bgsave_status:err" in tell("INFO", "persistence", servers=servers), "the failure")
+        with pytest.raises(BackendError, match="MISCONF") as caught:
+            backend.swap(entry, b"more")
+        assert (caught.value.status, "disk" in caught.value.hint) == (69, True)
+
+
+SCRIPT = "Error running script (call to f_e68): @user_script:2: @user_script: 2: "
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"{SCRIPT}-READONLY You can't write against a read only replica.",
+        f"{SCRIPT}-NOREPLICAS Not enough good replicas to write.",
+        "WAIT cannot be used with replica instances.",
+    ],
+)
+def test_what_a_fail_over_makes_it_say_is_asked_again(place, said):
+    """Before version 7 what a script meets with is told in the words of the script's error."""
+    backend, answers = opened("redis://127.0.0.1", place), [ResponseError(said), "answer"]
+
+    def work(redis):
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def ask(_):
+        backend._redis = Mock()
+        return backend._told(work)
+
+    assert backend._insistence.ask(ask) == "answer"
+
+
+def test_keys_that_nobody_of_us_made_are_not_shown(backend, store):
+    publish(backend)
+    for odd in ("lease/a", "lease/a/b/c", "lease/a/.b"):
+        tell("SET", f"{store.url.rpartition('=')[2]}/v1/{odd}", "theirs")
+    assert [entry.key for entry in backend.scan("lease/")] == [KEY]
+
+
+def test_two_hosts_without_sentinels_are_two_places(place):
+    with pytest.raises(ConfigError, match="one host") as caught:
+        opened("redis://h1,h2/0", place)
+    assert "redis+sentinel://" in caught.value.hint
 
 
 def test_a_replica_is_no_place_to_read_from(pair, place):

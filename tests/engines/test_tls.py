@@ -1,11 +1,12 @@
 """Certificates: the server's is always verified, and ours is shown where it asks for one."""
 
 import os
+import ssl
 
 import pytest
 from certificates import Authority
 from etcd_servers import Etcd
-from postgres_servers import Postgres
+from postgres_servers import ME, Postgres
 from redis_servers import Redis
 from servers import wait_for
 
@@ -62,7 +63,9 @@ def tls(request, authority):
 
 def opened(url, tmp_path, **options):
     query = "&".join(f"{name}={value}" for name, value in options.items())
-    return open_backend(f"{url}?{query}", Clock(), StateDir(f"{tmp_path}/state", "web1"), Terms(10.0))
+    return open_backend(
+        f"{url.rstrip(chr(63))}?{query}", Clock(), StateDir(f"{tmp_path}/state", "web1"), Terms(10.0)
+    )
 
 
 def test_tls_with_a_certificate_of_ours_works(tls, authority, tmp_path):
@@ -85,9 +88,10 @@ def test_a_server_with_another_name_is_refused(tls, tmp_path, authority):
         opened(tls("127.0.0.2"), tmp_path, ca=authority.ca, cert=cert, key=key).read(KEY)
 
 
-def test_certificates_that_are_not_there_are_named(tmp_path):
+@pytest.mark.parametrize("url", ["etcds://127.0.0.1", "rediss://127.0.0.1", "rediss+sentinel://127.0.0.1/x"])
+def test_certificates_that_are_not_there_are_named(url, tmp_path):
     with pytest.raises(ConfigError, match="/nowhere/ca"):
-        opened("etcds://127.0.0.1", tmp_path, ca="/nowhere/ca")
+        opened(url, tmp_path, ca="/nowhere/ca").read(KEY)
 
 
 def test_a_postgres_elsewhere_is_verified_unless_its_url_says_otherwise(tmp_path):
@@ -100,17 +104,43 @@ def test_a_postgres_elsewhere_is_verified_unless_its_url_says_otherwise(tmp_path
     )
 
 
+def test_a_postgres_of_a_service_file_is_verified_unless_that_says_otherwise(tmp_path, monkeypatch):
+    for name in ("PGSSLMODE", "PGSSLROOTCERT"):
+        monkeypatch.setenv(name, "to be restored")
+        monkeypatch.delenv(name)
+    file = tmp_path / "services"
+    monkeypatch.setenv("PGSERVICEFILE", str(file))
+    with Postgres() as servers:
+        place = f"host=127.0.0.1\nport={servers.ports[0]}\nuser={ME}\ndbname=postgres\n"
+        file.write_text(f"[silent]\n{place}\n[spoken]\n{place}sslmode=disable\n")
+        with pytest.raises(StoreRefusedError, match="does not support SSL"):
+            opened("postgres:///", tmp_path, service="silent").read(KEY)
+        backend = opened("postgres:///", tmp_path, service="spoken")
+        assert backend.swap(backend.read(KEY), b"data")
+
+
 def test_a_postgres_whose_certificate_nobody_trusts_is_refused(authority, tmp_path):
     cert, key = authority.sign("server", "127.0.0.1")
     with Postgres() as servers:
-        data = servers.data(0)
-        for path, name in ((cert, "server.crt"), (key, "server.key")):
-            servers.give(path, f"{data}/{name}")
-        servers.sql("ALTER SYSTEM SET ssl = on")
-        servers.sql("SELECT pg_reload_conf()")
-        wait_for(lambda: servers.sql("SHOW ssl") == "on", "TLS")
+        servers.serve_tls(cert, key)
         url = servers.url().partition("?")[0]
         with pytest.raises(StoreRefusedError, match="certificate"):
             opened(url, tmp_path, sslmode="verify-full", sslrootcert="system").read(KEY)
         backend = opened(url, tmp_path, sslmode="verify-full", sslrootcert=authority.ca)
         assert backend.swap(backend.read(KEY), b"data")
+
+
+def test_the_authorities_of_the_system_vouch_for_a_postgres_elsewhere(authority, tmp_path, monkeypatch):
+    """The library that comes with psycopg looks for them where no system has them."""
+    cert, key = authority.sign("server", "0.0.0.0")
+    paths = ssl.get_default_verify_paths()._replace(cafile=authority.ca)
+    monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with Postgres() as servers:
+        servers.serve_tls(cert, key)
+        url = (
+            servers.url().partition("?")[0].replace("127.0.0.1", "0.0.0.0")
+        )  # loopback, which it does not look like
+        backend = opened(url, tmp_path)
+        assert backend.swap(backend.read(KEY), b"data")
+        assert backend._session.execute("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")[0][0]

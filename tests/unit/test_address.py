@@ -29,7 +29,18 @@ def test_a_url_is_taken_apart(url, address):
 
 
 @pytest.mark.parametrize(
-    "url", ["etcd://", "etcd:///x", "etcd://h:port", "etcd://h:0", "etcd://h:65536", "etcd://h,,g", "etcd:h"]
+    "url",
+    [
+        "etcd://",
+        "etcd:///x",
+        "etcd://h:port",
+        "etcd://h:0",
+        "etcd://h:65536",
+        "etcd://h,,g",
+        "etcd:h",
+        "etcd://::1",
+        "etcd://fe80::1:2379/x",
+    ],
 )
 def test_a_url_without_hosts_is_refused(url):
     with pytest.raises(ConfigError, match="is not a host"):
@@ -58,6 +69,12 @@ def test_an_unknown_option_is_named():
         f"redis://cron:{SECRET}/@h/0",
         f"etcd://cron:{SECRET}?@h1:2379,h2:2379/x",
         f"postgres://h/x?pw={SECRET}",
+        f"redis:cron:{SECRET}@h/0",
+        f"redis:/cron:{SECRET}@h/0",
+        f"redis//cron:{SECRET}@h/0",
+        f"postgres:cron:{SECRET}@h/cron",
+        f"etcd:h/x?password={SECRET}",
+        f"local://cron:{SECRET}@h",
     ],
 )
 def test_a_password_in_a_url_is_refused_and_not_shown(url, tmp_path):
@@ -104,7 +121,7 @@ def test_a_password_file_that_is_not_there_or_open_to_all_is_refused(tmp_path):
 @pytest.mark.parametrize(("scheme", "library"), [("postgres", "psycopg"), ("redis", "redis")])
 def test_a_library_that_is_not_installed_is_asked_for_by_its_extra(scheme, library, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, library, None)
-    for module in (scheme, "sqlsession"):
+    for module in (scheme, "sqlsession", "redisclient"):
         monkeypatch.delitem(sys.modules, f"cronguard.backends.{module}", raising=False)
     with pytest.raises(ConfigError, match=f"needs a library that is not there: .*{library}") as caught:
         open_backend(f"{scheme}://h/x", Clock(), StateDir(str(tmp_path), "web1"))
