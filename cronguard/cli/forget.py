@@ -2,14 +2,15 @@
 
 import click
 
+from cronguard.cli import completing
 from cronguard.cli.common import load_settings, storage_of, storage_options
 
 
 @click.command("forget")
-@click.option("--node", metavar="NODE", help="This node instead of a job.")
+@click.option("--node", metavar="NODE", shell_complete=completing.nodes, help="This node instead of a job.")
 @click.option("--force", is_flag=True, help="Also a job that is running, a node that is alive.")
 @storage_options
-@click.argument("job", metavar="[NS/JOB]", required=False)
+@click.argument("job", metavar="[NS/JOB]", required=False, shell_complete=completing.jobs)
 def command(job: str | None, node: str | None, force: bool, **where: str | None) -> None:
     """Remove the record and the history of NS/JOB from the backend, or all that a node has left there."""
     from cronguard import decommission, override

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cronguard.cli import completing
 from cronguard.cli.common import open_storage, storage_options
 from cronguard.cli.watch import show, watch_options
 
@@ -15,7 +16,7 @@ _PAUSED = ("PAUSED", "SINCE", "UNTIL", "BY", "REASON")
 
 
 @click.command("locks")
-@click.option("--ns", metavar="NS", help="Only this namespace.")
+@click.option("--ns", metavar="NS", shell_complete=completing.namespaces, help="Only this namespace.")
 @click.option("--all", "show_all", is_flag=True, help="Also jobs that are not running.")
 @click.option("--paused", "only_paused", is_flag=True, help="Only what is paused.")
 @watch_options

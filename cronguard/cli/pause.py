@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cronguard.cli import completing
 from cronguard.cli.common import load_settings, storage_of, storage_options
 
 if TYPE_CHECKING:
@@ -14,13 +15,18 @@ if TYPE_CHECKING:
 
 
 @click.command("pause")
-@click.option("--ns", metavar="NS", help="All jobs of this namespace.")
-@click.option("--node", metavar="NODE", help="This node (without any target: the one you are on).")
+@click.option("--ns", metavar="NS", shell_complete=completing.namespaces, help="All jobs of this namespace.")
+@click.option(
+    "--node",
+    metavar="NODE",
+    shell_complete=completing.nodes,
+    help="This node (without any target: the one you are on).",
+)
 @click.option("--for", "length", metavar="D", help="For how long (default: until it is resumed).")
 @click.option("--reason", metavar="TEXT", default="", help="Why, for whoever wonders.")
 @click.option("--force", is_flag=True, help="Also what nobody knows yet.")
 @storage_options
-@click.argument("job", metavar="[NS/JOB]", required=False)
+@click.argument("job", metavar="[NS/JOB]", required=False, shell_complete=completing.jobs)
 def command(
     job: str | None,
     ns: str | None,

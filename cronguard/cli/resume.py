@@ -2,14 +2,20 @@
 
 import click
 
+from cronguard.cli import completing
 from cronguard.cli.common import load_settings, storage_of, storage_options
 
 
 @click.command("resume")
-@click.option("--ns", metavar="NS", help="This namespace.")
-@click.option("--node", metavar="NODE", help="This node (without any target: the one you are on).")
+@click.option("--ns", metavar="NS", shell_complete=completing.paused_namespaces, help="This namespace.")
+@click.option(
+    "--node",
+    metavar="NODE",
+    shell_complete=completing.paused_nodes,
+    help="This node (without any target: the one you are on).",
+)
 @storage_options
-@click.argument("job", metavar="[NS/JOB]", required=False)
+@click.argument("job", metavar="[NS/JOB]", required=False, shell_complete=completing.paused_jobs)
 def command(job: str | None, ns: str | None, node: str | None, **where: str | None) -> None:
     """Let NS/JOB, a namespace or a node begin runs again; a tick that was skipped may be run by hand."""
     from cronguard import drain, halt
