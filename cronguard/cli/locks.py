@@ -38,9 +38,9 @@ def command(
     def text(found: list[dict[str, Any]]) -> str:
         held, kept = ([row for row in found if ("job" in row) is is_lease] for is_lease in (True, False))
         now = storage.clock.wall()
-        nothing = "nothing is paused" if only_paused else "no locks"
-        tables = [_locks_as_text(held, now) if held else "", _paused_as_text(kept, now) if kept else ""]
-        return "\n\n".join(filter(None, tables if held or only_paused else [nothing, *tables])) or nothing
+        locks = _locks_as_text(held, now) if held else "" if only_paused else "no locks"
+        pauses = _paused_as_text(kept, now) if kept else "nothing is paused" if only_paused else ""
+        return "\n\n".join(filter(None, (locks, pauses)))
 
     show(lambda: storage.ask(look), text, as_json=as_json, watch=watch)
 
