@@ -13,6 +13,7 @@ from cronguard.turns.preempt import turn as preempt
 
 if TYPE_CHECKING:
     from cronguard.beat import Beat
+    from cronguard.pauses import Pause
     from cronguard.queueing import Queueing
     from cronguard.turns.known import Known, Peer
     from cronguard.waiting_line import WaitingLine
@@ -23,8 +24,10 @@ _FREE = Turn(0.0, "nothing is to be decided")
 class Advice:
     """The strategy of one run. Call it with the lease's record, as often as that changes or time goes by.
 
-    An entry that cannot be read or understood is as one that is not there; the lease finds out by itself what is
-    wrong with the store. With `is_look` nothing is written. `answered` is called after each answer of the backend.
+    A heartbeat or a queue that cannot be read or understood is as one that is not there; the lease finds out by
+    itself what is wrong with the store. Not so the pauses of the job's namespace: a person has said there that
+    something must not run, and who cannot tell what must not run it. With `is_look` nothing is written. `answered`
+    is called after each answer of the backend.
     """
 
     def __init__(
@@ -43,7 +46,10 @@ class Advice:
         self._line: WaitingLine | None = None
 
     def __call__(self, record: Record | None, verdict: Verdict) -> Turn:
-        """Return whose turn it is, when the lease is free; when it is not, only take a place in the queues."""
+        """Return whose turn it is, when the lease is free; when it is not, only take a place in the queues.
+
+        Raises BackendError where it cannot be told whether the job is paused.
+        """
         is_free = isinstance(verdict, Claim)
         if not (is_free or self._strategy.is_fair or self._strategy.name == "round-robin"):
             return _FREE
@@ -51,9 +57,9 @@ class Advice:
         wait = self._in_line(record, is_free=is_free) if stands else _FREE
         if not is_free and (self._strategy.name != "round-robin" or self._queue):
             return wait
-        own = self._beat_of(self._ask.node)
-        if own and (pause := own.paused(self._clock.wall())):
-            return Turn(None, f"{self._ask.node} is paused{pause.reason and ': '}{pause.reason}", "paused")
+        own = self._beat_of(self._ask.node, is_fresh=True)
+        if paused := self._paused(own):
+            return paused
         answer = self._turn(record, own)
         if answer.head_start is None or wait.head_start is None or answer.head_start >= wait.head_start:
             return answer
@@ -63,6 +69,22 @@ class Advice:
         """Give up the place in the line, if there is one: this run waits no more."""
         if self._line:
             self._line.leave()
+
+    def _paused(self, own: "Beat | None") -> Turn | None:
+        """Return the turn of a node, a namespace or a job that is paused."""
+        wall, job = self._clock.wall(), self._ask.job
+        if own and (pause := own.paused(wall)):
+            return _never(self._ask.node, pause)
+        key = f"pause/cluster/{job.ns}"
+        entry = self._look(key)
+        self._answered()
+        if not entry.data:
+            return None
+        from cronguard.pauses import decode
+
+        pauses = decode(entry.data, key)
+        against = pauses.against(job.ns, job.name, wall) if pauses else None
+        return _never(str(against[0]), against[1]) if against else None
 
     def _turn(self, record: Record | None, own: "Beat | None") -> Turn:
         me, tick = self._strategy.me, self._ask.tick
@@ -88,7 +110,8 @@ class Advice:
             queue = self._queue.join(record)
             known = self._known(own, self._only_configured(queue))
             answer = turn(self._ask.node, self._ask.tick, known)
-            self._queue.keep(record, answer)
+            owing = next(filter(known.is_there, known.nodes), "")
+            self._queue.keep(record, answer, owing)
         except BackendError as error:
             return Turn(0.0, f"the queue cannot be used: {error}")
         return answer
@@ -147,9 +170,10 @@ class Advice:
             return Peer(is_up=own.is_fit, back_for=now - own.back)
         return Peer(back_for=now)  # without a heartbeat here, it came back when it was booted
 
-    def _beat_of(self, node: str) -> "Beat | None":
+    def _beat_of(self, node: str, *, is_fresh: bool = False) -> "Beat | None":
         try:
-            entry: Entry = self._backend.read(f"node/cluster/{node}")
+            key = f"node/cluster/{node}"
+            entry = self._look(key) if is_fresh else self._backend.read(key)
             self._answered()
             if not entry.data:
                 return None
@@ -158,3 +182,12 @@ class Advice:
             return decode(entry.data, entry.key)
         except BackendError:
             return None
+
+    def _look(self, key: str) -> Entry:
+        """Read past all caches: who has just been told that something is paused relies on it."""
+        self._backend.wait(Entry(key, 0, b""), 0.0)
+        return self._backend.read(key)
+
+
+def _never(what: str, pause: "Pause") -> Turn:
+    return Turn(None, f"{what} is paused{pause.reason and ': '}{pause.reason}", "paused")

@@ -3,22 +3,10 @@
 from typing import Any, NamedTuple
 
 from cronguard.envelope import Unknown, open_envelope, seal, unknown_fields
+from cronguard.pauses import Pause, as_moment, as_pause
 
 _STALE_BEATS, _STALE_MORE = 3, 10.0  # seconds more: probes and the backend take some of them
 UP, DOWN, UNKNOWN = "up", "down", "unknown"
-
-
-class Pause(NamedTuple):
-    """A node is to be left out: from when until when (None: until resumed), by wall clocks; why, and who said so."""
-
-    since: float
-    until: float | None
-    reason: str
-    by: str
-
-    def holds(self, wall: float) -> bool:
-        """Return whether it still holds."""
-        return self.until is None or wall < self.until
 
 
 class Opinion(NamedTuple):
@@ -62,6 +50,10 @@ class Beat(NamedTuple):
         """Return whether it was written on this very boot clock, and recently: then what it says still counts."""
         return self.boot == boot and 0 <= now - self.at <= _STALE_BEATS * self.every + _STALE_MORE
 
+    def is_recent(self, wall: float) -> bool:
+        """Return whether it beat lately, by wall clocks: for people, who look at other nodes' beats."""
+        return abs(wall - self.wall) <= _STALE_BEATS * self.every + _STALE_MORE
+
     def paused(self, wall: float) -> Pause | None:
         """Return the pause that holds now, if any."""
         return self.pause if self.pause and self.pause.holds(wall) else None
@@ -98,10 +90,10 @@ def decode(data: bytes, where: str) -> Beat | None:
 def _checked(parsed: dict[str, Any]) -> Beat:
     known = {name: value for name, value in parsed.items() if name in _KNOWN}
     known["opinions"] = {str(node): _opinion(one) for node, one in parsed.get("opinions", {}).items()}
-    known["pause"] = _pause(parsed["pause"]) if parsed.get("pause") else None
+    known["pause"] = as_pause(parsed.get("pause") or None)
     for name in ("at", "wall", "back"):
-        known[name] = _moment(parsed.get(name, 0.0))
-    known["every"] = max(1.0, _moment(parsed.get("every", 60.0)))
+        known[name] = as_moment(parsed.get(name, 0.0))
+    known["every"] = max(1.0, as_moment(parsed.get("every", 60.0)))
     known["is_fit"] = parsed.get("is_fit", True) is not False
     for name in ("checks", "details"):
         known[name] = {str(key): str(value) for key, value in parsed.get(name, {}).items()}
@@ -114,19 +106,6 @@ def _checked(parsed: dict[str, Any]) -> Beat:
 def _opinion(one: dict[str, Any]) -> Opinion:
     paths = {str(path): str(state) for path, state in one["paths"].items()}
     back = one.get("back")
-    return Opinion(str(one["state"]), _moment(one["since"]), paths, None if back is None else _moment(back))
-
-
-def _pause(one: dict[str, Any]) -> Pause:
-    until = one["until"]
-    return Pause(
-        _moment(one["since"]), None if until is None else _moment(until), str(one["reason"]), str(one["by"])
+    return Opinion(
+        str(one["state"]), as_moment(one["since"]), paths, None if back is None else as_moment(back)
     )
-
-
-def _moment(value: Any) -> float:
-    """Return seconds that people can be told: JSON as Python reads it knows infinities."""
-    seconds = float(value)
-    if not -1e15 < seconds < 1e15:
-        raise ValueError(f"{value!r} is not a moment")
-    return seconds

@@ -10,8 +10,6 @@ from cronguard.job import Job
 from cronguard.record import Record
 from cronguard.record import decode as decode_lease
 
-_RECENT = 3  # beats: what a node said longer ago is not said now
-
 
 def nodes(backend: Backend, known: tuple[str, ...], wall: float) -> list[dict[str, Any]]:
     """Return a row per node: those in the store, and those that are configured and have never been seen."""
@@ -68,7 +66,7 @@ def _jobs(backend: Backend) -> dict[str, list[str]]:
 def _node(beat: Beat, beats: dict[str, Beat], jobs: dict[str, list[str]], wall: float) -> dict[str, Any]:
     pause = beat.paused(wall)
     seen = {name: other.opinions[beat.node] for name, other in beats.items() if beat.node in other.opinions}
-    recent = {name: opinion for name, opinion in seen.items() if _is_recent(beats[name], wall)}
+    recent = {name: opinion for name, opinion in seen.items() if beats[name].is_recent(wall)}
     states = {opinion.state for opinion in recent.values()} - {UNKNOWN}
     verdicts = {name: opinion._asdict() for name, opinion in recent.items()}
     return {
@@ -96,11 +94,7 @@ def _state(beat: Beat, states: set[str], wall: float) -> str:
         return "disputed"
     if states:
         return states.pop()
-    return (UP if beat.is_fit else DOWN) if beat.beat and _is_recent(beat, wall) else UNKNOWN
-
-
-def _is_recent(beat: Beat, wall: float) -> bool:
-    return abs(wall - beat.wall) <= _RECENT * beat.every + 10.0
+    return (UP if beat.is_fit else DOWN) if beat.beat and beat.is_recent(wall) else UNKNOWN
 
 
 def _lease(backend: Backend, job: str) -> Record | None:

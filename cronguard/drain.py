@@ -3,27 +3,26 @@
 import os
 
 from cronguard.backend import Backend, Entry
-from cronguard.beat import PREFIX, Beat, Pause, beat_key, decode, encode
+from cronguard.beat import PREFIX, Beat, beat_key, decode, encode
 from cronguard.errors import StoreRefusedError, UsageError
+from cronguard.pauses import Pause
 from cronguard.record import decode as decode_lease
 from cronguard.update import update
 
 
-def pause(backend: Backend, node: str, pause_: Pause, known: tuple[str, ...]) -> str:
-    """Pause a node; returns what was done. What it runs just now, it runs to the end.
+def pause(backend: Backend, node: str, pause_: Pause, known: tuple[str, ...], *, force: bool = False) -> None:
+    """Pause a node. What it runs just now, it runs to the end.
 
-    Raises UsageError for a node that nobody knows: neither `known`, nor in the store.
+    Raises UsageError for a node that nobody knows: neither `known`, nor in the store; unless `force`.
     """
-    _check_known(backend, node, known)
+    if not force:
+        check_known(backend, node, known)
     _change(backend, node, pause_)
-    running = [job for job, where in _running(backend) if where == node]
-    busy = f"; still running there: {', '.join(running)}" if running else ""
-    return f"{node} is paused{_until(pause_)}{busy}"
 
 
 def resume(backend: Backend, node: str, known: tuple[str, ...]) -> str:
     """Take a pause back; returns what was done. Raises UsageError for a node that nobody knows."""
-    _check_known(backend, node, known)
+    check_known(backend, node, known)
     backend.wait(Entry(beat_key(node), 0, b""), 0.0)  # past all caches: an old entry knows of no pause
     before = decode(backend.read(beat_key(node)).data, node)
     if before is None or before.pause is None:
@@ -32,7 +31,8 @@ def resume(backend: Backend, node: str, known: tuple[str, ...]) -> str:
     return f"{node} takes its turns again"
 
 
-def _check_known(backend: Backend, node: str, known: tuple[str, ...]) -> None:
+def check_known(backend: Backend, node: str, known: tuple[str, ...]) -> None:
+    """Raise UsageError for a node that is neither `known` nor has left a trace in the store."""
     if node not in known and node not in (found := _nodes(backend)):
         told = ", ".join(sorted({*known, *found}))
         raise UsageError(f"--node: {node} is not known here; known are {told}", "is it misspelt?")
@@ -48,32 +48,19 @@ def _change(backend: Backend, node: str, pause_: Pause | None) -> None:
     update(backend, beat_key(node), decode, encode, changed)
 
 
-def _until(pause_: Pause) -> str:
-    if pause_.until is None:
-        return " until it is resumed"
-    from cronguard.duration import format_duration
-
-    return f" for {format_duration(pause_.until - pause_.since)}"
-
-
 def _nodes(backend: Backend) -> set[str]:
     """Return all nodes of which the store has a trace."""
-    return {entry.key.removeprefix(PREFIX) for entry in backend.scan(PREFIX)} | {
-        node for _, node in _leases(backend, is_running=False)
-    }
+    beats = {entry.key.removeprefix(PREFIX) for entry in backend.scan(PREFIX) if entry.data}
+    return beats | _runners(backend)
 
 
-def _running(backend: Backend) -> list[tuple[str, str]]:
-    return _leases(backend, is_running=True)
-
-
-def _leases(backend: Backend, *, is_running: bool) -> list[tuple[str, str]]:
-    found = []
+def _runners(backend: Backend) -> set[str]:
+    found = set()
     for entry in backend.scan("lease/"):
         try:
             record = decode_lease(entry.data, entry.key)
         except StoreRefusedError:
             continue
-        if record and (record.is_running or not is_running):
-            found.append((record.job, record.node))
+        if record:
+            found.add(record.node)
     return found

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from cronguard import beat, pauses
 from cronguard.backend import Backend, Entry
 from cronguard.errors import StoreRefusedError
 from cronguard.job import check_name
+from cronguard.pauses import Pause
 from cronguard.record import Record, decode
+from cronguard.target import NAMESPACE, NODE, Target
 
 _SHOWN = ("state", "node", "pid", "user", "program", "token", "attempt", "ttl", "started", "ended", "status")
 
@@ -15,6 +18,37 @@ def leases(backend: Backend, ns: str | None, wall: float) -> list[dict[str, Any]
     prefix = f"lease/{check_name(ns, '--ns')}/" if ns is not None else "lease/"
     rows = (_row(entry, wall) for entry in backend.scan(prefix))
     return [row for row in rows if row]
+
+
+def paused(backend: Backend, ns: str | None, wall: float) -> list[dict[str, Any]]:
+    """Return a row for all that is paused now: nodes, then namespaces and jobs; of one namespace, only these.
+
+    Keys never go away.
+    """
+    rows = []
+    for prefix in (pauses.PREFIX,) if ns is not None else (beat.PREFIX, pauses.PREFIX):
+        for entry in backend.scan(prefix):
+            name = entry.key.removeprefix(prefix)
+            kind = NODE if prefix == beat.PREFIX else NAMESPACE
+            if ns in (None, name):
+                rows += _pauses(Target(kind, name), entry, wall)
+    return rows
+
+
+def _pauses(target: Target, entry: Entry, wall: float) -> list[dict[str, Any]]:
+    try:
+        if target.kind == NODE:
+            node = beat.decode(entry.data, target.name)
+            pause = node.paused(wall) if node else None
+            return [_pause(target, pause)] if pause else []
+        known = pauses.decode(entry.data, f"the pauses of {target}") or pauses.Pauses()
+    except StoreRefusedError as error:
+        return [{"kind": target.kind, "name": target.name, "problem": str(error)}]
+    return [_pause(one, pause) for one, pause in known.holding(target.name, wall)]
+
+
+def _pause(target: Target, pause: Pause) -> dict[str, Any]:
+    return {"kind": target.kind, "name": target.name, **pause._asdict()}
 
 
 def _row(entry: Entry, wall: float) -> dict[str, Any] | None:

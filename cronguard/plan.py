@@ -16,6 +16,7 @@ from cronguard.statedir import StateDir
 from cronguard.tick import Tick
 from cronguard.timing import Timing
 from cronguard.turns import Strategy
+from cronguard.user import user_name
 
 
 class Plan(NamedTuple):
@@ -39,7 +40,7 @@ def make_plan(settings: Settings, argv: Sequence[str], env: Mapping[str, str], c
     take the tick.
     """
     check_nodes(settings)
-    ask = _ask(settings, argv, _user(env), clock)
+    ask = _ask(settings, argv, user_name(env), clock)
     strategy = strategy_of(settings, ask.tick)
     errand = Errand(
         ask=ask,
@@ -140,14 +141,3 @@ def strategy_of(settings: Settings, tick: Tick) -> Strategy:
     from cronguard.slices import sliced
 
     return sliced(strategy, settings, tick)
-
-
-def _user(env: Mapping[str, str]) -> str:
-    if user := env.get("LOGNAME") or env.get("USER"):
-        return user
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())

@@ -31,15 +31,15 @@ class Queueing:
             joined = self._read().following(record).joined(self._ask.node)
         return joined.nodes
 
-    def keep(self, record: Record | None, turn: Turn) -> None:
+    def keep(self, record: Record | None, turn: Turn, owing: str = "") -> None:
         """Write down what has changed since the queue was last written, where this run is the one to do it.
 
-        Before a claim that is whoever claims. Behind a strict head it is whoever comes: the head owes this tick.
+        Before a claim that is whoever claims. Behind a strict head it is whoever comes: `owing` owes this tick.
         Once is enough: if somebody else is faster, he writes the same.
         """
         known = self._decoded()
         if turn.head_start is None:
-            changed = known.following(record).overdue(self._ask.tick, record)
+            changed = known.following(record).overdue(self._ask.tick, record, owing)
         elif turn.head_start == 0:
             changed = known.following(record)
         else:

@@ -61,17 +61,21 @@ class Rotation(NamedTuple):
             return self
         return self._replace(places=(*self.places, Place(node)))
 
-    def overdue(self, tick: Tick, record: Record | None) -> "Rotation":
-        """Return the queue when somebody behind the head comes for `tick` and must leave it to the head.
+    def without(self, node: str) -> "Rotation":
+        """Return the queue without the node."""
+        return self._replace(places=tuple(place for place in self.places if place.node != node))
 
-        If the tick before that nobody claimed, the head let it pass: otherwise a strict queue would wait for a
-        dead head for ever.
+    def overdue(self, tick: Tick, record: Record | None, owing: str) -> "Rotation":
+        """Return the queue when somebody comes for `tick` and must leave it to `owing`, the first who could run.
+
+        That is the head, but for those that are known to be down or paused. If the tick before that nobody
+        claimed, it let that pass: otherwise a strict queue would wait for a dead head for ever.
         """
         if tick.epoch <= self.due:
             return self
         is_missed = self.due >= 0 and (record is None or record.latest.epoch < self.due)
-        places = _kept([_missed(self.places[0]), *self.places[1:]]) if is_missed else self.places
-        return self._replace(places=places, due=tick.epoch)
+        counted = [_missed(place) if place.node == owing else place for place in self.places]
+        return self._replace(places=_kept(counted) if is_missed else self.places, due=tick.epoch)
 
     def published(self, by: str) -> "Rotation":
         """Return it as `by`'s next version of it."""

@@ -47,6 +47,7 @@ class Storage(NamedTuple):
         return answer["result"]
 
     def _answer(self, work: Callable[[Backend], Any], writer: int) -> None:
+        _leave_pipes(writer)
         gate = Gate(self.state, f"{self.url}{self.lane}", self.timeout, self.clock)
         try:
             gate.enter()
@@ -69,3 +70,12 @@ class Storage(NamedTuple):
                     break
                 data += more
         return data
+
+
+def _leave_pipes(ours: int) -> None:
+    """Keep no pipe of the command's: a child stuck in the kernel would keep `cronguard locks | less` from ending."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for fd in {0, 1} - {ours, nowhere}:
+        os.dup2(nowhere, fd)
+    if nowhere > 1:
+        os.close(nowhere)

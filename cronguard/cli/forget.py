@@ -1,18 +1,30 @@
-"""`cronguard forget`: remove the record of a job that is no more."""
+"""`cronguard forget`: remove the record of a job, or of a node, that is no more."""
 
 import click
 
-from cronguard.cli.common import open_storage, storage_options
+from cronguard.cli import completing
+from cronguard.cli.common import load_settings, storage_of, storage_options
 
 
 @click.command("forget")
-@click.option("--force", is_flag=True, help="Also if it is running.")
+@click.option("--node", metavar="NODE", shell_complete=completing.nodes, help="This node instead of a job.")
+@click.option("--force", is_flag=True, help="Also a job that is running, a node that is alive.")
 @storage_options
-@click.argument("job", metavar="NS/JOB")
-def command(job: str, force: bool, **where: str | None) -> None:
-    """Remove the record and the history of NS/JOB from the backend."""
-    from cronguard.job import Job
-    from cronguard.override import forget
+@click.argument("job", metavar="[NS/JOB]", required=False, shell_complete=completing.jobs)
+def command(job: str | None, node: str | None, force: bool, **where: str | None) -> None:
+    """Remove the record and the history of NS/JOB from the backend, or all that a node has left there."""
+    from cronguard import decommission, override
+    from cronguard.errors import UsageError
+    from cronguard.job import Job, check_name
 
-    named = Job.parse(job)
-    click.echo(open_storage(**where).ask(lambda backend: forget(backend, named, force=force)))
+    if (job is None) == (node is None):
+        raise UsageError("name one job, or one node", "write: cronguard forget NS/JOB, or forget --node NODE")
+    settings = load_settings(**where)
+    if node is not None:
+        gone, known = check_name(node, "--node"), settings.nodes
+        storage = storage_of(settings)
+        wall = storage.clock.wall()
+        click.echo(storage.ask(lambda backend: decommission.forget(backend, gone, known, wall, force=force)))
+        return
+    named = Job.parse(job or "")
+    click.echo(storage_of(settings).ask(lambda backend: override.forget(backend, named, force=force)))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cronguard.cli import completing
 from cronguard.cli.common import open_storage, storage_options
 from cronguard.errors import ConfigError, UsageError
 
@@ -17,14 +18,16 @@ _LEFT_OUT, _WIDE = ("STATUS", "ATTEMPT", "STARTED"), 100  # what a terminal of f
 
 
 @click.command("history")
-@click.option("--ns", metavar="NS", help="Only the jobs of this namespace.")
+@click.option(
+    "--ns", metavar="NS", shell_complete=completing.namespaces, help="Only the jobs of this namespace."
+)
 @click.option("--schedule", metavar="CRON", help="The job's schedule: also show ticks that were not run.")
 @click.option("--timezone", metavar="ZONE", help="The schedule's zone (default: this machine's).")
 @click.option("--last", type=click.IntRange(1), metavar="N", help="Only the newest N lines of each job.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--svg", metavar="FILE", type=click.Path(), help="Draw a picture into this file instead.")
 @storage_options
-@click.argument("job", metavar="[NS/JOB]", required=False)
+@click.argument("job", metavar="[NS/JOB]", required=False, shell_complete=completing.jobs)
 def command(
     job: str | None,
     ns: str | None,

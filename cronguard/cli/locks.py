@@ -1,45 +1,74 @@
 """`cronguard locks`: who holds what."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from cronguard.cli import completing
 from cronguard.cli.common import open_storage, storage_options
 from cronguard.cli.watch import show, watch_options
 
+if TYPE_CHECKING:
+    from cronguard.backend import Backend
+
 _HEADERS = ("JOB", "STATE", "NODE", "PID", "TICK", "SINCE", "UNTIL", "TOKEN")
+_PAUSED = ("PAUSED", "SINCE", "UNTIL", "BY", "REASON")
 
 
 @click.command("locks")
-@click.option("--ns", metavar="NS", help="Only this namespace.")
+@click.option("--ns", metavar="NS", shell_complete=completing.namespaces, help="Only this namespace.")
 @click.option("--all", "show_all", is_flag=True, help="Also jobs that are not running.")
+@click.option("--paused", "only_paused", is_flag=True, help="Only what is paused.")
 @watch_options
 @storage_options
-def command(ns: str | None, show_all: bool, as_json: bool, watch: bool, **where: str | None) -> None:
-    """Show who holds which lock, since when, until when, and for which tick."""
-    from cronguard.inventory import leases
+def command(
+    ns: str | None, show_all: bool, only_paused: bool, as_json: bool, watch: bool, **where: str | None
+) -> None:
+    """Show who holds which lock, since when, until when, and for which tick; and what is paused."""
+    from cronguard.inventory import leases, paused
 
     storage = open_storage(**where)
 
-    def rows() -> list[dict[str, Any]]:
-        found = storage.ask(lambda backend: leases(backend, ns, storage.clock.wall()))
-        return [row for row in found if show_all or row["state"] in ("running", "revoked", "unreadable")]
+    def look(backend: "Backend") -> list[dict[str, Any]]:
+        wall = storage.clock.wall()
+        held = [] if only_paused else leases(backend, ns, wall)
+        shown = [row for row in held if show_all or row["state"] in ("running", "revoked", "unreadable")]
+        return shown if as_json and not only_paused else shown + paused(backend, ns, wall)
 
     def text(found: list[dict[str, Any]]) -> str:
-        return _as_text(found, storage.clock.wall())
+        held, kept = ([row for row in found if ("job" in row) is is_lease] for is_lease in (True, False))
+        now = storage.clock.wall()
+        locks = _locks_as_text(held, now) if held else "" if only_paused else "no locks"
+        pauses = _paused_as_text(kept, now) if kept else "nothing is paused" if only_paused else ""
+        return "\n\n".join(filter(None, (locks, pauses)))
 
-    show(rows, text, as_json=as_json, watch=watch)
+    show(lambda: storage.ask(look), text, as_json=as_json, watch=watch)
 
 
-def _as_text(rows: list[dict[str, Any]], now: float) -> str:
+def _locks_as_text(rows: list[dict[str, Any]], now: float) -> str:
     from cronguard.output import table
 
-    if not rows:
-        return "no locks"
     text = table(_HEADERS, [_cells(row, now) for row in rows])
     held = [row["job"] for row in rows if row["state"] in ("running", "revoked")]
     problems = [f"\n{row['problem']}" for row in rows if "problem" in row]
     return text + "".join(problems) + (_how_to_clear(rows, now) if held else "")
+
+
+def _paused_as_text(rows: list[dict[str, Any]], now: float) -> str:
+    from cronguard.output import table
+
+    problems = [f"\n{row['problem']}" for row in rows if "problem" in row]
+    return table(_PAUSED, [_paused_cells(row, now) for row in rows]) + "".join(problems)
+
+
+def _paused_cells(row: dict[str, Any], now: float) -> list[str]:
+    from cronguard.output import moment
+
+    what = row["name"] if row["kind"] == "job" else f"{row['kind']} {row['name']}"
+    if "problem" in row:
+        return [what, "unreadable"]
+    until = "until it is resumed" if row["until"] is None else moment(row["until"], now)
+    return [what, moment(row["since"], now), until, row["by"], row["reason"]]
 
 
 def _how_to_clear(rows: list[dict[str, Any]], now: float) -> str:

@@ -1,36 +1,87 @@
-"""`cronguard pause`: take a node out of every strategy."""
+"""`cronguard pause`: have a node, a namespace or a job begin no runs."""
+
+import os
+from typing import TYPE_CHECKING
 
 import click
 
+from cronguard.cli import completing
 from cronguard.cli.common import load_settings, storage_of, storage_options
+
+if TYPE_CHECKING:
+    from cronguard.pauses import Pause
+    from cronguard.storage import Storage
+    from cronguard.target import Target
 
 
 @click.command("pause")
-@click.option("--node", metavar="NODE", help="Which node (default: this one).")
+@click.option("--ns", metavar="NS", shell_complete=completing.namespaces, help="All jobs of this namespace.")
+@click.option(
+    "--node",
+    metavar="NODE",
+    shell_complete=completing.nodes,
+    help="This node (without any target: the one you are on).",
+)
 @click.option("--for", "length", metavar="D", help="For how long (default: until it is resumed).")
 @click.option("--reason", metavar="TEXT", default="", help="Why, for whoever wonders.")
+@click.option("--force", is_flag=True, help="Also what nobody knows yet.")
 @storage_options
-def command(node: str | None, length: str | None, reason: str, **where: str | None) -> None:
-    """Have NODE begin no runs, in any strategy, until it is resumed; what it runs now, it ends."""
-    import os
-
-    from cronguard.beat import Pause
-    from cronguard.drain import pause
-    from cronguard.duration import parse_duration
-    from cronguard.errors import UsageError
-    from cronguard.job import check_name
+@click.argument("job", metavar="[NS/JOB]", required=False, shell_complete=completing.jobs)
+def command(
+    job: str | None,
+    ns: str | None,
+    node: str | None,
+    length: str | None,
+    reason: str,
+    force: bool,
+    **where: str | None,
+) -> None:
+    """Have NS/JOB, a namespace or a node begin no runs until it is resumed; what runs now is left alone."""
+    from cronguard import drain, halt
+    from cronguard.target import NODE, Target
 
     settings = load_settings(**where)
+    target = Target.chosen(job, ns, node, settings.node)
     storage = storage_of(settings)
-    named = check_name(node, "--node") if node is not None else settings.node
-    now = storage.clock.wall()
+    wish = _wish(target, length, reason, settings.node, storage.clock.wall())
+    known = (settings.node, *settings.nodes)
+    if target.kind == NODE:
+        storage.ask(lambda backend: drain.pause(backend, target.name, wish, known, force=force))
+    else:
+        storage.ask(lambda backend: halt.pause(backend, target, wish, force=force))
+    click.echo(f"{target} is paused{_until(wish)}{_still_running(storage, target)}")
+
+
+def _wish(target: "Target", length: str | None, reason: str, here: str, now: float) -> "Pause":
+    from cronguard.duration import parse_duration
+    from cronguard.errors import UsageError
+    from cronguard.pauses import Pause, printable
+    from cronguard.user import user_name
+
     seconds = parse_duration(length, "--for") if length is not None else None
     if seconds == 0:
         raise UsageError(
-            "--for: a pause of no length is none", f"to end one: cronguard resume --node {named}"
+            "--for: a pause of no length is none", f"to end one: cronguard resume {target.options}"
         )
-    until = None if seconds is None else now + seconds
-    by = f"{os.environ.get('LOGNAME', os.geteuid())}@{settings.node}"
-    wish = Pause(now, until, " ".join(reason.split())[:200], by)
-    known = (settings.node, *settings.nodes)
-    click.echo(storage.ask(lambda backend: pause(backend, named, wish, known)))
+    by = f"{user_name(os.environ)}@{here}"
+    return Pause(now, None if seconds is None else now + seconds, printable(reason), printable(by))
+
+
+def _until(wish: "Pause") -> str:
+    from cronguard.duration import format_duration
+
+    return (
+        " until it is resumed" if wish.until is None else f" for {format_duration(wish.until - wish.since)}"
+    )
+
+
+def _still_running(storage: "Storage", target: "Target") -> str:
+    """Say what of it still runs; asked apart, because the pause holds also where that takes too long."""
+    from cronguard.active import running
+    from cronguard.errors import BackendError
+
+    try:
+        found = storage.ask(lambda backend: running(backend, target))
+    except BackendError as error:
+        return f"; what still runs could not be seen: {error}"
+    return f"; still running: {', '.join(found)}" if found else ""

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from cronguard.cli import completing
 from cronguard.cli.common import load_settings, storage_of, storage_options
 from cronguard.cli.watch import show, watch_options
 
@@ -11,7 +12,7 @@ _HEADERS = ("JOB", "PLACE", "NODE", "MISSED", "")
 
 
 @click.command("queue")
-@click.option("--ns", metavar="NS", help="Only this namespace.")
+@click.option("--ns", metavar="NS", shell_complete=completing.namespaces, help="Only this namespace.")
 @watch_options
 @storage_options
 def command(ns: str | None, as_json: bool, watch: bool, **where: str | None) -> None:

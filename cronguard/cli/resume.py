@@ -1,19 +1,30 @@
-"""`cronguard resume`: bring a paused node back."""
+"""`cronguard resume`: let go on what was paused."""
 
 import click
 
+from cronguard.cli import completing
 from cronguard.cli.common import load_settings, storage_of, storage_options
 
 
 @click.command("resume")
-@click.option("--node", metavar="NODE", help="Which node (default: this one).")
+@click.option("--ns", metavar="NS", shell_complete=completing.paused_namespaces, help="This namespace.")
+@click.option(
+    "--node",
+    metavar="NODE",
+    shell_complete=completing.paused_nodes,
+    help="This node (without any target: the one you are on).",
+)
 @storage_options
-def command(node: str | None, **where: str | None) -> None:
-    """Have NODE take its turns again."""
-    from cronguard.drain import resume
-    from cronguard.job import check_name
+@click.argument("job", metavar="[NS/JOB]", required=False, shell_complete=completing.paused_jobs)
+def command(job: str | None, ns: str | None, node: str | None, **where: str | None) -> None:
+    """Let NS/JOB, a namespace or a node begin runs again; a tick that was skipped may be run by hand."""
+    from cronguard import drain, halt
+    from cronguard.target import NODE, Target
 
     settings = load_settings(**where)
-    named = check_name(node, "--node") if node is not None else settings.node
-    known = (settings.node, *settings.nodes)
-    click.echo(storage_of(settings).ask(lambda backend: resume(backend, named, known)))
+    target = Target.chosen(job, ns, node, settings.node)
+    storage, known = storage_of(settings), (settings.node, *settings.nodes)
+    if target.kind == NODE:
+        click.echo(storage.ask(lambda backend: drain.resume(backend, target.name, known)))
+    else:
+        click.echo(storage.ask(lambda backend: halt.resume(backend, target, storage.clock.wall())))

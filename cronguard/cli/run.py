@@ -36,8 +36,14 @@ def _flag(name: str, help_: str) -> Decorator:
     return click.option(*name.split(), is_flag=True, default=None, help=help_)
 
 
+def _namespaces(*asked: Any) -> list[str]:
+    from cronguard.cli.completing import namespaces
+
+    return namespaces(*asked)
+
+
 @click.command("run", context_settings={"allow_interspersed_args": False})
-@_option("--ns", "Namespace of the job (default: default).", metavar="NS")
+@_option("--ns", "Namespace of the job (default: default).", metavar="NS", shell_complete=_namespaces)
 @_option("--name", "Name of the job, the same on every node.", metavar="JOB")
 @_option(
     "--backend",

@@ -2,13 +2,14 @@
 
 import click
 
+from cronguard.cli import completing
 from cronguard.cli.common import open_storage, storage_options
 
 
 @click.command("unlock")
 @click.option("--force", is_flag=True, help="Free it at once: the job may still be running.")
 @storage_options
-@click.argument("job", metavar="NS/JOB")
+@click.argument("job", metavar="NS/JOB", shell_complete=completing.jobs)
 def command(job: str, force: bool, **where: str | None) -> None:
     """Tell the node that runs NS/JOB to stop it; others may run it when it has."""
     from cronguard.job import Job

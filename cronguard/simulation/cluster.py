@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from math import inf
 from random import Random
 
-from cronguard.beat import Pause
 from cronguard.claim import Ask
 from cronguard.drain import pause
 from cronguard.job import Job
+from cronguard.pauses import Pause
 from cronguard.plan import strategy_of
 from cronguard.simulation.heart import Heart
 from cronguard.simulation.node import Node, NodeClock

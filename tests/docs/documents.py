@@ -41,7 +41,7 @@ def man_section(heading, page="man/cronguard.1"):
 
 def exit_statuses():
     """Return every status that cronguard has of itself."""
-    own = {cli.FOUND, cli.USAGE, cli.BUG, guard.LOST, guard.TIMED_OUT, Settings().skip_status}
+    own = {cli.FOUND, cli.USAGE, cli.UNWRITABLE, cli.BUG, guard.LOST, guard.TIMED_OUT, Settings().skip_status}
     return own | {kind.status for kind in _kinds(CronguardError)}
 
 

@@ -3,15 +3,20 @@
 import re
 import shutil
 import subprocess
+import tomllib
 
 import click
 import pytest
 from documents import CHECKOUT, commands, exit_statuses, man_section, read
 
+from cronguard import heartbeat_config
 from cronguard.backend import SCHEMES
+from cronguard.cli import shell
+from cronguard.probes import CHECKS, PROBES
 from cronguard.settings import PARSERS
 
-PAGES = ["man/cronguard.1", "man/cronguard.toml.5"]
+SHELL, CONFIG = "man/cronguard-shell.1", "man/cronguard.toml.5"
+PAGES = ["man/cronguard.1", SHELL, CONFIG]
 HELP = {"-h", "--help"}
 SHARED = {"--backend", "--backend-timeout", "--config"}
 
@@ -44,6 +49,46 @@ def test_every_command_is_in_the_synopsis():
     assert set(re.findall(r"^\.Cm ([\w -]+)$", man_section(".Sh SYNOPSIS"), re.MULTILINE)) == set(commands())
 
 
+@pytest.mark.parametrize(("name", "command"), commands().items(), ids=commands())
+def test_every_option_of_a_command_is_in_the_synopsis(name, command):
+    forms = re.split(r"^\.Nm\n", man_section(".Sh SYNOPSIS"), flags=re.MULTILINE)
+    source = "\n".join(form for form in forms if form.startswith(f".Cm {name}\n"))
+    shown = {f"-{word}" for word in re.findall(r"Fl ([\w-]+)", source)}
+    if ".Op Ar options" in source:
+        return
+    wanted = [
+        param for param in command.params if isinstance(param, click.Option) if not set(param.opts) & SHARED
+    ]
+    missing = [param.opts for param in wanted if not {*param.opts, *param.secondary_opts} & shown]
+    assert missing == []
+
+
+def test_every_page_is_installed_and_refers_to_the_others():
+    installed = tomllib.loads(read("pyproject.toml"))["tool"]["hatch"]["build"]["targets"]["wheel"][
+        "shared-data"
+    ]
+    assert {f"man/{path.name}" for path in (CHECKOUT / "man").iterdir()} == set(PAGES)
+    for page in PAGES:
+        name, _, section = page.removeprefix("man/").rpartition(".")
+        assert installed[page] == f"share/man/man{section}/{name}.{section}"
+        assert all(f".Xr {name} {section}" in read(other) for other in PAGES if other != page)
+
+
+def test_the_shells_page_says_what_makes_its_settings_and_what_is_not_guarded():
+    variables = set(re.findall(r"CRONGUARD_[A-Z_]+", man_section(".Sh ENVIRONMENT", SHELL)))
+    used = {*shell._OF_ONE_LINE, "CRONGUARD_SHELL"}
+    assert used <= variables
+    assert shell.SKIP in man_section(".Sh DESCRIPTION", SHELL)
+
+
+def test_every_key_of_the_heartbeat_is_there_and_no_other():
+    keys, checks, probes = read(CONFIG).partition(".Ss Heartbeats\n")[2].split(".Bl -tag -width Ds\n")[1:4]
+    named = re.findall(r"^\.It Sy (.*)$", keys, re.MULTILINE)
+    assert {key for line in named for key in line.split(" , ")} == {*heartbeat_config._KEYS} - {"checks"}
+    for source, schemes in ((checks, CHECKS), (checks + probes, PROBES)):
+        assert set(re.findall(r"^\.It Li \\\(dq(\w+):", source, re.MULTILINE)) >= set(schemes)
+
+
 def test_every_configuration_key_is_there_and_no_other():
     assert sorted(re.findall(r"^\.It Ic (\w+)$", read("man/cronguard.toml.5"), re.MULTILINE)) == sorted(
         PARSERS
@@ -60,6 +105,12 @@ def test_every_variable_is_there():
 def test_every_exit_status_is_there_and_no_other():
     rows = re.findall(r"^\.It (\d+)$", man_section(".Sh EXIT STATUS"), re.MULTILINE)
     assert sorted(map(int, rows)) == sorted(exit_statuses())
+
+
+def test_every_strategy_is_there_and_no_other():
+    [option] = [one for one in commands()["run"].params if one.name == "strategy"]
+    entries = re.findall(r"^\.It Cm ([\w-]+)$", man_section(".Sh STRATEGIES"), re.MULTILINE)
+    assert entries == option.metavar.split("|")
 
 
 def test_every_backend_is_there():

@@ -3,11 +3,18 @@
 import os
 
 import pytest
-from contender import FIRST, Rules, SharedClock, contend
+from contender import FIRST, JOB, Rules, SharedClock, contend, open_backend
 
+from cronguard import halt
+from cronguard.advice import Advice
 from cronguard.claim import Skip
 from cronguard.grant import Grant
+from cronguard.pauses import Pause
+from cronguard.statedir import StateDir
+from cronguard.target import JOB as A_JOB
+from cronguard.target import NAMESPACE, Target
 from cronguard.tick import Tick
+from cronguard.turns import Strategy
 
 
 @pytest.mark.parametrize("scheme", ["dir", "file"])
@@ -29,3 +36,31 @@ def test_nodes_that_looked_in_vain_see_what_the_other_has_claimed_since(cached_s
         assert isinstance(held.renew(), Grant)
         assert held.settle("done", 0, 0.0)
         assert isinstance(node(number + 1, tick).acquire(), Skip)
+
+
+@pytest.mark.parametrize("scheme", ["dir", "file"])
+@pytest.mark.parametrize("target", [Target(A_JOB, str(JOB)), Target(NAMESPACE, JOB.ns)])
+def test_a_run_sees_a_pause_of_a_moment_ago_where_its_node_had_looked_in_vain(cached_site, scheme, target):
+    """What the node remembers is that there is no such entry, and then what the entry was."""
+    os.mkdir(f"{os.path.dirname(cached_site.sound.path)}/disk/share")
+    clock, rules = SharedClock(), Rules()
+    shares = [f"{side.path}/share" for side in cached_site]
+    state = StateDir(f"{os.path.dirname(cached_site.sound.path)}/state", "web0")
+    administrator = open_backend(rules, scheme, shares[0], clock, state)
+
+    def acquire(number):
+        lease = contend(rules, scheme, shares[1], clock, "web1", Tick(FIRST.epoch + 60 * number), wait=0.0)
+        lease._advise = Advice(lease._backend, lease._ask, Strategy(me="web1"), clock)
+        answer = lease.acquire()
+        if isinstance(answer, Grant):
+            lease.settle("done", 0, 0.0)
+        return answer
+
+    for number in range(0, 6, 2):
+        assert isinstance(acquire(number), Grant)
+        assert isinstance(
+            acquire(number + 1), Grant
+        )  # which has looked where there was something to look into
+        halt.pause(administrator, target, Pause(0.0, None, "", "me"), force=True)
+        assert acquire(number + 2).reason == "paused"
+        halt.resume(administrator, target, 0.0)

@@ -1,12 +1,13 @@
 """Storage that does not answer: nobody waits for it who must not, and one stuck process is enough."""
 
 import signal
+import subprocess
 
 import pytest
 from fusefs import Fault
 from members import HERE, PYTHON, Member
 from processes import LIMIT, boot, wait_until, words
-from rig import tick
+from rig import PROGRAM, tick
 
 from cronguard.clock import Clock
 from cronguard.gate import Gate
@@ -61,6 +62,16 @@ def test_runs_that_come_while_the_first_still_waits_do_not_join_it_in_the_kernel
     runs = [mounted.start("--backend-timeout", GIVEN_UP, "--", "true", job=f"job{n}") for n in range(5)]
     assert [run.end().status for run in runs] == [69] * 5
     assert len(stuck(mounted)) == 1
+
+
+def test_who_reads_what_a_looking_command_says_is_let_go_when_its_storage_hangs(mounted, mount):
+    """As in `cronguard locks | less`: the child that is stuck in the kernel must not have the pipe."""
+    mount.faults.set(ALL)
+    look = [*PROGRAM, "locks", "--backend", f"dir:{mounted.share}", "--backend-timeout", "1"]
+    piped = subprocess.run(
+        ["sh", "-c", '"$@" | cat', "sh", *look], env=mounted.env(), timeout=LIMIT, check=False
+    )
+    assert piped.returncode == 0
 
 
 def test_a_run_whose_turn_comes_late_is_not_given_up_while_others_are_answered(cluster):

@@ -70,7 +70,10 @@ def test_every_tick_runs_while_one_node_lives(name):
 
 def test_the_shares_of_a_round_robin_are_equal_within_one_run():
     for count in (2, 3, 5):
-        shares = Counter(runners(World(calm(STRATEGIES["round robin"], count)).run()))
+        ran = runners(World(calm(STRATEGIES["round robin"], count)).run())
+        shares = Counter(
+            ran[count:]
+        )  # who is there first joins first, and may be alone in the queue for a turn
         assert len(shares) == count and max(shares.values()) - min(shares.values()) <= 1
 
 

@@ -18,7 +18,7 @@ def calm(strategy, count=3, faults=(), span=900.0, length=1.0):
         for number in range(count)
     )
     job = JobPlan(Timing.of(30.0, None), "crashed", (length,), 0.0, 0.1, 30.0)
-    weather = Weather(latency=0.02, slow=0, lost=0, refused=0, old=0, hard=1.0, tells_age=True)
+    weather = Weather(latency=0.01, slow=0, lost=0, refused=0, old=0, hard=1.0, tells_age=True)
     names = strategy.nodes and tuple(f"node{number}" for number in range(count))
     planned = tuple(Fault(*fault) for fault in faults)
     return Schedule(1, nodes, job, weather, planned, Strikes(), span, strategy._replace(nodes=names))

@@ -1,19 +1,29 @@
 import pytest
-from fakes import EARLIER, JOB, TICK, Store, ask, ended, fail, lease, record
+from fakes import EARLIER, JOB, TICK, Once, Store, ask, ended, fail, lease, record
 
 from cronguard import beat as beats
+from cronguard import pauses
 from cronguard.advice import Advice
-from cronguard.beat import Beat, Opinion, Pause, beat_key
+from cronguard.backend import Entry
+from cronguard.beat import Beat, Opinion, beat_key
 from cronguard.claim import Claim, Skip, Watch
+from cronguard.errors import StoreRefusedError
 from cronguard.grant import Grant
+from cronguard.lease import Lease
+from cronguard.pauses import Pause, Pauses, pauses_key
 from cronguard.rotation import decode as decode_queue
 from cronguard.rotation import queue_key
+from cronguard.seen import Sightings
 from cronguard.tick import Tick
 from cronguard.turns import Strategy
 
 FREE, HELD, OVER = Claim(1), Watch(30.0), Skip("already-ran", "")
 STANDBY = Strategy("standby", "web1", ("web2", "web1", "web3"))
 ROBIN = Strategy("round-robin", "web1")
+EVERY = [
+    Strategy(me="web1"), STANDBY, ROBIN, Strategy("time-slice", "web1", ("web1", "web2")), Strategy(me="web1", is_fair=True),
+]  # fmt: skip
+UNTIL_RESUMED = Pause(0.0, None, "books", "root@web2")
 
 
 def put(store, key, data):
@@ -38,20 +48,24 @@ def queue(store):
     return decode_queue(store.inner.read(queue_key(JOB)).data, "here")
 
 
-def test_preemption_reads_one_entry_of_a_free_lease_and_none_of_a_held_one(store):
-    read = []
-    original = store.read
-    store.read = lambda key: read.append(key) or original(key)
+def halt(store, ns="billing", **facts):
+    put(store, pauses_key(ns), pauses.encode(Pauses(**facts, by="me", sequence=1)))
+
+
+def test_preemption_reads_two_entries_of_a_free_lease_past_all_caches_and_none_of_a_held_one(store):
+    done = []
+    read, wait = store.read, store.wait
+    store.read = lambda key: done.append(f"read {key}") or read(key)
+    store.wait = lambda entry, timeout: done.append(f"wait {entry.key} {timeout:g}") or wait(entry, timeout)
     preempt = advice(store)
     preempt(record(), HELD)
-    assert read == []
+    assert done == []
     assert preempt(None, FREE).head_start == 0
-    assert read == ["node/cluster/web1"]
+    keys = ("node/cluster/web1", "pause/cluster/billing")
+    assert done == [f"{what}" for key in keys for what in (f"wait {key} 0", f"read {key}")]
 
 
-@pytest.mark.parametrize("strategy", [
-    Strategy(me="web1"), STANDBY, ROBIN, Strategy("time-slice", "web1", ("web1", "web2")), Strategy(me="web1", is_fair=True),
-])  # fmt: skip
+@pytest.mark.parametrize("strategy", EVERY)
 def test_a_paused_node_has_no_turn_in_any_strategy(store, strategy):
     beat(store, pause=Pause(0.0, None, "reboot", "root@web2"))
     turn = advice(store, strategy)(None, FREE)
@@ -59,8 +73,81 @@ def test_a_paused_node_has_no_turn_in_any_strategy(store, strategy):
 
 
 def test_a_pause_that_is_over_holds_nobody(store):
-    beat(store, pause=Pause(0.0, store.clock.wall() - 1, "", "root@web2"))
+    over = Pause(0.0, store.clock.wall() - 1, "", "root@web2")
+    beat(store, pause=over)
+    halt(store, whole=over, jobs={"invoices": over})
     assert start(store) == 0
+
+
+@pytest.mark.parametrize("strategy", EVERY)
+@pytest.mark.parametrize(("facts", "reason"), [
+    ({"whole": UNTIL_RESUMED}, "namespace billing is paused: books"),
+    ({"jobs": {"invoices": UNTIL_RESUMED}}, "billing/invoices is paused: books"),
+])  # fmt: skip
+def test_a_paused_namespace_or_job_has_no_turn_in_any_strategy(store, strategy, facts, reason):
+    halt(store, **facts)
+    turn = advice(store, strategy)(None, FREE)
+    assert (turn.head_start, turn.word, turn.reason) == (None, "paused", reason)
+    assert queue(store) is None
+
+
+def test_other_jobs_and_namespaces_go_on(store):
+    halt(store, jobs={"nightly": UNTIL_RESUMED})
+    halt(store, "reports", whole=UNTIL_RESUMED)
+    assert start(store) == 0
+
+
+def test_a_pause_that_a_listing_does_not_show_yet_holds_all_the_same(store):
+    halt(store, whole=UNTIL_RESUMED)
+    store.listing, store.is_fresh = Entry("any", 0, b""), False
+    assert start(store) is None
+
+
+def test_a_run_that_meets_a_pause_is_skipped_and_its_tick_is_still_there_after_it(store):
+    halt(store, jobs={"invoices": UNTIL_RESUMED})
+    skipped = lease(store, advise=advice(store)).acquire()
+    assert (skipped.reason, store.record()) == ("paused", None)
+    halt(store)
+    assert isinstance(lease(store, advise=advice(store)).acquire(), Grant)
+
+
+def test_a_pause_during_a_head_start_is_heeded(store):
+    store.script = Once(lambda _: halt(store, whole=UNTIL_RESUMED))
+    skipped = lease(store, advise=advice(store, STANDBY)).acquire()
+    assert (skipped.reason, store.record()) == ("paused", None)
+
+
+@pytest.mark.parametrize(
+    "data", [b"{", b"[]", b'{"format":9,"writer":"cronguard 9"}', b'{"format":1,"jobs":[]}']
+)
+def test_pauses_that_cannot_be_understood_let_nothing_begin_and_say_so(store, data):
+    """Somebody has said there that something must not run: not knowing what is no reason to run it."""
+    put(store, pauses_key("billing"), data)
+    with pytest.raises(StoreRefusedError, match="pause/cluster/billing"):
+        lease(store, advise=advice(store)).acquire()
+    assert store.record() is None
+
+
+def test_pauses_that_cannot_be_read_for_a_moment_are_read_again(store):
+    put(store, pauses_key("billing"), b"")
+    read = store.read
+    broken = Once(fail, read)
+    store.read = lambda key: broken(key) if key.startswith("pause/") else read(key)
+    patient = Lease(
+        store, ask(), store.clock, Sightings(None, "m", "b", store.clock), advise=advice(store), patience=20.0
+    )
+    assert isinstance(patient.acquire(), Grant)
+
+
+def test_who_is_behind_a_paused_head_and_a_dead_one_waits_for_the_dead_one_alone(store):
+    strict = ROBIN._replace(is_strict=True)
+    for node in ("paused", "dead"):
+        start(store, strict._replace(me=node), node=node)
+    beat(store, "paused", pause=UNTIL_RESUMED)
+    before = ended(tick=EARLIER, token=1)
+    for number in range(5):
+        turn = start(store, strict, before, tick=Tick(TICK.epoch + 60 * number))
+    assert turn == 0 and queue(store).nodes == ("paused", "web1")
 
 
 def test_without_a_heartbeat_the_others_count_as_up(store):
@@ -106,8 +193,9 @@ def test_a_broken_entry_of_any_kind_never_stops_a_run(store, data, strategy, hea
     assert start(store, strategy) == head_start
 
 
-def test_a_store_that_cannot_be_read_is_the_leases_to_tell(store):
-    store.read = fail
+def test_a_heartbeat_or_a_queue_that_cannot_be_read_is_the_leases_to_tell(store):
+    read = store.read
+    store.read = lambda key: read(key) if key.startswith("pause/") else fail()
     assert start(store, STANDBY) == 15
     assert start(store, ROBIN) == 0
 

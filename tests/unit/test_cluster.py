@@ -5,8 +5,9 @@ from fakes import JOB, ended, record
 
 from cronguard import beat as beats
 from cronguard import rotation, waiters
-from cronguard.beat import Beat, Opinion, Pause, beat_key
+from cronguard.beat import Beat, Opinion, beat_key
 from cronguard.cluster import nodes, queues
+from cronguard.pauses import Pause
 from cronguard.rotation import Place, Rotation
 from cronguard.waiters import Waiter, Waiters
 

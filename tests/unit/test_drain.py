@@ -1,12 +1,13 @@
 import pytest
-from fakes import JOB, ended, record
+from fakes import ended
 
 from cronguard import beat as beats
 from cronguard.backend import MAX_DATA
-from cronguard.beat import Beat, Opinion, Pause, beat_key
+from cronguard.beat import Beat, Opinion, beat_key
 from cronguard.drain import pause, resume
 from cronguard.errors import StoreRefusedError, UsageError
 from cronguard.heartbeat import publish
+from cronguard.pauses import Pause
 
 UNTIL_RESUMED = Pause(1000.0, None, "reboot", "root@web1")
 KNOWN = ("web1", "web2")
@@ -17,22 +18,17 @@ def entry(store, node="web2"):
 
 
 def test_a_node_is_paused_and_resumed(store):
-    assert pause(store, "web2", UNTIL_RESUMED, KNOWN) == "web2 is paused until it is resumed"
+    pause(store, "web2", UNTIL_RESUMED, KNOWN)
     assert entry(store).pause == UNTIL_RESUMED
     assert resume(store, "web2", KNOWN) == "web2 takes its turns again"
     assert entry(store).pause is None
     assert resume(store, "web2", KNOWN) == "web2 is not paused"
 
 
-def test_a_pause_may_end_by_itself_and_says_so(store):
-    assert pause(store, "web2", UNTIL_RESUMED._replace(until=1300.0), KNOWN) == "web2 is paused for 5m00s"
+def test_a_pause_may_end_by_itself(store):
+    pause(store, "web2", UNTIL_RESUMED._replace(until=1300.0), KNOWN)
     assert not entry(store).pause.holds(1300.0)
     assert entry(store).pause.holds(1299.0)
-
-
-def test_what_still_runs_on_a_paused_node_is_told(store):
-    store.publish(record())
-    assert pause(store, "web2", UNTIL_RESUMED, KNOWN).endswith(f"; still running there: {JOB}")
 
 
 def test_a_misspelt_node_is_refused_with_those_that_are_known(store):
@@ -40,6 +36,11 @@ def test_a_misspelt_node_is_refused_with_those_that_are_known(store):
         pause(store, "wbe2", UNTIL_RESUMED, KNOWN)
     with pytest.raises(UsageError, match="wbe2 is not known here; known are web1, web2"):
         resume(store, "wbe2", KNOWN)
+
+
+def test_a_node_that_nobody_knows_yet_is_paused_by_force(store):
+    pause(store, "web9", UNTIL_RESUMED, KNOWN, force=True)
+    assert entry(store, "web9").pause == UNTIL_RESUMED
 
 
 def test_a_pause_that_an_old_listing_does_not_show_is_taken_back(store):

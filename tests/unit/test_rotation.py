@@ -87,14 +87,21 @@ def test_joining_twice_is_joining_once():
 def test_a_strict_head_that_owes_a_tick_loses_its_place_in_the_end():
     strict = queue(*NODES)
     for number in range(4):
-        strict = strict.overdue(Tick(TICK.epoch + 60 * number), ended(tick=EARLIER))
+        strict = strict.overdue(Tick(TICK.epoch + 60 * number), ended(tick=EARLIER), strict.nodes[0])
     assert strict.nodes == ("web2", "web3")
 
 
 def test_a_strict_head_is_asked_for_each_tick_once():
-    owed = queue(*NODES).overdue(TICK, None)
-    assert owed.overdue(TICK, None) == owed
-    assert owed.overdue(LATER, ended(tick=TICK)).places == owed.places
+    owed = queue(*NODES).overdue(TICK, None, "web1")
+    assert owed.overdue(TICK, None, "web1") == owed
+    assert owed.overdue(LATER, ended(tick=TICK), "web1").places == owed.places
+
+
+def test_a_paused_head_owes_nothing_and_who_is_behind_it_does():
+    strict = queue(*NODES)
+    for number in range(4):
+        strict = strict.overdue(Tick(TICK.epoch + 60 * number), ended(tick=EARLIER), "web2")
+    assert strict.nodes == ("web1", "web3")
 
 
 @given(st.lists(st.sampled_from(NODES), min_size=1, max_size=3, unique=True), st.integers(1, 300))
