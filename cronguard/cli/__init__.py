@@ -31,6 +31,7 @@ COMMANDS = {
     "time-slice": "cronguard.cli.time_slice",
     "crontab": "cronguard.cli.crontab",
     "history": "cronguard.cli.history",
+    "doctor": "cronguard.cli.doctor",
 }
 
 
