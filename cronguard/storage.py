@@ -71,6 +71,8 @@ def in_child(work: Callable[[], Any], limit: float, clock: Clock) -> Any:
 
 
 def _answer(work: Callable[[], Any], writer: int) -> None:
+    if writer > 1:  # else these were closed, and the pipe is in their place
+        _leave_output()
     try:
         answer = {"result": work()}
     except CronguardError as error:
@@ -79,6 +81,13 @@ def _answer(work: Callable[[], Any], writer: int) -> None:
         answer = dict(as_message(CronguardError(f"{type(error).__name__}: {error}")))
     with open(writer, "wb") as file:
         file.write(json.dumps(answer).encode())
+
+
+def _leave_output() -> None:
+    """Let go of what the command reads and prints: if we hang, who reads that from a pipe must see its end."""
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
 
 
 def _collect(reader: int, limit: float, clock: Clock) -> bytes:

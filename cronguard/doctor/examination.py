@@ -17,7 +17,7 @@ from cronguard.doctor.share import judge_directory
 from cronguard.doctor.state_folder import judge_state
 from cronguard.doctor.store import Answers, judge_answers, root_of, touch
 from cronguard.doctor.surroundings import judge_surroundings
-from cronguard.errors import CronguardError
+from cronguard.errors import CronguardError, StoreRefusedError
 from cronguard.gate import Gate
 from cronguard.heartbeat import machine_id
 from cronguard.settings import Settings
@@ -46,12 +46,17 @@ def examine_storage(patient: Patient) -> list[Finding]:
 
 
 def _backend(patient: Patient) -> list[Finding]:
-    """Look at the rest only if it answers: all else would tell the same, after the same time."""
+    """Look at the rest only if it answers: all else would tell the same, after the same time.
+
+    Its directory is looked at if it was reached and cannot be used: that may say why.
+    """
     storage, settings = patient.storage, patient.settings
     try:
         told = storage.ask(lambda backend: touch(backend, settings.node, machine_id(), storage.clock))
-    except CronguardError as error:
+    except StoreRefusedError as error:
         return [failed("backend", error), *_survived("mount", lambda: _directory(patient))]
+    except CronguardError as error:
+        return [failed("backend", error)]
     return [
         *_survived("backend", lambda: judge_answers(storage.url, Answers(*told), settings)),
         *_survived("mount", lambda: _directory(patient)),
