@@ -54,7 +54,7 @@ def command(
     from cronguard.cli import FOUND
     from cronguard.doctor.configuration import configured
     from cronguard.doctor.examination import examine_node, examine_storage
-    from cronguard.doctor.finding import is_well
+    from cronguard.doctor.finding import is_well, note
     from cronguard.doctor.places import Places
     from cronguard.settings import Settings
 
@@ -62,7 +62,9 @@ def command(
     plan = _plan(verify, others, group, is_init=is_init)
     settings, findings = configured(options, config, os.environ)
     findings += examine_node(settings or Settings(node=os.uname().nodename), places)
-    if settings:
+    if settings is None:
+        findings.append(note("backend", "not looked at, for what is wrong with the configuration"))
+    else:
         patient = _patient(settings, config, places)
         findings += _made(patient.storage, group) if is_init else []
         findings += examine_storage(patient)

@@ -4,7 +4,7 @@ import os
 import time
 from typing import NamedTuple
 
-from cronguard.backend import Backend
+from cronguard.backend import Backend, without_secrets
 from cronguard.clock import Clock
 from cronguard.doctor.finding import Finding, note, ok, problem, warning
 from cronguard.doctor.visits import PREFIX, leave
@@ -49,7 +49,7 @@ def judge_answers(url: str, answers: Answers, settings: Settings) -> list[Findin
 
 
 def _judge_speed(url: str, seconds: float, timing: Timing) -> Finding:
-    told = f"{url} answers, and can be written, within {seconds * 1000:.0f} ms"
+    told = f"{without_secrets(url)} answers, and can be written, within {seconds * 1000:.0f} ms"
     if seconds > timing.heartbeat:
         hint = "see the load of its server, or give jobs a longer ttl"
         return problem("backend", f"{told}: a lease is to be renewed every {timing.heartbeat:g} s", hint)

@@ -4,6 +4,7 @@ docs/doctor.md lists them.
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from processes import wait_until
 
 from cronguard.record import decode, encode
 
+DOCUMENT = Path(__file__).parents[2] / "docs" / "doctor.md"
 IS_ROOT = os.geteuid() == 0
 BOUND_BY_MODES = (
     ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search")
@@ -423,3 +425,14 @@ def _edit(machine, key, old, new):
 def _children(pid):
     found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [int(child) for child in found] if len(found) >= 2 else []
+
+
+def test_what_is_looked_at_is_listed(machine):
+    listed = set(
+        re.findall(r"`([\w-]+)`", "".join(re.findall(r"^\| (`.*?) \|", DOCUMENT.read_text(), re.MULTILINE)))
+    )
+    _, dir_ = machine.doctor("--init", "--verify", "1s", CRONGUARD_WAIT="1")
+    machine.write_config(backend=f"file:{machine.folder / 'locks'}")
+    _, file = machine.doctor("--init", "--verify", "1s")
+    only_when_bad = {"password", "backend-choice"}
+    assert {*dir_, *file} | only_when_bad == listed
