@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from cronguard.doctor.finding import Finding
     from cronguard.doctor.verification import Plan
     from cronguard.settings import Settings
-    from cronguard.storage import Storage
 
 _LOOKS = {
     "ok": ("ok", "32"),
@@ -53,9 +52,10 @@ def command(
     """Look at this node and its backend. Exits with 1 if there is a warning or a problem."""
     from cronguard.cli import FOUND
     from cronguard.doctor.configuration import configured
-    from cronguard.doctor.examination import examine_node, examine_storage
+    from cronguard.doctor.examination import examine_node, examine_storage, survived
     from cronguard.doctor.finding import is_well, note
     from cronguard.doctor.places import Places
+    from cronguard.doctor.preparation import prepare
     from cronguard.settings import Settings
 
     places = places or Places()
@@ -66,7 +66,7 @@ def command(
         findings.append(note("backend", "not looked at, for what is wrong with the configuration"))
     else:
         patient = _patient(settings, config, places)
-        findings += _made(patient.storage, group) if is_init else []
+        findings += survived("init", lambda: prepare(patient.storage, group)) if is_init else []
         findings += examine_storage(patient)
         findings += _verified(patient, plan, findings) if plan else []
     _show(findings, as_json=as_json)
@@ -100,24 +100,17 @@ def _patient(settings: "Settings", config: str | None, places: Any) -> "Patient"
     return Patient(settings, config, storage, places)
 
 
-def _made(storage: "Storage", group: str | None) -> "list[Finding]":
-    from cronguard.doctor.finding import failed
-    from cronguard.doctor.preparation import prepare
-    from cronguard.errors import BackendError, ConfigError
-
-    try:
-        return prepare(storage, group)
-    except (BackendError, ConfigError) as error:
-        return [failed("init", error)]
-
-
 def _verified(patient: "Patient", plan: "Plan", findings: "list[Finding]") -> "list[Finding]":
+    from cronguard.doctor.examination import survived
     from cronguard.doctor.finding import PROBLEM, problem
     from cronguard.doctor.verification import verify
+    from cronguard.errors import UsageError
 
+    if plan.others and patient.storage.url == "local":
+        raise UsageError("--with: the local backend has no other nodes", "give --backend, too")
     if any(finding.name == "backend" and finding.state == PROBLEM for finding in findings):
         return [problem("verify", "not tried, since the backend cannot be used", "see backend, above")]
-    return verify(patient.storage, patient.settings.node, plan)
+    return survived("verify", lambda: verify(patient.storage, patient.settings.node, plan))
 
 
 def _show(findings: "list[Finding]", *, as_json: bool) -> None:

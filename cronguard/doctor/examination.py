@@ -35,14 +35,14 @@ class Patient(NamedTuple):
 
 def examine_node(settings: Settings, places: Places) -> list[Finding]:
     """Look at what needs no backend, and no valid configuration."""
-    return _survived("node", lambda: judge_surroundings(settings, places))
+    return survived("node", lambda: judge_surroundings(settings, places))
 
 
 def examine_storage(patient: Patient) -> list[Finding]:
     """Look at the state folder and the backend. What can hang is done in children, with the time limit."""
-    state = _survived("state-folder", lambda: _state(patient))
+    state = survived("state-folder", lambda: _state(patient))
     unusable = judge_passwords(password_files(patient.settings.backend), os.geteuid())
-    return [*state, *_survived("earlier-runs", lambda: _earlier(patient)), *(unusable or _backend(patient))]
+    return [*state, *survived("earlier-runs", lambda: _earlier(patient)), *(unusable or _backend(patient))]
 
 
 def _backend(patient: Patient) -> list[Finding]:
@@ -54,14 +54,14 @@ def _backend(patient: Patient) -> list[Finding]:
     try:
         told = storage.ask(lambda backend: touch(backend, settings.node, machine_id(), storage.clock))
     except StoreRefusedError as error:
-        return [failed("backend", error), *_survived("mount", lambda: _directory(patient))]
+        return [failed("backend", error), *survived("mount", lambda: _directory(patient))]
     except CronguardError as error:
         return [failed("backend", error)]
     return [
-        *_survived("backend", lambda: judge_answers(storage.url, Answers(*told), settings)),
-        *_survived("mount", lambda: _directory(patient)),
-        *_survived("records", lambda: _asked(patient, lambda b: judge_jobs(b, storage.clock.wall()))),
-        *_survived("nodes", lambda: _cluster(patient)),
+        *survived("backend", lambda: judge_answers(storage.url, Answers(*told), settings)),
+        *survived("mount", lambda: _directory(patient)),
+        *survived("records", lambda: _asked(patient, lambda b: judge_jobs(b, storage.clock.wall()))),
+        *survived("nodes", lambda: _cluster(patient)),
     ]
 
 
@@ -118,7 +118,8 @@ def _findings(rows: Iterable[Iterable[Any]]) -> list[Finding]:
     return [Finding(*row) for row in rows]
 
 
-def _survived(name: str, look: Callable[[], list[Finding]]) -> list[Finding]:
+def survived(name: str, look: Callable[[], list[Finding]]) -> list[Finding]:
+    """Return what a group finds; that it cannot be looked at is a finding, too."""
     try:
         return look()
     except CronguardError as error:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from cronguard.doctor.configuration import judge_writers, look
 from cronguard.doctor.finding import Finding, note, ok, problem, warning
 from cronguard.doctor.places import Places
+from cronguard.linux import is_clock_kept
 from cronguard.settings import Settings
 
 _CRONS = frozenset({"cron", "crond", "fcron", "dcron", "bcron-sched", "systemd-cron"})
@@ -59,6 +60,13 @@ def timers(places: Places) -> list[str]:
                     with suppress(OSError), open(f"{folder}/{name}", "rb") as file:
                         found |= {name} if b"cronguard" in file.read(65536) else set()
     return sorted(found)
+
+
+def judge_time(is_kept: bool) -> Finding:
+    """Note a clock that runs by itself: it is minutes that matter, and those take a while."""
+    if is_kept:
+        return ok("clock-sync", "something keeps this node's clock right")
+    return note("clock-sync", "nothing keeps this node's clock right", "install chrony or systemd-timesyncd")
 
 
 def judge_syslog(log: str, path: str) -> Finding:
@@ -115,6 +123,7 @@ def judge_surroundings(settings: Settings, places: Places) -> list[Finding]:
         judge_name(settings.node, settings.nodes),
         judge_cron(running(places), timers(places), os.path.isdir(places.systemd)),
         judge_syslog(settings.log, places.syslog),
+        judge_time(is_clock_kept()),
         judge_program(
             shutil.which("cronguard"), shutil.which("cronguard", path=places.cron_path), os.geteuid()
         ),

@@ -13,7 +13,7 @@ from cronguard.backend import Terms, open_backend
 from cronguard.clock import Clock, boot_id
 from cronguard.doctor.chain import Attempt, End, chain_faults
 from cronguard.doctor.contender import Log, read_attempts, swap_often
-from cronguard.doctor.finding import Finding, failed, ok, problem
+from cronguard.doctor.finding import Finding, ok, problem
 from cronguard.doctor.meeting import Meeting, gather, join, leave, tell
 from cronguard.duration import format_duration, parse_duration
 from cronguard.errors import BackendError, CronguardError, UsageError
@@ -44,16 +44,10 @@ class Plan(NamedTuple):
 
 
 def verify(storage: Storage, node: str, plan: Plan) -> list[Finding]:
-    """Do it; what goes wrong is a finding, too."""
-    others = tuple(name for name in plan.others if name != node)
-    if others and storage.url == "local":
-        raise UsageError("--with: the local backend has no other nodes", "give --backend, too")
-    meeting = Meeting(node, os.urandom(4).hex(), others)
-    try:
-        with TemporaryDirectory(prefix="cronguard-") as folder:
-            return [_verified(storage, meeting, plan.seconds, folder)]
-    except BackendError as error:
-        return [failed("verify", error)]
+    """Do it; raises BackendError if one of the others does not come, or the backend cannot be used."""
+    meeting = Meeting(node, os.urandom(4).hex(), tuple(name for name in plan.others if name != node))
+    with TemporaryDirectory(prefix="cronguard-") as folder:
+        return [_verified(storage, meeting, plan.seconds, folder)]
 
 
 def _verified(storage: Storage, meeting: Meeting, seconds: float, folder: str) -> Finding:

@@ -14,7 +14,7 @@ from cronguard.clock import Clock
 from cronguard.doctor.chain import Attempt, End
 from cronguard.doctor.cluster import Me, Trace, judge_heartbeat, judge_machines, judge_versions
 from cronguard.doctor.configuration import Kept, judge_writers
-from cronguard.doctor.examination import _survived
+from cronguard.doctor.examination import survived
 from cronguard.doctor.finding import is_well
 from cronguard.doctor.media import judge_home, judge_locks, judge_room, judge_share, kernel_lock
 from cronguard.doctor.meeting import Meeting, gather, join, leave, tell
@@ -194,7 +194,7 @@ def test_a_group_that_breaks_hides_no_other():
     def broken():
         raise ValueError("what nobody thought of")
 
-    (told,) = _survived("mount", broken)
+    (told,) = survived("mount", broken)
     assert (told.name, told.state) == ("mount", "problem") and "what nobody thought of" in told.what
 
 

@@ -97,6 +97,12 @@ def test_nothing_is_verified_on_a_backend_that_cannot_be_used(machine):
     assert verify(machine, status=1)["what"].startswith("not tried")
 
 
+def test_a_node_that_can_keep_nothing_is_told_so_and_the_rest_as_well(machine):
+    machine.state.write_text("a file")
+    told = verify(machine, status=1)
+    assert told["state"] == "problem" and "could not be looked at" in told["what"]
+
+
 @pytest.mark.parametrize(
     ("argv", "value"),
     [
