@@ -52,6 +52,18 @@ class Gate:
             self._lock(self._fd)
             self._sign(self._fd)
 
+    def check(self) -> None:
+        """Raise BackendError if an earlier process of this node is still waiting; takes and changes nothing."""
+        self._check_stuck()
+        try:
+            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return
+        try:
+            self._check_holder(fd)
+        finally:
+            os.close(fd)
+
     def leave(self) -> None:
         """Let the next one in: the backend has answered."""
         if self._fd is not None:

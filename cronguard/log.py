@@ -9,7 +9,7 @@ from cronguard.stderr import say
 
 _CRON = 9 << 3  # syslog's facility for us: these lines belong beside cron's own
 LEVELS = {"warning": 4, "info": 6, "debug": 7}
-_SOCKET = "/dev/log"
+SOCKET = "/dev/log"
 
 
 class Log:
@@ -48,5 +48,5 @@ def _quoted(value: str) -> str:
 def _to_syslog(severity: int, line: str) -> None:
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.setblocking(False)
-        sock.connect(_SOCKET)
+        sock.connect(SOCKET)
         sock.send(f"<{_CRON | severity}>cronguard[{os.getpid()}]: {line}".encode())

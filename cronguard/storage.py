@@ -32,50 +32,68 @@ class Storage(NamedTuple):
 
         Raises what it raises of our errors, and BackendError when it takes longer than the time limit.
         """
-        reader, writer = os.pipe()
-        pid = fork(lambda: self._answer(work, writer))
-        os.close(writer)
+        return self.do(lambda: work(open_backend(self.url, self.clock, self.state, Terms(self.timeout))))
+
+    def do(self, work: Callable[[], Any]) -> Any:
+        """Do the same with work at the storage that opens no backend, or its own."""
+
+        def entered() -> Any:
+            Gate(self.state, f"{self.url}{self.lane}", self.timeout, self.clock).enter()
+            return work()
+
         try:
-            answer = json.loads(self._collect(reader))
-        except ValueError:
+            return in_child(entered, self.timeout, self.clock)
+        except TimeoutError:
             raise silent(self.url, self.timeout) from None
-        finally:
-            os.kill(pid, signal.SIGKILL)
-            reap(pid)
-        if "error" in answer:
-            raise from_message(answer)
-        return answer["result"]
-
-    def _answer(self, work: Callable[[Backend], Any], writer: int) -> None:
-        _leave_pipes(writer)
-        gate = Gate(self.state, f"{self.url}{self.lane}", self.timeout, self.clock)
-        try:
-            gate.enter()
-            backend = open_backend(self.url, self.clock, self.state, Terms(self.timeout))
-            answer = {"result": work(backend)}
-        except CronguardError as error:
-            answer = dict(as_message(error))
-        except Exception as error:  # noqa: BLE001 - told by the parent, as a bug
-            answer = dict(as_message(CronguardError(f"{type(error).__name__}: {error}")))
-        with open(writer, "wb") as file:
-            file.write(json.dumps(answer).encode())
-
-    def _collect(self, reader: int) -> bytes:
-        give_up_at = self.clock.boot() + self.timeout
-        data = b""
-        with open(reader, "rb", buffering=0) as file:
-            while select.select([file], [], [], max(0.0, give_up_at - self.clock.boot()))[0]:
-                more = file.read(65536)
-                if not more:
-                    break
-                data += more
-        return data
 
 
-def _leave_pipes(ours: int) -> None:
-    """Keep no pipe of the command's: a child stuck in the kernel would keep `cronguard locks | less` from ending."""
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for fd in {0, 1} - {ours, nowhere}:
-        os.dup2(nowhere, fd)
-    if nowhere > 1:
-        os.close(nowhere)
+def in_child(work: Callable[[], Any], limit: float, clock: Clock) -> Any:
+    """Return what `work` returns, which must survive JSON; raises what it raises of our errors.
+
+    It is done in a child, which is killed, or left to the kernel, after `limit` seconds: then TimeoutError is raised.
+    """
+    reader, writer = os.pipe()
+    pid = fork(lambda: _answer(work, writer))
+    os.close(writer)
+    try:
+        answer = json.loads(_collect(reader, limit, clock))
+    except ValueError:
+        raise TimeoutError from None
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        reap(pid)
+    if "error" in answer:
+        raise from_message(answer)
+    return answer["result"]
+
+
+def _answer(work: Callable[[], Any], writer: int) -> None:
+    if writer > 1:  # else these were closed, and the pipe is in their place
+        _leave_output()
+    try:
+        answer = {"result": work()}
+    except CronguardError as error:
+        answer = dict(as_message(error))
+    except Exception as error:  # noqa: BLE001 - told by the parent, as a bug
+        answer = dict(as_message(CronguardError(f"{type(error).__name__}: {error}")))
+    with open(writer, "wb") as file:
+        file.write(json.dumps(answer).encode())
+
+
+def _leave_output() -> None:
+    """Let go of what the command reads and prints: if we hang, who reads that from a pipe must see its end."""
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+
+
+def _collect(reader: int, limit: float, clock: Clock) -> bytes:
+    give_up_at = clock.boot() + limit
+    data = b""
+    with open(reader, "rb", buffering=0) as file:
+        while select.select([file], [], [], max(0.0, give_up_at - clock.boot()))[0]:
+            more = file.read(65536)
+            if not more:
+                break
+            data += more
+    return data

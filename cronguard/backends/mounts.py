@@ -19,7 +19,9 @@ _UNSAFE_OPTIONS = {
 }
 
 
-class _Mount(NamedTuple):
+class Mount(NamedTuple):
+    """What the kernel says of one mount."""
+
     number: str
     parent: str
     point: str
@@ -33,20 +35,25 @@ def refusal(mountinfo: str, path: str, recover_lost_locks: str) -> str | None:
     `mountinfo` is the text of /proc/self/mountinfo, `path` an absolute path without symbolic links, and
     `recover_lost_locks` the value of the nfs module's parameter of that name (empty: no such module).
     """
-    mount = _holding(_parse(mountinfo), path)
+    mount = mount_of(mountinfo, path)
     if mount is None:
         return f"{path} lies in no mount that this process can see, so nobody knows whether its locks work"
     why = _fault(mount, recover_lost_locks)
     return f"{path} {why}" if why else None
 
 
+def mount_of(mountinfo: str, path: str) -> Mount | None:
+    """Return the mount that an absolute path without symbolic links lies in; None if this process sees none."""
+    return _holding(_parse(mountinfo), path)
+
+
 def kind_of(mountinfo: str, path: str) -> str | None:
-    """Return the type of the file system that holds an absolute path without symbolic links; None for none."""
-    mount = _holding(_parse(mountinfo), path)
+    """Return the type of the file system that holds such a path; None if this process sees none."""
+    mount = mount_of(mountinfo, path)
     return mount.kind if mount else None
 
 
-def _fault(mount: _Mount, recover_lost_locks: str) -> str | None:
+def _fault(mount: Mount, recover_lost_locks: str) -> str | None:
     if mount.kind.split(".")[0] in ("fuse", "fuseblk") or mount.kind in _LOCAL_TYPES:
         return f"is on {mount.kind}, whose locks need not reach other machines"
     if option := min(mount.options & _UNSAFE_OPTIONS.keys(), default=None):
@@ -56,7 +63,7 @@ def _fault(mount: _Mount, recover_lost_locks: str) -> str | None:
     return None
 
 
-def _nfs_fault(mount: _Mount, recover_lost_locks: str) -> str | None:
+def _nfs_fault(mount: Mount, recover_lost_locks: str) -> str | None:
     version = next((o for o in mount.options if o.startswith("vers=")), f"type {mount.kind}")
     if not version.startswith(("vers=4", "type nfs4")):
         return (
@@ -67,14 +74,14 @@ def _nfs_fault(mount: _Mount, recover_lost_locks: str) -> str | None:
     return None
 
 
-def _parse(mountinfo: str) -> list[_Mount]:
+def _parse(mountinfo: str) -> list[Mount]:
     """Read the lines that proc(5) describes; the fields before the dash vary in number."""
     mounts = []
     for line in mountinfo.splitlines():
         about, _, source = line.partition(" - ")
         number, parent, _, _, point = about.split(" ")[:5]
         kind, _, options = source.split(" ", 2)
-        mounts.append(_Mount(number, parent, _unescaped(point), kind, frozenset(options.split(","))))
+        mounts.append(Mount(number, parent, _unescaped(point), kind, frozenset(options.split(","))))
     return mounts
 
 
@@ -82,7 +89,7 @@ def _unescaped(text: str) -> str:
     return re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), text)
 
 
-def _holding(mounts: list[_Mount], path: str) -> _Mount | None:
+def _holding(mounts: list[Mount], path: str) -> Mount | None:
     """Follow the path from mount to mount, as the kernel does.
 
     The longest mount point would not do: it may lie hidden below a later mount.

@@ -57,6 +57,11 @@ class SftpPort:
             raise
         self._give(path, made, mode)
 
+    def make_root(self, mode: int) -> None:
+        """Make the root itself, whatever the server's umask."""
+        self._once(lambda sftp: sftp.make(self._root, mode))
+        self._do(lambda sftp: sftp.change(self._root, wire.mode(mode)))
+
     def write(self, path: str, data: bytes) -> None:
         """Create a file and bring it to the disk."""
         mode = self._root_attributes().mode & 0o666

@@ -18,19 +18,21 @@ class SSHBackend(DirectoryBackend):
 
     @classmethod
     def open(cls, url: str, clock: Clock, state: StateDir, terms: Terms = TERMS) -> "SSHBackend":
-        """Connect. Raises StoreRefusedError for a host that is not known, StoreForbiddenError if it refuses us.
-
-        The imports are here because the guard imports this module, so that it is there for a second keeper; but
-        the library, which costs more than all of ours, is for those who connect.
-        """
-        from cronguard.backends.sftpport import SftpPort
-        from cronguard.backends.sshconnection import Dialer
-
-        address = Address.parse(url)
-        port = SftpPort(address.path, Dialer(address, state, clock, terms).connect, clock, terms.patience)
-        where = f"{address.host}:{address.path}"
+        """Connect. Raises StoreRefusedError for a host that is not known, StoreForbiddenError if it refuses us."""
+        port, where = _reached(url, clock, state, terms)
         with storage_errors(where):
-            return cls(Share(url, state, address.path, where, port.is_directory), clock, port)
+            root = Address.parse(url).path
+            return cls(Share(url, state, root, where, port.is_directory), clock, port)
+
+    @classmethod
+    def make_root(cls, url: str, clock: Clock, state: StateDir, terms: Terms, mode: int) -> bool:
+        """Make the directory that `open` requires; False if it is there. Raises BackendError if it cannot be made."""
+        port, where = _reached(url, clock, state, terms)
+        with storage_errors(where):
+            if port.is_directory(Address.parse(url).path) is not None:
+                return False
+            port.make_root(mode)
+            return True
 
     def __init__(self, share: Share, clock: Clock, port: "SftpPort") -> None:
         super().__init__(share, clock, port)
@@ -47,3 +49,17 @@ class SSHBackend(DirectoryBackend):
     def _look_freshly(self, folder: str) -> float:
         """Return the store's time; only for that: what SFTP shows comes from no cache."""
         return self._sftp_port.again(lambda: super(SSHBackend, self)._look_freshly(folder))
+
+
+def _reached(url: str, clock: Clock, state: StateDir, terms: Terms) -> "tuple[SftpPort, str]":
+    """Return the way to the host, and its name for people.
+
+    The imports are here because the guard imports this module, so that it is there for a second keeper; but the
+    library, which costs more than all of ours, is for those who connect.
+    """
+    from cronguard.backends.sftpport import SftpPort
+    from cronguard.backends.sshconnection import Dialer
+
+    address = Address.parse(url)
+    port = SftpPort(address.path, Dialer(address, state, clock, terms).connect, clock, terms.patience)
+    return port, f"{address.host}:{address.path}"

@@ -33,6 +33,7 @@ COMMANDS = {
     "history": "cronguard.cli.history",
     "simulate": "cronguard.cli.simulate",
     "metrics": "cronguard.cli.metrics",
+    "doctor": "cronguard.cli.doctor",
 }
 
 

@@ -1,13 +1,14 @@
 """Contenders on one store, as processes of their own (or threads, on memory), and what they logged."""
 
-import json
 import os
 import subprocess
 import sys
 import threading
 
-from fuzz_checks import read_attempts, read_holds
-from fuzz_worker import KEY, WORK, Hasty, Log
+from fuzz_checks import read_holds
+from fuzz_worker import KEY, WORK, Hasty
+
+from cronguard.doctor.contender import Log, end_of, read_attempts
 
 CONTENDERS = 8
 WORKER = os.path.join(os.path.dirname(__file__), "fuzz_worker.py")
@@ -57,7 +58,7 @@ class Fuzz:
 
     def latest(self):
         entry = self.store.open("judge").read(KEY)
-        return (json.loads(entry.data)["id"] if entry.data else ""), entry.version
+        return end_of(entry.data, entry.version)
 
 
 def _environment():

@@ -1,26 +1,9 @@
-"""The logs of a fuzz, and what must hold of them: pure functions that return what is wrong, as sentences."""
+"""The times that a lease was held, as a fuzz logs them, and what must hold of them."""
 
-import json
-import os
-from collections import Counter
 from itertools import pairwise
 from typing import NamedTuple
 
-
-class Attempt(NamedTuple):
-    """One swap: what it would publish, over what and which version, when it was begun and ended, and the answer.
-
-    `version` is the published one, None unless the writer was told. `answer` is "published", "none", "error", or "unknown" for a writer that was killed before he could log one.
-    Times are of one clock for all writers.
-    """
-
-    id: str
-    replaces: str
-    over: int
-    began: int
-    ended: int | None
-    answer: str
-    version: int | None = None
+from cronguard.doctor.contender import logged
 
 
 class Hold(NamedTuple):
@@ -33,84 +16,12 @@ class Hold(NamedTuple):
     tick: int | None = None
 
 
-def read_attempts(folder):
-    """The swaps that the logs in a folder tell of."""
-    return [
-        Attempt(
-            id_,
-            a["replaces"],
-            a["over"],
-            a["began"],
-            a.get("ended"),
-            a.get("answer", "unknown"),
-            a.get("version"),
-        )
-        for (_, id_), a in _logged(folder, "id").items()
-    ]
-
-
 def read_holds(folder):
     """The times that a lease was held which the logs in a folder tell of."""
     return [
         Hold(h["node"], h["token"], h["started"], h.get("stopped"), h.get("tick"))
-        for h in _logged(folder, "run").values()
+        for h in logged(folder, "run").values()
     ]
-
-
-def _logged(folder, name):
-    """All lines of all logs, those of one thing put together."""
-    things = {}
-    for log in sorted(entry for entry in os.listdir(folder) if entry.endswith(".log")):
-        with open(f"{folder}/{log}", encoding="utf-8") as file:
-            for line in file:
-                facts = json.loads(line)
-                things.setdefault((log, facts.pop(name)), {name: facts.get(name)}).update(facts)
-    return things
-
-
-def chain_faults(attempts, latest_id, latest_version):
-    """The published records, followed back from the latest by what each one replaced, against what writers were told."""
-    by_id = {attempt.id: attempt for attempt in attempts}
-    chain, faults = _followed(by_id, latest_id, latest_version)
-    published = [a for a in attempts if a.answer == "published"]
-    faults += [
-        f"{id_} was attempted {n} times" for id_, n in Counter(a.id for a in attempts).items() if n > 1
-    ]
-    faults += [
-        f"version {v} was published {n} times"
-        for v, n in Counter(a.version for a in published).items()
-        if n > 1
-    ]
-    faults += [
-        f"{o} was replaced {n} times" for o, n in Counter(a.replaces for a in published).items() if n > 1
-    ]
-    in_chain = {a.id for a in chain}
-    faults += [
-        f"{a.id} was reported published and is not in the chain" for a in published if a.id not in in_chain
-    ]
-    for earlier, later in pairwise(chain):
-        if later.ended is not None and later.ended < earlier.began:
-            faults.append(
-                f"{later.id} is after {earlier.id} in the chain, and had ended before that one began"
-            )
-    return faults
-
-
-def _followed(by_id, latest_id, latest_version):
-    chain, faults, id_, version = [], [], latest_id, latest_version
-    while version > 0:
-        attempt = by_id.get(id_)
-        if attempt is None:
-            return chain[::-1], [*faults, f"version {version} holds {id_!r}, which nobody wrote"]
-        if attempt.version not in (None, version):
-            faults.append(f"{id_} was published as version {attempt.version} and is version {version}")
-        if attempt.over >= version:
-            return chain[::-1], [*faults, f"{id_} is version {version}, over {attempt.over}"]
-        chain.append(attempt)
-        id_, version = attempt.replaces, attempt.over
-    if id_ != "":
-        faults.append(f"the first version replaced {id_!r}")
-    return chain[::-1], faults
 
 
 def hold_faults(holds):

@@ -1,6 +1,5 @@
 """One contender of the fuzz: a process of its own (or a thread, on memory), which logs what it does and was told."""
 
-import json
 import os
 import random
 import sys
@@ -10,7 +9,8 @@ from cronguard.advice import Advice
 from cronguard.backend import open_backend
 from cronguard.claim import Ask, Skip
 from cronguard.clock import Clock, boot_id
-from cronguard.errors import BackendError
+from cronguard.doctor import contender
+from cronguard.doctor.contender import Log
 from cronguard.grant import Grant
 from cronguard.job import Job
 from cronguard.lease import Lease
@@ -33,33 +33,9 @@ class Hasty(Clock):
         time.sleep(min(max(0.0, seconds), 0.003))
 
 
-class Log:
-    """Lines of JSON, each at the file before the next step: a killed writer leaves all but the half of one."""
-
-    def __init__(self, path):
-        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-
-    def write(self, **facts):
-        os.write(self._fd, json.dumps(facts).encode() + b"\n")
-
-
 def swap_often(backend, writer, count, log):
     """Publish records, each of which names the one that it replaces."""
-    dice = random.Random(writer)
-    for number in range(count):
-        entry = backend.read(KEY)
-        replaces = json.loads(entry.data)["id"] if entry.data else ""
-        id_ = f"{writer}:{number}"
-        data = json.dumps({"id": id_, "pad": "x" * dice.choice([0, 10, 5000])}).encode()
-        log.write(id=id_, replaces=replaces, over=entry.version, began=time.monotonic_ns())
-        published = None
-        try:
-            published = backend.swap(entry, data)
-            answer = "published" if published else "none"
-        except BackendError as error:
-            answer = f"error: {error}"
-        version = published.version if published else None
-        log.write(id=id_, ended=time.monotonic_ns(), answer=answer, version=version)
+    contender.swap_often(backend, KEY, writer, lambda number: number < count, log)
 
 
 def hold_often(backend, writer, count, log):

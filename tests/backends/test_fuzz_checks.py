@@ -1,7 +1,9 @@
 """The checks of the fuzz can fail: forged logs, each with one thing wrong."""
 
 import pytest
-from fuzz_checks import Attempt, Hold, chain_faults, hold_faults
+from fuzz_checks import Hold, hold_faults
+
+from cronguard.doctor.chain import Attempt, End, chain_faults
 
 GOOD = [
     Attempt("a", "", 0, 0, 10, "published", 10),
@@ -15,8 +17,9 @@ GOOD = [
 
 
 def test_a_good_chain_has_no_faults():
-    assert chain_faults(GOOD, "f", 60) == []
-    assert chain_faults([], "", 0) == []
+    assert chain_faults(GOOD, End("f", 60)) == []
+    assert chain_faults([], End()) == []
+    assert chain_faults(GOOD[4:], End("f", 60), End("c", 30)) == []
 
 
 @pytest.mark.parametrize(
@@ -47,7 +50,7 @@ def test_a_good_chain_has_no_faults():
     ],
 )
 def test_a_forged_chain_is_found_out(forged, latest, fault):
-    assert any(found.startswith(fault) for found in chain_faults(forged, *latest))
+    assert any(found.startswith(fault) for found in chain_faults(forged, End(*latest)))
 
 
 HOLDS = [
@@ -73,3 +76,13 @@ def test_good_holds_have_no_faults():
 )
 def test_a_forged_hold_is_found_out(forged, fault):
     assert fault in hold_faults([*HOLDS, forged])
+
+
+def test_times_of_two_machines_are_not_compared():
+    late = GOOD[-1]._replace(began=1, ended=2)
+    assert chain_faults([*GOOD[:-1], late], End("f", 60))
+    assert chain_faults([*GOOD[:-1], late._replace(clock="web2")], End("f", 60)) == []
+
+
+def test_a_chain_that_begins_elsewhere_than_it_did_is_found_out():
+    assert chain_faults(GOOD[4:], End("f", 60), End("q", 30)) == ["the first version replaced 'c'"]

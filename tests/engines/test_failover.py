@@ -6,7 +6,7 @@ import threading
 import pytest
 from clusters import CLUSTERS
 from fuzz import CONTENDERS, Fuzz
-from fuzz_checks import chain_faults, hold_faults
+from fuzz_checks import hold_faults
 from fuzz_worker import JOB, ROUND
 from redis_servers import Redis
 from servers import wait_for
@@ -14,6 +14,7 @@ from servers import wait_for
 from cronguard import rotation
 from cronguard.backend import Terms, open_backend
 from cronguard.clock import Clock
+from cronguard.doctor.chain import chain_faults
 from cronguard.record import decode
 from cronguard.rotation import Place as Standing
 from cronguard.rotation import Rotation
@@ -68,7 +69,7 @@ def test_swaps_make_one_chain_through_a_fail_over(fuzz, cluster):
     fuzz.processes("swap", 300, fail_over_after(fuzz, cluster, 400))
     attempts = fuzz.attempts()
     assert [a for a in attempts if a.answer not in ("published", "none")] == []
-    assert chain_faults(attempts, *fuzz.latest()) == []
+    assert chain_faults(attempts, fuzz.latest()) == []
 
 
 def test_every_step_of_work_on_a_job_is_done_once_through_a_fail_over(fuzz, cluster):

@@ -16,7 +16,7 @@ FACTS = {"job": "billing/invoices", "tick": "2026-11-22T05:30Z"}
 def syslog(tmp_path, monkeypatch):
     """A syslog that listens."""
     path = str(tmp_path / "log")
-    monkeypatch.setattr(log, "_SOCKET", path)
+    monkeypatch.setattr(log, "SOCKET", path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
         sock.bind(path)
         sock.setblocking(False)
@@ -84,7 +84,7 @@ def test_a_program_that_is_no_text_is_logged_all_the_same(syslog, form):
 
 @pytest.mark.parametrize("path", ["/no/such/log", "/dev/null", "/"])
 def test_a_syslog_that_is_not_there_costs_the_line_only(monkeypatch, path):
-    monkeypatch.setattr(log, "_SOCKET", path)
+    monkeypatch.setattr(log, "SOCKET", path)
     Log("syslog", "text").write("info", "done")
 
 
@@ -95,7 +95,7 @@ def test_a_syslog_whose_queue_is_full_is_not_waited_for(syslog):
 
 
 def test_a_syslog_that_takes_streams_only_costs_the_line_only(tmp_path, monkeypatch):
-    monkeypatch.setattr(log, "_SOCKET", str(tmp_path / "log"))
+    monkeypatch.setattr(log, "SOCKET", str(tmp_path / "log"))
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.bind(str(tmp_path / "log"))
         sock.listen()

@@ -1,6 +1,5 @@
 """What cronguard promises, on real machines: every scenario on `dir:` and `file:` side by side."""
 
-import json
 import os
 import re
 import sys
@@ -8,6 +7,8 @@ import time
 
 from intervals import disorder, ticks
 
+from cronguard.doctor.chain import chain_faults
+from cronguard.doctor.contender import end_of, read_attempts
 from scenarios.contest import (
     BACKENDS,
     TTL,
@@ -24,8 +25,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.dirname(os.path.dirname(HERE))
 sys.path.append(f"{TESTS}/backends")
 
-from fuzz_checks import chain_faults, read_attempts  # noqa: E402 - the suite's own, beside these tests
-from fuzz_worker import KEY  # noqa: E402
+from fuzz_worker import KEY  # noqa: E402 - the suite's own, beside these tests
 
 WORKER = f"{TESTS}/backends/fuzz_worker.py"
 FUZZ_ATTEMPTS = 40  # a process; a fork and exec takes 50 ms on a node, a version 15 ms
@@ -44,7 +44,7 @@ def the_chain_of_versions_never_forks(cluster):
         assert len(attempts) == 9 * FUZZ_ATTEMPTS
         assert [a for a in attempts if a.answer not in ("published", "none")] == []
         version, data = cluster.clients[0].check(f"$PYTHON {HERE}/latest.py {url} {KEY}").split(" ", 1)
-        assert chain_faults(attempts, json.loads(data)["id"], int(version)) == []
+        assert chain_faults(attempts, end_of(data, int(version))) == []
         assert int(version) >= FUZZ_ATTEMPTS  # who writes over the latest version alone, succeeds
 
 

@@ -1,0 +1,147 @@
+"""The nodes: two machines under one name, other versions of cronguard, a heartbeat that is needed and missing."""
+
+import json
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from cronguard.backend import Backend, Entry
+from cronguard.beat import PREFIX as BEATS
+from cronguard.beat import Beat, beat_key
+from cronguard.beat import decode as decode_beat
+from cronguard.doctor.finding import Finding, note, ok, problem, warning
+from cronguard.doctor.visits import LATELY, PREFIX
+from cronguard.doctor.visits import decode as decode_visits
+from cronguard.duration import format_duration
+from cronguard.errors import StoreRefusedError
+from cronguard.record import decode as decode_lease
+
+_SETTLING = 60.0  # seconds: the ages of leases are those of another clock
+
+
+class Trace(NamedTuple):
+    """What tells that a machine used a node's name, and with which version. `machine` is empty where unknown."""
+
+    node: str
+    machine: str
+    version: str
+    wall: float
+
+
+class Me(NamedTuple):
+    """This machine: `booted` is when, by the wall clock, and `boot` the name of that boot."""
+
+    node: str
+    machine: str
+    version: str
+    boot: str
+    booted: float
+
+
+def traces(backend: Backend, me: Me, wall: float) -> list[Trace]:
+    """Return what the backend knows of the last day; entries that cannot be read are told elsewhere."""
+    found: list[Trace] = []
+    kinds: tuple[tuple[str, Callable[[Entry], list[Trace]]], ...] = (
+        (PREFIX, _visits),
+        (BEATS, _beats),
+        ("lease/", lambda entry: _runs(entry, me)),
+    )
+    for prefix, read in kinds:
+        for entry in backend.scan(prefix):
+            with suppress(StoreRefusedError):
+                found += read(entry)
+    return [trace for trace in found if abs(wall - trace.wall) < LATELY]
+
+
+def _visits(entry: Entry) -> list[Trace]:
+    visits = decode_visits(entry.data, entry.key)
+    node = entry.key.removeprefix(PREFIX)
+    seen = visits.seen.items() if visits else ()
+    return [Trace(node, machine, visit["version"], visit["wall"]) for machine, visit in seen]
+
+
+def _beats(entry: Entry) -> list[Trace]:
+    beat = decode_beat(entry.data, entry.key)
+    if not beat or not beat.beat:
+        return []
+    return [Trace(entry.key.removeprefix(BEATS), beat.machine, _writer(entry.data), beat.wall)]
+
+
+def _runs(entry: Entry, me: Me) -> list[Trace]:
+    """Tell of a run's node; its boot names no machine, but one that is not ours, since we were booted, is another's."""
+    record = decode_lease(entry.data, entry.key)
+    if not record:
+        return []
+    is_mine = record.node == me.node
+    is_other_boot = _kernel(record.boot) != _kernel(me.boot) and record.renewed > me.booted + _SETTLING
+    machine = f"boot {_kernel(record.boot)}" if is_mine and is_other_boot else ""
+    return [Trace(record.node, machine, _writer(entry.data), record.renewed)]
+
+
+def _kernel(boot: str) -> str:
+    return boot.partition("/")[0]
+
+
+def _writer(data: bytes) -> str:
+    with suppress(ValueError, AttributeError):
+        return str(json.loads(data).get("writer", "")).removeprefix("cronguard ")
+    return ""
+
+
+def judge_machines(me: Me, found: Iterable[Trace]) -> Finding:
+    """Find names that more than one machine has used within a day."""
+    machines: dict[str, set[str]] = {me.node: {me.machine}}
+    for trace in found:
+        if trace.machine:
+            machines.setdefault(trace.node, set()).add(trace.machine)
+    for node, named in sorted(machines.items()):
+        if len(named) > 1:
+            told = f"{len(named)} machines are called {node}: {', '.join(sorted(named))}"
+            hint = (
+                'set node = "NAME" in the configuration of one; if one is no more, this is forgotten in a day'
+            )
+            return problem("same-name", told, hint)
+    return ok("same-name", f"no other machine is called {me.node}")
+
+
+def judge_versions(me: Me, found: Iterable[Trace]) -> Finding:
+    """Find nodes whose newest trace is of another version."""
+    newest: dict[str, Trace] = {}
+    for trace in sorted(found, key=lambda trace: trace.wall):
+        if trace.version and trace.node != me.node:
+            newest[trace.node] = trace
+    others = {node: trace.version for node, trace in newest.items() if trace.version != me.version}
+    if others:
+        told = ", ".join(f"{node} has {version}" for node, version in sorted(others.items()))
+        return warning(
+            "versions", f"this is cronguard {me.version}, {told}", "install one version on all nodes"
+        )
+    seen = f", as on {', '.join(sorted(newest))}" if newest else "; no other node was here today"
+    return ok("versions", f"cronguard {me.version}{seen}")
+
+
+def own_beat(backend: Backend, node: str) -> Beat | None:
+    """Return this node's last heartbeat."""
+    return decode_beat(backend.read(beat_key(node)).data, node)
+
+
+def judge_heartbeat(beat: Beat | None, is_needed: bool, boot: str, now: float, wall: float) -> Finding:
+    """Find that this node does not beat, though its configuration needs it; `now` is on the boot clock."""
+    hint = "* * * * * cronguard heartbeat, or: systemctl enable --now cronguard-heartbeat"
+    if beat is None or not beat.beat:
+        if is_needed:
+            told = "this node has never beaten: others cannot tell whether it is up"
+            return problem("heartbeat", told, hint)
+        return ok("heartbeat", "none, and none is needed")
+    if not beat.is_fresh(boot, now):
+        told = f"this node's last heartbeat was {format_duration(max(0.0, wall - beat.wall))} ago"
+        return problem("heartbeat", told, hint) if is_needed else note("heartbeat", told, hint)
+    if not beat.is_fit:
+        bad = ", ".join(name for name, state in beat.checks.items() if state != "up")
+        return warning("heartbeat", f"this node says of itself that it is not fit: {bad}", "cronguard nodes")
+    return ok("heartbeat", f"this node beats every {format_duration(beat.every)}")
+
+
+def needs_heartbeat(strategy: str, tables: Iterable[dict[str, Any]]) -> bool:
+    """Return whether the configuration asks for one."""
+    return strategy == "standby" or any({"heartbeat", "probes"} & table.keys() for table in tables)

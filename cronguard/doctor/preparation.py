@@ -1,0 +1,67 @@
+"""What `doctor --init` makes: the folder or the table that a backend needs before its first use."""
+
+import os
+from typing import Any
+
+from cronguard.backend import Terms, absolute_path, import_backend, scheme_of, storage_errors
+from cronguard.doctor.finding import Finding, ok
+from cronguard.errors import BackendError, UsageError
+from cronguard.storage import Storage
+
+_SHARED, _OWN = 0o2770, 0o700
+
+
+def prepare(storage: Storage, group: str | None) -> list[Finding]:
+    """Make it, if it is missing, and say so; raises BackendError where that cannot or must not be done."""
+    scheme = scheme_of(storage.url)
+    if scheme in ("dir", "file"):
+        told = storage.do(lambda: make_directory(storage, group_number(group)))
+    elif scheme == "local":
+        told = storage.ask(lambda _: "the folder of the local backend is there")
+    elif scheme == "ssh":
+        told = storage.do(lambda: _make_remote(storage))
+    elif scheme in ("postgres", "postgresql"):
+        told = storage.ask(_make_table)
+    else:
+        told = f"nothing to make for {scheme}: its first use does"
+    return [ok("init", told)]
+
+
+def group_number(name: str | None) -> int | None:
+    """Return a group's number; raises UsageError if there is no such group."""
+    from grp import getgrnam
+
+    try:
+        return None if name is None else getgrnam(name).gr_gid
+    except KeyError:
+        raise UsageError(f"--group: there is no group {name!r} on this node", f"groupadd {name}") from None
+
+
+def make_directory(storage: Storage, group: int | None) -> str:
+    """Make a shared directory, not those above it: where they are missing, the share is not mounted."""
+    path = absolute_path(storage.url)
+    with storage_errors(path):
+        if os.path.isdir(path):
+            return f"{path} is there"
+        if storage.state.load("store", storage.url):
+            raise BackendError(f"{path} is gone, but this node has used it", "is the share mounted?")
+        if not os.path.isdir(os.path.dirname(path)):
+            raise BackendError(f"{os.path.dirname(path)} does not exist", "is the share mounted?")
+        os.mkdir(path, _OWN)
+        if group is None:
+            return f"made {path}, mode {_OWN:04o}: for the jobs of this user alone (else: --group)"
+        os.chown(path, -1, group)
+        os.chmod(path, _SHARED)
+    return f"made {path}, group {group}, mode {_SHARED:04o}"
+
+
+def _make_remote(storage: Storage) -> str:
+    path = storage.url.partition("://")[2]
+    backend = import_backend(storage.url)
+    made = backend.make_root(storage.url, storage.clock, storage.state, Terms(storage.timeout), _SHARED)
+    return f"made {path}, mode {_SHARED:04o}" if made else f"{path} is there"
+
+
+def _make_table(backend: Any) -> str:
+    backend.make_table()
+    return "the table public.cronguard is there"

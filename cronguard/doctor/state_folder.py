@@ -1,0 +1,39 @@
+"""This node's own folder: there, its user's alone, writable, on a local disk with room."""
+
+import os
+import stat
+
+from cronguard.doctor.finding import Finding, ok, problem
+from cronguard.doctor.media import judge_home, judge_room, mounted_at
+from cronguard.doctor.places import Places
+from cronguard.statedir import StateDir
+
+_HINT = "chown it to the user of the lines, or set state_dir to a folder of his"
+
+
+def judge_state(state: StateDir, places: Places) -> list[Finding]:
+    """Look at it; what is missing is made, as the first run would."""
+    try:
+        os.makedirs(state.root, mode=0o700, exist_ok=True)
+        state.store("doctor", "", b"1")
+        is_kept = state.load("doctor", "") == b"1"
+        state.remove("doctor", "")
+        found = os.stat(state.root)
+    except OSError as error:
+        return [problem("state-folder", f"{error.filename or state.root}: {error.strerror}", _HINT)]
+    if not is_kept:
+        return [problem("state-folder", f"{state.root}: nothing can be kept there", _HINT)]
+    return [
+        judge_owner(state.root, found.st_uid, stat.S_IMODE(found.st_mode), os.geteuid()),
+        judge_home(state.root, mounted_at(state.root, places.mounts)),
+        judge_room("state-room", state.root, os.statvfs(state.root)),
+    ]
+
+
+def judge_owner(path: str, owner: int, mode: int, me: int) -> Finding:
+    """Find a folder that others could write to: what a node saw decides when it takes over."""
+    if owner not in (0, me):
+        return problem("state-folder", f"{path} belongs to another user (uid {owner})", _HINT)
+    if mode & stat.S_IWOTH:
+        return problem("state-folder", f"{path} can be written by every user", f"chmod o-w {path}")
+    return ok("state-folder", path)

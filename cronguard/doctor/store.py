@@ -1,0 +1,91 @@
+"""The backend: does it answer, in time, can this user write there, and what does its clock say."""
+
+import os
+import time
+from typing import NamedTuple
+
+from cronguard.backend import Backend, without_secrets
+from cronguard.clock import Clock
+from cronguard.doctor.finding import Finding, note, ok, problem, warning
+from cronguard.doctor.visits import PREFIX, leave
+from cronguard.duration import format_duration
+from cronguard.settings import Settings
+from cronguard.timing import Timing
+
+_SKEW = (
+    60.0  # seconds: half of the smallest bound that is of use, and a clock that is kept is off by far less
+)
+_DEFAULT_BOUND = 300.0  # seconds, where the check of clocks is switched off
+
+
+class Answers(NamedTuple):
+    """How long the backend took for a read and a change; its clock, and this node's before and after it was asked."""
+
+    read: float
+    swap: float
+    now: float | None
+    before: float
+    after: float
+
+
+def touch(backend: Backend, node: str, machine: str, clock: Clock) -> Answers:
+    """Read this node's entry, leave a visit in it, and ask for the time; raises what the backend raises."""
+    began = clock.boot()
+    backend.read(f"{PREFIX}{node}")
+    read = clock.boot()
+    leave(backend, node, machine, clock.wall())
+    swapped, before = clock.boot(), clock.wall()
+    now = backend.now()
+    return Answers(read - began, swapped - read, now, before, clock.wall())
+
+
+def judge_answers(url: str, answers: Answers, settings: Settings) -> list[Finding]:
+    """Judge how long it took, and the clocks."""
+    return [
+        _judge_speed(url, max(answers.read, answers.swap), Timing.of(settings.ttl, settings.kill_after)),
+        _judge_limit(settings.backend_timeout, Timing.of(settings.ttl, settings.kill_after)),
+        judge_clocks(answers.now, (answers.before + answers.after) / 2, settings.max_clock_skew),
+    ]
+
+
+def _judge_speed(url: str, seconds: float, timing: Timing) -> Finding:
+    told = f"{without_secrets(url)} answers, and can be written, within {seconds * 1000:.0f} ms"
+    if seconds > timing.heartbeat:
+        hint = "see the load of its server, or give jobs a longer ttl"
+        return problem("backend", f"{told}: a lease is to be renewed every {timing.heartbeat:g} s", hint)
+    if seconds > timing.heartbeat / 4:
+        return warning("backend", f"{told}: that is slow", "see the load of its server, and the way to it")
+    return ok("backend", told)
+
+
+def _judge_limit(limit: float, timing: Timing) -> Finding:
+    told = f"backend_timeout is {format_duration(limit)}, a job survives an outage of {format_duration(timing.run_for)}"
+    if limit > timing.run_for:
+        return note(
+            "time-limit", told, "what has to wait longer than that waits in vain: a shorter one will do"
+        )
+    return ok("time-limit", told)
+
+
+def judge_clocks(theirs: float | None, ours: float, bound: float | None) -> Finding:
+    """Find that this node's clock and the backend's differ."""
+    if theirs is None:
+        return ok("clock", f"this node's clock says {_utc(ours)}; the backend has none")
+    told = f"this node's clock says {_utc(ours)}, the backend's {_utc(theirs)}"
+    hint = "set the clock (chronyc tracking, timedatectl)"
+    most = _DEFAULT_BOUND if bound is None else bound
+    if abs(ours - theirs) > most:
+        return problem("clock", f"{told}: they differ by more than {format_duration(most)}", hint)
+    if abs(ours - theirs) > min(_SKEW, most / 2):
+        return warning("clock", f"{told}: that is {format_duration(abs(ours - theirs))} apart", hint)
+    return ok("clock", told)
+
+
+def _utc(wall: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(wall))
+
+
+def root_of(url: str) -> str | None:
+    """Return the folder of a backend that is one on this machine, or mounted here."""
+    scheme, _, path = url.partition(":")
+    return os.path.normpath(path) if scheme in ("dir", "file") else None

@@ -1,0 +1,129 @@
+"""`doctor --verify`: processes of this node, and of others, swap one entry at the same time; they must make one chain."""
+
+import fcntl
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+from cronguard.backend import Terms, open_backend
+from cronguard.clock import Clock, boot_id
+from cronguard.doctor.chain import Attempt, End, chain_faults
+from cronguard.doctor.contender import Log, read_attempts, swap_often
+from cronguard.doctor.finding import Finding, ok, problem
+from cronguard.doctor.meeting import Meeting, gather, join, leave, tell
+from cronguard.duration import format_duration, parse_duration
+from cronguard.errors import BackendError, CronguardError, UsageError
+from cronguard.linux import die_with_parent
+from cronguard.settings import PARSERS
+from cronguard.signals import fork
+from cronguard.storage import Storage
+
+_CONTENDERS = 4  # of each node; more of them lose more races and find no more
+_MOST = 1000  # swaps of each: what all nodes did is told in entries of 64 KiB
+_SHOWN = 3  # faults: the first ones tell what the others do
+_COME = 2  # time limits of the backend: a minute by default, as long as it takes to start it on three nodes by hand
+
+
+class Plan(NamedTuple):
+    """For how many seconds, and with which other nodes."""
+
+    seconds: float
+    others: tuple[str, ...]
+
+    @classmethod
+    def of(cls, length: str, others: str | None) -> "Plan":
+        """Raise UsageError for a length that is out of bounds, or what is no list of nodes."""
+        seconds = parse_duration(length, "--verify")
+        if not 1 <= seconds <= 600:
+            raise UsageError(f"--verify: {length} is not between 1s and 10m", "10s is a good one")
+        return cls(seconds, PARSERS["nodes"](others, "--with") if others is not None else ())
+
+
+def verify(storage: Storage, node: str, plan: Plan) -> list[Finding]:
+    """Do it; raises BackendError if one of the others does not come, or the backend cannot be used."""
+    meeting = Meeting(node, os.urandom(4).hex(), tuple(name for name in plan.others if name != node))
+    with TemporaryDirectory(prefix="cronguard-") as folder:
+        return [_verified(storage, meeting, plan.seconds, folder)]
+
+
+def _verified(storage: Storage, meeting: Meeting, seconds: float, folder: str) -> Finding:
+    patience, clock = _COME * storage.timeout, storage.clock
+    patient = storage._replace(timeout=patience + storage.timeout)
+    with _alone(storage.state.path("verify", meeting.chain)):
+        begin, met = patient.ask(lambda backend: join(backend, meeting, patience, clock))
+        _contend(storage, meeting, seconds, folder)
+        attempts = read_attempts(folder, boot_id())
+        parts = patient.ask(lambda backend: tell(backend, meeting, met, attempts))
+        end, rows = patient.ask(lambda backend: gather(backend, meeting, met, patience, clock))
+        patient.ask(lambda backend: leave(backend, meeting, met, parts, storage.timeout, clock))
+    attempts += [Attempt(*row) for row in rows]
+    return judge_chain(attempts, End(*end), End(*begin), (meeting.me, *meeting.others), seconds)
+
+
+def judge_chain(
+    attempts: list[Attempt], last: End, first: End, nodes: tuple[str, ...], seconds: float
+) -> Finding:
+    """Say whether what was published makes one chain."""
+    published = sum(attempt.answer == "published" for attempt in attempts)
+    told = f"{len(attempts)} swaps on {', '.join(nodes)} within {format_duration(seconds)}, {published} published"
+    if faults := chain_faults(attempts, last, first):
+        shown = "; ".join(faults[:_SHOWN])
+        hint = "guard no job by this backend: two could run at once; see its mount and BACKENDS in the manual"
+        return problem("verify", f"{told}, and {len(faults)} times that was wrong: {shown}", hint)
+    if not published:
+        return problem("verify", f"{told}: so nothing was tried", "see whether the backend is slow, or full")
+    return ok("verify", f"{told}, each over the one before: it excludes")
+
+
+@contextmanager
+def _alone(path: str) -> Iterator[None]:
+    """Let one verification of a node go on at a time: nobody would know the other's swaps."""
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    with open(path, "a", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BackendError("another --verify is going on here", "wait for its end") from None
+        yield
+
+
+def _contend(storage: Storage, meeting: Meeting, seconds: float, folder: str) -> None:
+    """Swap from processes of their own until the time is over; raises BackendError if one of them could not."""
+    until = storage.clock.boot() + seconds
+    writers = [f"{meeting.me}-{meeting.run}-{number}" for number in range(_CONTENDERS)]
+    pids = [fork(partial(_swap, storage, meeting.chain, writer, until, folder)) for writer in writers]
+    _wait_for(pids, until + storage.timeout, storage.clock)
+    for name in sorted(os.listdir(folder)):
+        if name.endswith(".error"):
+            with open(f"{folder}/{name}", encoding="utf-8") as file:
+                raise BackendError(file.read(), "the others could; see whether it has a limit of connections")
+
+
+def _swap(storage: Storage, key: str, writer: str, until: float, folder: str) -> None:
+    die_with_parent(signal.SIGKILL)
+
+    def goes_on(number: int) -> bool:
+        return number < _MOST and storage.clock.boot() < until
+
+    try:
+        backend = open_backend(storage.url, storage.clock, storage.state, Terms(storage.timeout))
+        swap_often(backend, key, writer, goes_on, Log(f"{folder}/{writer}.log"))
+    except CronguardError as error:
+        with open(f"{folder}/{writer}.error", "w", encoding="utf-8") as file:
+            file.write(str(error))
+
+
+def _wait_for(pids: list[int], give_up_at: float, clock: Clock) -> None:
+    """Reap them; those that hang are killed, and left if even that does not help."""
+    left = set(pids)
+    while left and clock.boot() < give_up_at:
+        left -= {pid for pid in left if os.waitpid(pid, os.WNOHANG)[0]}
+        clock.sleep(0.02)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)

@@ -1,0 +1,62 @@
+"""`doctor --init` makes what is missing, and nothing where the share seems not to be mounted."""
+
+import grp
+import os
+import shutil
+import stat
+
+import pytest
+import sshd
+
+GROUP = grp.getgrgid(os.getegid()).gr_name
+
+
+def made(machine, *argv, status=0):
+    returned, found = machine.doctor("--init", *argv)
+    assert returned == status, found
+    return found["init"]
+
+
+@pytest.mark.parametrize("scheme", ["dir", "file"])
+def test_a_missing_folder_is_made_with_its_group_and_mode(machine, scheme):
+    new = machine.share / "new"
+    machine.write_config(backend=f"{scheme}:{new}")
+    assert made(machine, "--group", GROUP)["what"].startswith(f"made {new}, group")
+    found = new.stat()
+    assert (stat.S_IMODE(found.st_mode), found.st_gid) == (0o2770, os.getegid())
+    assert made(machine)["what"] == f"{new} is there"
+
+
+def test_without_a_group_the_folder_is_its_makers_own(machine):
+    machine.write_config(backend=f"dir:{machine.share}/new")
+    assert "mode 0700" in made(machine)["what"]
+    assert stat.S_IMODE((machine.share / "new").stat().st_mode) == 0o700
+
+
+def test_nothing_is_made_where_the_folder_above_is_missing(machine):
+    machine.write_config(backend=f"dir:{machine.share}/not-mounted/new")
+    assert made(machine, status=1)["do"] == "is the share mounted?"
+    assert not (machine.share / "not-mounted").exists()
+
+
+def test_nothing_is_made_where_this_node_has_used_a_store(machine):
+    assert machine.ill() == {}
+    shutil.rmtree(machine.share)
+    assert "has used it" in made(machine, status=1)["what"]
+    assert not machine.share.exists()
+
+
+def test_the_local_backend_needs_nothing(machine):
+    machine.write_config(backend="local")
+    assert made(machine)["state"] == "ok"
+    assert machine.ill() == {}
+
+
+def test_the_directory_of_a_lock_host_is_made_there(machine, ground):
+    sshd.require()
+    new = ground / "lock-host-share"
+    with sshd.Sshd(ground / "lock-host") as host:
+        machine.write_config(backend=host.url(new))
+        first, again = (machine.doctor("--init", **host.env)[1]["init"]["what"] for _ in range(2))
+    assert first.startswith("made ") and again.endswith(" is there")
+    assert stat.S_IMODE(new.stat().st_mode) == 0o2770

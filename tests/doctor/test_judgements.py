@@ -1,0 +1,253 @@
+"""What is decided of facts that no test can have for real, or that lie at a bound."""
+
+import json
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from cronguard.backend import MAX_DATA, Entry
+from cronguard.backends.memory import MemoryBackend
+from cronguard.backends.mounts import Mount
+from cronguard.beat import Beat
+from cronguard.clock import Clock
+from cronguard.doctor.chain import Attempt, End
+from cronguard.doctor.cluster import Me, Trace, judge_heartbeat, judge_machines, judge_versions
+from cronguard.doctor.configuration import Kept, judge_writers
+from cronguard.doctor.examination import survived
+from cronguard.doctor.finding import is_well
+from cronguard.doctor.media import judge_home, judge_locks, judge_room, judge_share, kernel_lock
+from cronguard.doctor.meeting import Meeting, gather, join, leave, tell
+from cronguard.doctor.share import Folder, judge_access
+from cronguard.doctor.store import Answers, judge_answers, judge_clocks
+from cronguard.doctor.verification import judge_chain
+from cronguard.doctor.visits import LATELY, Visits, decode, encode
+from cronguard.doctor.visits import leave as visit
+from cronguard.errors import BackendError, StoreRefusedError
+from cronguard.settings import Settings
+
+ME = Me("web1", "m1", "1.0", "boot/time", 1000.0)
+
+
+def mount(kind, *options):
+    return Mount("40", "27", "/mnt", kind, frozenset(options))
+
+
+@pytest.mark.parametrize(
+    ("found", "state"),
+    [
+        (mount("nfs4", "hard", "vers=4.2"), "ok"),
+        (mount("nfs", "vers=3", "nolock", "hard"), "ok"),  # dir: needs no locks
+        (mount("nfs4", "hard", "noac"), "ok"),
+        (mount("nfs4", "soft"), "warning"),
+        (mount("nfs", "softerr"), "warning"),
+        (mount("cifs", "soft"), "note"),  # the default there, and another thing
+        (mount("fuse.glusterfs"), "note"),
+        (mount("9p"), "note"),
+        (mount("xfs"), "note"),
+        (mount("tmpfs"), "warning"),
+        (None, "problem"),
+    ],
+)
+def test_a_share_is_judged_by_its_mount(found, state):
+    assert judge_share("/mnt/share", found).state == state
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"), [("ext4", "ok"), ("tmpfs", "ok"), ("nfs4", "warning"), ("fuse.sshfs", "warning")]
+)
+def test_a_state_folder_belongs_on_a_local_disk(kind, state):
+    assert judge_home("/var/lib/cronguard", mount(kind)).state == state
+
+
+@pytest.mark.parametrize(
+    ("free", "files", "files_free", "state"),
+    [
+        (100 << 20, 10**6, 10**5, "ok"),
+        (1 << 20, 10**6, 10**5, "problem"),
+        (100 << 20, 10**6, 9, "problem"),
+        (100 << 20, 0, 0, "ok"),
+    ],
+)
+def test_room_is_bytes_and_files(free, files, files_free, state):
+    room = SimpleNamespace(f_bavail=free >> 12, f_frsize=4096, f_files=files, f_favail=files_free)
+    assert judge_room("room", "/mnt", room).state == state
+
+
+def test_kernel_locks_that_exclude_do(tmp_path):
+    assert judge_locks(str(tmp_path), kernel_lock).state == "ok"
+    assert os.listdir(tmp_path) == []
+
+
+def test_locks_that_two_can_have_are_found(tmp_path):
+    told = judge_locks(str(tmp_path), lambda fd: True)
+    assert told.state == "problem" and "two processes had the lock" in told.what
+
+
+def test_locks_that_nobody_can_have_are_found(tmp_path):
+    assert "cannot be locked" in judge_locks(str(tmp_path), lambda fd: False).what
+
+
+def test_a_lock_that_outlives_its_holder_is_found(tmp_path):
+    parent = os.getpid()
+    assert "stays locked" in judge_locks(str(tmp_path), lambda fd: os.getpid() != parent).what
+
+
+@pytest.mark.parametrize(
+    ("theirs", "bound", "state"),
+    [
+        (1000.0, 300, "ok"), (1059.0, 300, "ok"), (1061.0, 300, "warning"), (939.0, 300, "warning"), (1301.0, 300, "problem"),
+        (1290.0, None, "warning"), (1301.0, None, "problem"), (None, 300, "ok"), (1003.0, 4, "warning"), (1005.0, 4, "problem"),
+    ],
+)  # fmt: skip
+def test_clocks_are_judged_by_the_bound(theirs, bound, state):
+    assert judge_clocks(theirs, 1000.0, bound).state == state
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(0.01, "ok"), (3.0, "warning"), (11.0, "problem")])
+def test_a_backend_must_be_quicker_than_the_renewals(seconds, state):
+    assert judge_answers("dir:/x", Answers(0.0, seconds, None, 0.0, 0.0), Settings())[0].state == state
+
+
+def test_a_time_limit_beyond_the_ttl_is_noted():
+    told = judge_answers(
+        "dir:/x", Answers(0.0, 0.0, None, 0.0, 0.0), Settings(ttl=20.0, backend_timeout=30.0)
+    )
+    assert told[1].state == "note" and is_well(told)
+
+
+ROOT = Folder("/share", 0, 7, 0o2770)
+
+
+@pytest.mark.parametrize(
+    ("root", "below", "state"),
+    [
+        (ROOT, [Folder("/share/v1", 5, 7, 0o2770)], "ok"),
+        (ROOT, [Folder("/share/v1", 5, 7, 0o700)], "problem"),
+        (ROOT, [Folder("/share/v1", 5, 8, 0o2770)], "problem"),
+        (ROOT._replace(mode=0o700), [Folder("/share/v1", 5, 8, 0o700)], "note"),
+        (ROOT._replace(mode=0o2775), [Folder("/share/v1", 5, 7, 0o2770)], "problem"),
+        (ROOT._replace(mode=0o777), [], "warning"),
+    ],
+)
+def test_what_is_below_the_root_is_to_be_as_open_as_the_root(root, below, state):
+    assert judge_access(root, below).state == state
+
+
+def test_files_are_judged_by_owner_mode_and_folder():
+    def state(**facts):
+        kept = Kept("/etc/x/config.toml", **{"owner": 0, "mode": 0o644, "folder_mode": 0o755, **facts})
+        return judge_writers([kept], me=1000)[0].state
+
+    assert state() == state(owner=1000) == state(mode=0o664) == state(folder_mode=0o1777) == "ok"
+    assert state(owner=1001) == state(mode=0o646) == state(folder_mode=0o777) == "problem"
+
+
+def test_a_name_is_one_machines_for_a_day():
+    def state(*traces):
+        return judge_machines(ME, traces).state
+
+    assert (
+        state(Trace("web1", "m1", "1.0", 1), Trace("web2", "m2", "1.0", 1), Trace("web2", "", "1.0", 1))
+        == "ok"
+    )
+    assert (
+        state(Trace("web1", "m2", "1.0", 1))
+        == state(Trace("web2", "m2", "", 1), Trace("web2", "m3", "", 1))
+        == "problem"
+    )
+
+
+def test_the_newest_trace_of_a_node_tells_its_version():
+    old, new = Trace("web2", "", "0.9", 1.0), Trace("web2", "", "1.0", 2.0)
+    assert judge_versions(ME, [new, old]).state == "ok"
+    assert "web2 has 0.9" in judge_versions(ME, [new, old._replace(wall=3.0)]).what
+    assert judge_versions(ME, [Trace("web1", "", "0.9", 9.0)]).state == "ok"
+
+
+@pytest.mark.parametrize(
+    ("beat", "is_needed", "state"),
+    [
+        (None, False, "ok"), (None, True, "problem"), (Beat("web1"), True, "problem"),
+        (Beat("web1", beat=1, boot="b", at=900.0), True, "ok"), (Beat("web1", beat=1, boot="b", at=100.0), True, "problem"),
+        (Beat("web1", beat=1, boot="b", at=100.0), False, "note"), (Beat("web1", beat=1, boot="x", at=900.0), True, "problem"),
+        (Beat("web1", beat=1, boot="b", at=900.0, is_fit=False, checks={"app": "down"}), True, "warning"),
+    ],
+)  # fmt: skip
+def test_a_heartbeat_is_judged_by_who_needs_it(beat, is_needed, state):
+    assert judge_heartbeat(beat, is_needed, "b", 1000.0, 5000.0).state == state
+
+
+def test_a_visit_leaves_those_of_the_last_day():
+    backend = MemoryBackend()
+    for machine, wall in (("old", 0.0), ("m2", LATELY), ("m1", LATELY + 10)):
+        visit(backend, "web1", machine, wall)
+    kept = decode(backend.read("doctor/cluster/web1").data, "it")
+    assert set(kept.seen) == {"m1", "m2"}
+    assert decode(encode(kept), "it") == kept
+    with pytest.raises(StoreRefusedError):
+        decode(b'{"format":1,"id":"x","seen":{"m":{}}}', "it")
+    assert Visits().recent(0.0) == {}
+
+
+def test_a_group_that_breaks_hides_no_other():
+    def broken():
+        raise ValueError("what nobody thought of")
+
+    (told,) = survived("mount", broken)
+    assert (told.name, told.state) == ("mount", "problem") and "what nobody thought of" in told.what
+
+
+def attempts(count):
+    return [
+        Attempt(f"web1-0-abcdef:{n}", f"web1-0-abcdef:{n - 1}", n, n, n, "published", n + 1)
+        for n in range(count)
+    ]
+
+
+def test_what_a_node_did_fits_into_entries_and_comes_back_whole():
+    backend, clock = MemoryBackend(), Clock()
+    mine, theirs = Meeting("web1", "r1", ("web2",)), Meeting("web2", "r2", ("web1",))
+    met = {"web2": "r2"}, {"web1": "r1"}
+    did = attempts(4000)
+    parts = tell(backend, mine, met[0], did)
+    tell(backend, theirs, met[1], [])
+    assert parts > 1
+    assert all(len(entry.data) <= MAX_DATA for entry in backend.scan("verify/"))
+    _, rows = gather(backend, theirs, met[1], 0.0, clock)
+    assert [Attempt(*row) for row in rows] == did
+    leave(backend, mine, met[0], parts, 0.0, clock)
+    assert sum(len(entry.data) for entry in backend.scan("verify/")) < 1000
+
+
+def test_who_comes_alone_begins_where_the_chain_is():
+    backend, alone = MemoryBackend(), Meeting("web1", "r1", ())
+    backend.swap(Entry(alone.chain, 0, b""), json.dumps({"id": "x"}).encode())
+    assert join(backend, alone, 0.0, Clock()) == (End("x", 1), {})
+
+
+def test_a_note_of_another_time_is_nobody():
+    backend = MemoryBackend()
+    tell(backend, Meeting("web2", "old", ("web1",)), {"web1": "older"}, [])
+    with pytest.raises(BackendError, match="web2 did not come"):
+        join(backend, Meeting("web1", "r1", ("web2",)), 0.0, Clock())
+    with pytest.raises(BackendError, match="web2 did not come"):
+        gather(backend, Meeting("web1", "r1", ("web2",)), {"web2": "new"}, 0.0, Clock())
+
+
+def test_the_same_nodes_meet_whoever_counts_them():
+    assert (
+        Meeting("a", "1", ("b", "c")).chain
+        == Meeting("c", "2", ("a", "b")).chain
+        != Meeting("a", "1", ("b",)).chain
+    )
+
+
+def test_a_verdict_without_a_swap_is_none():
+    assert judge_chain([], End(), End(), ("web1",), 1.0).state == "problem"
+    assert (
+        judge_chain(
+            attempts(3)[0:1], End("web1-0-abcdef:0", 1), End("web1-0-abcdef:-1", 0), ("web1",), 1.0
+        ).state
+        == "ok"
+    )
