@@ -1,10 +1,12 @@
 """Sentinels and the master that they name may want different passwords."""
 
 import pytest
+from opening import KEY, opened
 from redis_servers import Redis
-from test_secrets import KEY, RIGHT, WRONG, opened
 
 from cronguard.errors import BackendError, StoreForbiddenError
+
+RIGHT, WRONG = "right-horse-battery", "wrong-horse-battery"
 
 
 @pytest.fixture

@@ -6,16 +6,12 @@ import ssl
 import pytest
 from certificates import Authority
 from etcd_servers import Etcd
+from opening import KEY, opened
 from postgres_servers import ME, Postgres
 from redis_servers import Redis
 from servers import wait_for
 
-from cronguard.backend import Terms, open_backend
-from cronguard.clock import Clock
 from cronguard.errors import ConfigError, StoreRefusedError
-from cronguard.statedir import StateDir
-
-KEY = "lease/billing/invoices"
 
 
 @pytest.fixture
@@ -59,13 +55,6 @@ def tls(request, authority):
     yield start
     for servers in started:
         servers.end()
-
-
-def opened(url, tmp_path, **options):
-    query = "&".join(f"{name}={value}" for name, value in options.items())
-    return open_backend(
-        f"{url.rstrip(chr(63))}?{query}", Clock(), StateDir(f"{tmp_path}/state", "web1"), Terms(10.0)
-    )
 
 
 def test_tls_with_a_certificate_of_ours_works(tls, authority, tmp_path):
