@@ -17,6 +17,9 @@ from cronguard.signals import fork, reap
 CHECKS = ("command", "systemd", "pidfile", "process", "address")
 PROBES = ("ping", "tcp", "command")
 _LONGEST_ANSWER = 4096
+# As in resolv.conf(5). That a name server is silent is no sign of the node, and has to be known before the probe's
+# limit is over; by default a single try takes 5 s, which is all of it.
+_RESOLVER = "timeout:1 attempts:1"
 _CANNOT_SAY = (1, 127)  # of systemctl: systemd is out of reach, systemctl is not here
 _PING_HINT = (
     "allow it with sysctl net.ipv4.ping_group_range='0 2147483647', run the heartbeat as root, or probe a port "
@@ -131,6 +134,7 @@ def _ask(probe: Probe, writer: int) -> None:
     if probe.scheme == "systemd":
         _become_systemctl(probe.rest, writer)
         return
+    os.environ["RES_OPTIONS"] = _RESOLVER
     try:
         answer = HANDLERS[probe.scheme](probe.rest)
     except OSError as error:

@@ -77,6 +77,27 @@ def test_a_host_without_an_address_tells_nothing_of_the_node():
     assert answer.is_good is None and answer.detail.startswith("nowhere.invalid: ")
 
 
+SILENT = """
+set -e
+echo 'nameserver 127.0.53.53' > "$1"
+mount --bind "$1" /etc/resolv.conf
+exec "$2" -c '
+from cronguard.probes import PROBES, Probe, run_probes
+asked = {text: Probe.parse("p", text, PROBES) for text in ("tcp:web2.example.org:80", "ping:web2.example.org")}
+print({text: answer.is_good for text, answer in run_probes(asked, 5.0).items()})
+'
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can have a name server of its own")
+def test_a_name_server_that_does_not_answer_tells_nothing_of_the_node(tmp_path):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.53.53", 53))
+        argv = ["unshare", "--mount", "sh", "-c", SILENT, "sh", str(tmp_path / "resolv.conf"), sys.executable]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout == "{'tcp:web2.example.org:80': None, 'ping:web2.example.org': None}\n"
+
+
 def test_an_address_is_owned_or_not():
     assert ask("address:127.0.0.1").is_good is True
     assert ask("address:192.0.2.1").is_good is False
