@@ -69,7 +69,7 @@ def _read(backend: Backend, job: Job) -> tuple[Entry, Record]:
 def _revoked(job: Job, record: Record) -> str:
     return (
         f"{job}: {record.node} will stop it (pid {record.pid}) at its next beat; if that node is dead, "
-        f"others may run it after {takeover_after(record.ttl):g} s"
+        f"others may run it after {takeover_after(record.ttl):g}s"
     )
 
 
