@@ -62,7 +62,7 @@ def _read(backend: Backend, job: Job) -> tuple[Entry, Record]:
     entry = backend.read(job.key)
     record = decode(entry.data, f"{job} (version {entry.version})")
     if record is None:
-        raise UsageError(f"{job}: there is no such job in this backend", "see: cronguard locks --all")
+        raise UsageError(f"{job}: there is no such job in this backend", "see cronguard locks --all")
     return entry, record
 
 
