@@ -158,7 +158,8 @@ def scheme_of(url: str) -> str:
     if not is_known or not (scheme == "local" or url.startswith((*_PATHS, f"{scheme}://"))):
         raise ConfigError(
             f"backend: {without_secrets(url)!r} is not a backend",
-            "write local, dir:/shared/folder, file:/nfs/folder, ssh://user@host/folder or etcd://host:2379/cronguard",
+            "write local, dir:/shared/folder, file:/nfs/folder, ssh://user@host/folder, etcd://host/prefix, "
+            "postgres://user@host/database or redis://host/0 (all are under BACKENDS in the manual)",
         )
     return scheme
 
@@ -207,7 +208,7 @@ def without_secrets(url: str) -> str:
 
 def silent(url: str, seconds: float) -> BackendError:
     """Return the error for a store that was asked, and said nothing for so long."""
-    told = f"the backend {without_secrets(url)} has not answered for {seconds:g} s"
+    told = f"the backend {without_secrets(url)} has not answered for {seconds:g}s"
     where = "its host can be reached (ping, ssh)" if "://" in url else "its storage hangs (dmesg, df)"
     return BackendError(told, f"see whether {where}, or raise --backend-timeout")
 

@@ -53,7 +53,7 @@ def check_skew(ours: float, theirs: float | None, bound: float) -> None:
     if theirs is not None and abs(ours - theirs) > bound:
         raise ConfigError(
             f"this node's clock says {_utc(ours)}, the backend's {_utc(theirs)}: "
-            f"they differ by more than max_clock_skew ({bound:g} s)",
+            f"they differ by more than max_clock_skew ({bound:g}s)",
             "set the clock (chronyc tracking, timedatectl), or see max_clock_skew in the manual",
         )
 

@@ -34,7 +34,7 @@ def _check_gone(backend: Backend, node: str, wall: float) -> None:
     beat = decode(_freshly(backend, beat_key(node)).data, node)
     if beat and beat.beat and beat.is_recent(wall):
         raise HeldError(
-            f"{node} is alive: it beat {max(0.0, wall - beat.wall):.0f} s ago",
+            f"{node} is alive: it beat {max(0.0, wall - beat.wall):.0f}s ago",
             f"stop its heartbeat first; to keep it from running jobs: cronguard pause --node {node}",
         )
     if busy := running(backend, Target(NODE, node)):

@@ -35,7 +35,7 @@ def explain(backend: Backend, errand: Errand, clock: Clock) -> tuple[bool, str]:
 def _when(turn: Turn) -> str:
     if turn.head_start is None:
         return f"never ({turn.reason})"
-    return f"after {turn.head_start:g} s ({turn.reason})" if turn.head_start else f"now ({turn.reason})"
+    return f"after {turn.head_start:g}s ({turn.reason})" if turn.head_start else f"now ({turn.reason})"
 
 
 def _unknown(backend: Backend, errand: Errand, clock: Clock, turn: Turn) -> str:
@@ -64,4 +64,4 @@ def _held(record: Record | None) -> str:
 
 
 def _waiting(ask: Ask) -> str:
-    return f"wait for it for {ask.wait:g} s" if ask.wait else "skip, or watch it if its node seems dead"
+    return f"wait for it for {ask.wait:g}s" if ask.wait else "skip, or watch it if its node seems dead"

@@ -23,14 +23,16 @@ def parse_duration(text: str, what: str) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """Say it shortly, for a person: `2h05m`, `3m07s`, `12s`, `0.4s`."""
+    """Say it shortly, for a person: `7d`, `2h05m`, `3m07s`, `12s`, `0.4s`."""
     if seconds < 1:
         return f"{max(0.0, seconds):.1f}s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     if days:
-        return f"{days}d{hours:02}h"
+        return f"{days}d" + (f"{hours:02}h" if hours else "")
     if hours:
-        return f"{hours}h{minutes:02}m"
-    return f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
+        return f"{hours}h" + (f"{minutes:02}m" if minutes else "")
+    if minutes:
+        return f"{minutes}m" + (f"{rest:02}s" if rest else "")
+    return f"{rest}s"

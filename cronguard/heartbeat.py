@@ -98,7 +98,7 @@ class Heartbeat:
         if memory.mine.quiet < _TAKEN:
             raise ConfigError(
                 f"another machine is called {self._node}, too: {theirs.machine}; this one is {mine}",
-                f'set node = "NAME" in the configuration of one of them; if that one is no more, wait {_TAKEN:g} s',
+                f'set node = "NAME" in the configuration of one of them; if that one is no more, wait {_TAKEN:g}s',
             )
         return memory
 

@@ -179,7 +179,7 @@ class Lease:
         self._settle_once("cancelled", None)
         self._is_given_back = True
         raise BackendError(
-            f"the backend took longer to answer than a ttl of {self._ask.timing.ttl:g} s allows",
+            f"the backend took longer to answer than a ttl of {self._ask.timing.ttl:g}s allows",
             "see what makes its storage slow, or raise --ttl",
         )
 

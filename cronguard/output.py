@@ -62,8 +62,11 @@ def _ended(text: str) -> list[str]:
     return lines[:-1] if lines[-1] == "" else [*lines[:-1], f"{lines[-1]}\n\\ No newline at end of file"]
 
 
-def speaks_unicode(stream: Any) -> bool:
+def speaks_unicode(stream: Any, env: Mapping[str, str]) -> bool:
     """Return whether what is written there can show signs beyond ASCII."""
+    locale = env.get("LC_ALL") or env.get("LC_CTYPE") or env.get("LANG")
+    if locale in ("C", "POSIX"):  # Python would write UTF-8 even then
+        return False
     return "utf" in (getattr(stream, "encoding", None) or "").lower()
 
 

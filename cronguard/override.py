@@ -62,14 +62,14 @@ def _read(backend: Backend, job: Job) -> tuple[Entry, Record]:
     entry = backend.read(job.key)
     record = decode(entry.data, f"{job} (version {entry.version})")
     if record is None:
-        raise UsageError(f"{job}: there is no such job in this backend", "see: cronguard locks --all")
+        raise UsageError(f"{job}: there is no such job in this backend", "see cronguard locks --all")
     return entry, record
 
 
 def _revoked(job: Job, record: Record) -> str:
     return (
         f"{job}: {record.node} will stop it (pid {record.pid}) at its next beat; if that node is dead, "
-        f"others may run it after {takeover_after(record.ttl):g} s"
+        f"others may run it after {takeover_after(record.ttl):g}s"
     )
 
 

@@ -90,7 +90,7 @@ def _in_bounds(tick: Tick, skew: float | None, clock: Clock) -> Tick:
     if skew is not None and tick.epoch > clock.wall() + skew:
         now = Tick.of(clock.wall()).label
         raise UsageError(
-            f"--tick: {tick.label} is more than {skew:g} s ahead of this node's clock ({now})",
+            f"--tick: {tick.label} is more than {skew:g}s ahead of this node's clock ({now})",
             "a tick is a moment that has come; see max_clock_skew in the manual",
         )
     return tick
@@ -101,7 +101,10 @@ def check_nodes(settings: Settings) -> None:
     shares = settings.strategy in ("standby", "round-robin")
     if settings.backend in (None, "local") and (shares or settings.cover or _names(settings)):
         what = f"--strategy {settings.strategy}" if shares else "--cover" if settings.cover else "--nodes"
-        raise UsageError(f"{what}: the local backend guards nothing between machines", "give --backend, too")
+        raise UsageError(
+            f"{what}: the local backend guards nothing between machines",
+            "give --backend, or backend in the configuration, that all nodes share",
+        )
     if settings.strategy == "standby" and not settings.nodes:
         raise UsageError(
             "--strategy standby needs the order of precedence of the nodes",

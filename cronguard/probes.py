@@ -103,7 +103,7 @@ class _Child:
         os.kill(self._pid, signal.SIGKILL)  # it may have been too slow even to begin its group
         with suppress(ProcessLookupError):
             os.killpg(self._pid, signal.SIGKILL)
-        answer = Answer(False, f"no answer within {limit:g} s") if is_late else self._told()
+        answer = Answer(False, f"no answer within {limit:g}s") if is_late else self._told()
         reap(self._pid)
         os.close(self._reader)
         os.close(self.exit)

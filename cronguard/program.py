@@ -26,8 +26,8 @@ def find_program(command: str, path: str | None) -> str:
         if os.path.exists(candidate):
             unusable = unusable or candidate
     if unusable:
-        raise CommandNotExecutableError(
-            f"{unusable} cannot be executed", "see its mode: ls -l; is it a script?"
-        )
-    where = f" in PATH={path or os.defpath}" if "/" not in command else ""
-    raise CommandNotFoundError(f"{command!r} is not there{where}", "cron's PATH is short: give the full path")
+        raise CommandNotExecutableError(f"{unusable} cannot be executed", f"see its mode: ls -l {unusable}")
+    if "/" in command:
+        raise CommandNotFoundError(f"{command!r} is not there", "is it installed on this node, and mounted?")
+    told = f"{command!r} is not there in PATH={path or os.defpath}"
+    raise CommandNotFoundError(told, "cron's PATH is short: give the full path")

@@ -100,7 +100,7 @@ def _flag(value: Any, what: str) -> bool:
 def _one_of(*choices: str) -> Callable[[Any, str], str]:
     def parse(value: Any, what: str) -> str:
         if value not in choices:
-            raise UsageError(f"{what}: {value!r} is not known", f"write {' or '.join(choices)}")
+            raise UsageError(f"{what}: {value!r} is not known", f"write one of: {', '.join(choices)}")
         return str(value)
 
     return parse

@@ -139,7 +139,7 @@ class Supervisor:
             late = "the lease could not be renewed in time"
             self._stop("lost", late, self._keeping.deadline + self._limits.kill_after)
         if self._limits.timeout is not None and now >= self._began + self._limits.timeout:
-            self._stop("timed-out", f"it ran for {self._limits.timeout:g} s", now + self._limits.kill_after)
+            self._stop("timed-out", f"it ran for {self._limits.timeout:g}s", now + self._limits.kill_after)
         if self._kill_at is not None and now >= self._kill_at:
             self._process.signal_tree(signal.SIGKILL, self._others())
 

@@ -30,8 +30,8 @@ class Timing(NamedTuple):
             )
             most = ttl - 2 * timing.heartbeat - (timing.kill - timing.kill_after)
             raise UsageError(
-                f"--kill-after: {timing.kill_after:g} s is too long for a ttl of {ttl:g} s",
-                f"use a ttl of {least_ttl:g} s or more, or a kill-after of {most:g} s or less",
+                f"--kill-after: {timing.kill_after:g}s is too long for a ttl of {ttl:g}s",
+                f"use a ttl of {least_ttl:g}s or more, or a kill-after of {most:g}s or less",
             )
         return timing
 

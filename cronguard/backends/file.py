@@ -165,7 +165,7 @@ class FileBackend:
         while not lock_descriptor(fd, blocking=False):
             if self._clock.boot() >= give_up_at:
                 raise BackendError(
-                    f"{path}: the lock on the file was not to be had for {_LOCK_PATIENCE:g} s",
+                    f"{path}: the file could not be locked within {_LOCK_PATIENCE:g}s",
                     "a node that has it hangs or has crashed; an NFS server takes it back after some 90 s",
                 )
             self._clock.sleep(pause)

@@ -158,7 +158,7 @@ class Dialer:
             yield
         except (SSHException, EOFError, OSError) as error:
             if is_late.is_set():
-                raise _LateError(f"{what}: no answer within {self._limit:g} s") from error
+                raise _LateError(f"{what}: no answer within {self._limit:g}s") from error
             if isinstance(error, AuthenticationException):
                 raise
             raise ConnectionError(f"{what}: {_told(error)}") from error

@@ -21,7 +21,7 @@ def connected(name: str, port: int, limit: float) -> socket.socket:
     thread.start()
     thread.join(limit)
     if not found:
-        raise TimeoutError(None, f"no answer within {limit:g} s, and perhaps none of the name servers")
+        raise TimeoutError(None, f"no answer within {limit:g}s, and perhaps none of the name servers")
     if not isinstance(found[0], socket.socket):
         raise found[0]
     found[0].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -55,6 +55,16 @@ class LazyGroup(click.Group):
         command: click.Command = import_module(self.modules[cmd_name]).command
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; click's parser does not know whose options are wrong, and the hint has to name it."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            command = self.get_command(ctx, ctx.invoked_subcommand or "")
+            if command and not error.ctx:
+                error.ctx = click.Context(command, parent=ctx, info_name=ctx.invoked_subcommand)
+            raise
+
 
 @click.group(cls=LazyGroup, modules=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="cronguard")
@@ -102,8 +112,9 @@ def _misused(error: click.UsageError) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError) and error.ctx:
         click.echo(error.ctx.get_help(), err=True)
         return USAGE
-    where = error.ctx.command_path if error.ctx else "cronguard"
-    return complain(_uncapped(error.format_message()), f"see {where} --help", USAGE)
+    from cronguard.cli.misuse import told
+
+    return complain(*told(error), USAGE)
 
 
 def _broken(error: Exception) -> int:
@@ -120,8 +131,3 @@ def complain(message: str, hint: str | None, status: int) -> int:
     """Say what is wrong and what to do, on stderr; returns the status."""
     say(message, *([f"hint: {hint}"] if hint else []))
     return status
-
-
-def _uncapped(message: str) -> str:
-    text = message.rstrip(".")
-    return text[:1].lower() + text[1:]

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 _OPTIONS = (
     click.option("--backend", metavar="URL", help="Where the nodes meet (default: as configured)."),
-    click.option("--backend-timeout", metavar="D", help="How long to wait for the backend (default: 30s)."),
+    click.option(
+        "--backend-timeout", metavar="TIME", help="How long to wait for the backend (default: 30s)."
+    ),
     click.option("--config", metavar="FILE", help="Read this configuration file and no other."),
 )
 

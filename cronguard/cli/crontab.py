@@ -11,7 +11,9 @@ COMMANDS = {
 }
 
 
-@click.group("crontab", cls=LazyGroup, modules=COMMANDS)
+@click.group(
+    "crontab", short_help="Guard the lines of a crontab, or undo that.", cls=LazyGroup, modules=COMMANDS
+)
 def command() -> None:
     """Guard the lines of a crontab, take the guards off, or look for what is wrong.
 

@@ -5,9 +5,9 @@ import click
 from cronguard.cli import FOUND
 
 
-@click.command("check")
+@click.command("check", short_help="Say which lines are guarded, and what is wrong.")
 @click.option("--system/--no-system", default=None, help="The lines name a user before the command, or not.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.argument("crontabs", metavar="[CRONTAB]...", nargs=-1, type=click.Path())
 @click.pass_context
 def command(ctx: click.Context, system: bool | None, as_json: bool, crontabs: tuple[str, ...]) -> None:

@@ -6,7 +6,7 @@ from cronguard.cli.common import program_for_cron
 from cronguard.cli.rewriting import rewrite, rewriting_options
 
 
-@click.command("wrap")
+@click.command("wrap", short_help="Put guards before the commands.")
 @click.option("--ns", metavar="NS", help="Namespace of the jobs (default: the user's or the file's name).")
 @click.option("--replace-flock", is_flag=True, help="Leave out a flock -n that the guard makes needless.")
 @rewriting_options

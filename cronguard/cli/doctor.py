@@ -22,12 +22,12 @@ _LOOKS = {
 }
 
 
-@click.command("doctor")
+@click.command("doctor", short_help="Look at this node and its backend.")
 @click.option("--init", "is_init", is_flag=True, help="First make what is missing, and say what was made.")
 @click.option("--group", metavar="GROUP", help="With --init: the group whose users have guarded lines.")
 @click.option(
     "--verify",
-    metavar="[D]",
+    metavar="[TIME]",
     is_flag=False,
     flag_value="10s",
     help="Try for so long whether the backend excludes.",
@@ -35,7 +35,7 @@ _LOOKS = {
 @click.option(
     "--with", "others", metavar="NODES", help="With --verify: on these nodes, too, at the same time."
 )
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @storage_options
 @click.pass_obj
 def command(
@@ -49,7 +49,7 @@ def command(
     config: str | None,
     **options: str | None,
 ) -> int:
-    """Look at this node and its backend. Exits with 1 if there is a warning or a problem."""
+    """Look at this node and its backend. Exit with 1 if there is a warning or a problem."""
     from cronguard.cli import FOUND
     from cronguard.doctor.configuration import configured
     from cronguard.doctor.examination import examine_node, examine_storage, survived
@@ -107,7 +107,10 @@ def _verified(patient: "Patient", plan: "Plan", findings: "list[Finding]") -> "l
     from cronguard.errors import UsageError
 
     if plan.others and patient.storage.url == "local":
-        raise UsageError("--with: the local backend has no other nodes", "give --backend, too")
+        raise UsageError(
+            "--with: the local backend has no other nodes",
+            "give --backend, or backend in the configuration, that all nodes share",
+        )
     if any(finding.name == "backend" and finding.state == PROBLEM for finding in findings):
         return [problem("verify", "not tried, since the backend cannot be used", "see backend, above")]
     return survived("verify", lambda: verify(patient.storage, patient.settings.node, plan))

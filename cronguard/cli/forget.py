@@ -6,7 +6,7 @@ from cronguard.cli import completing
 from cronguard.cli.common import load_settings, storage_of, storage_options
 
 
-@click.command("forget")
+@click.command("forget", short_help="Remove a job or a node that is no more.")
 @click.option("--node", metavar="NODE", shell_complete=completing.nodes, help="This node instead of a job.")
 @click.option("--force", is_flag=True, help="Also a job that is running, a node that is alive.")
 @storage_options

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from cronguard.log import Log
 
 
-@click.command("heartbeat")
-@click.option("--interval", metavar="D", help="Go on beating, so often, until told to stop.")
+@click.command("heartbeat", short_help="Tell the other nodes that this one is up.")
+@click.option("--interval", metavar="TIME", help="Go on beating, so often, until told to stop.")
 @click.option("-v", "--verbose", is_flag=True, help="Say on stderr what has changed.")
 @storage_options
 def command(interval: str | None, verbose: bool, **where: str | None) -> None:
-    """Do one beat, for a crontab line of each minute; or beat every D until told to stop."""
+    """Do one beat, for a crontab line of each minute; or beat every TIME until told to stop."""
     from cronguard.duration import parse_duration
     from cronguard.errors import UsageError
     from cronguard.heartbeat import Heartbeat
@@ -27,7 +27,10 @@ def command(interval: str | None, verbose: bool, **where: str | None) -> None:
 
     settings = load_settings(**where)
     if settings.backend in (None, "local"):
-        raise UsageError("heartbeat: the local backend has no other nodes", "give --backend, too")
+        raise UsageError(
+            "heartbeat: the local backend has no other nodes",
+            "give --backend, or backend in the configuration, that all nodes share",
+        )
     nodes = tuple(name for name in settings.nodes if not name.isdecimal())
     config = load_heartbeat(where["config"], nodes)
     seconds = parse_duration(interval, "--interval") if interval is not None else config.every

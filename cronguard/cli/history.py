@@ -17,14 +17,14 @@ _HEADERS = ("JOB", "TICK", "NODE", "STATE", "STATUS", "ATTEMPT", "STARTED", "TOO
 _LEFT_OUT, _WIDE = ("STATUS", "ATTEMPT", "STARTED"), 100  # what a terminal of fewer columns does without
 
 
-@click.command("history")
+@click.command("history", short_help="Show what ran where, and how it ended.")
 @click.option(
     "--ns", metavar="NS", shell_complete=completing.namespaces, help="Only the jobs of this namespace."
 )
 @click.option("--schedule", metavar="CRON", help="The job's schedule: also show ticks that were not run.")
 @click.option("--timezone", metavar="ZONE", help="The schedule's zone (default: this machine's).")
 @click.option("--last", type=click.IntRange(1), metavar="N", help="Only the newest N lines of each job.")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--svg", metavar="FILE", type=click.Path(), help="Draw a picture into this file instead.")
 @storage_options
 @click.argument("job", metavar="[NS/JOB]", required=False, shell_complete=completing.jobs)
@@ -109,7 +109,10 @@ def print_picture(runs: list["Run"]) -> None:
     from cronguard.output import speaks_unicode, terminal_width, wants_colour
     from cronguard.timeline import draw
 
-    looks = {"unicode": speaks_unicode(sys.stdout), "colour": wants_colour(sys.stdout, os.environ)}
+    looks = {
+        "unicode": speaks_unicode(sys.stdout, os.environ),
+        "colour": wants_colour(sys.stdout, os.environ),
+    }
     click.echo(draw(runs, terminal_width(), **looks), color=True)
 
 

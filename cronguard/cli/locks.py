@@ -15,7 +15,7 @@ _HEADERS = ("JOB", "STATE", "NODE", "PID", "TICK", "SINCE", "UNTIL", "TOKEN")
 _PAUSED = ("PAUSED", "SINCE", "UNTIL", "BY", "REASON")
 
 
-@click.command("locks")
+@click.command("locks", short_help="Show which node runs what, and what is paused.")
 @click.option("--ns", metavar="NS", shell_complete=completing.namespaces, help="Only this namespace.")
 @click.option("--all", "show_all", is_flag=True, help="Also jobs that are not running.")
 @click.option("--paused", "only_paused", is_flag=True, help="Only what is paused.")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _READ_BY_COLLECTOR = ".prom"
 
 
-@click.command("metrics")
+@click.command("metrics", short_help="Print what Prometheus is to watch.")
 @click.option("--write", "path", metavar="FILE", type=click.Path(), help="Replace this file instead.")
 @storage_options
 def command(path: str | None, **where: str | None) -> int:

@@ -10,7 +10,7 @@ from cronguard.cli.watch import show, watch_options
 _HEADERS = ("NODE", "STATE", "SINCE", "LAST BEAT", "CHECKS", "SEEN BY", "JOBS")
 
 
-@click.command("nodes")
+@click.command("nodes", short_help="Show which nodes are up, and by whose word.")
 @watch_options
 @storage_options
 def command(as_json: bool, watch: bool, **where: str | None) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cronguard.target import Target
 
 
-@click.command("pause")
+@click.command("pause", short_help="Have a job, a namespace or a node begin no runs.")
 @click.option("--ns", metavar="NS", shell_complete=completing.namespaces, help="All jobs of this namespace.")
 @click.option(
     "--node",
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     shell_complete=completing.nodes,
     help="This node (without any target: the one you are on).",
 )
-@click.option("--for", "length", metavar="D", help="For how long (default: until it is resumed).")
+@click.option("--for", "length", metavar="TIME", help="For how long (default: until it is resumed).")
 @click.option("--reason", metavar="TEXT", default="", help="Why, for whoever wonders.")
 @click.option("--force", is_flag=True, help="Also what nobody knows yet.")
 @storage_options

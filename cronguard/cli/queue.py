@@ -11,7 +11,7 @@ from cronguard.cli.watch import show, watch_options
 _HEADERS = ("JOB", "PLACE", "NODE", "MISSED", "")
 
 
-@click.command("queue")
+@click.command("queue", short_help="Show whose turn is next, and who waits.")
 @click.option("--ns", metavar="NS", shell_complete=completing.namespaces, help="Only this namespace.")
 @watch_options
 @storage_options

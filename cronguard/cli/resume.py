@@ -6,7 +6,7 @@ from cronguard.cli import completing
 from cronguard.cli.common import load_settings, storage_of, storage_options
 
 
-@click.command("resume")
+@click.command("resume", short_help="Let what is paused begin runs again.")
 @click.option("--ns", metavar="NS", shell_complete=completing.paused_namespaces, help="This namespace.")
 @click.option(
     "--node",

@@ -42,7 +42,11 @@ def _namespaces(*asked: Any) -> list[str]:
     return namespaces(*asked)
 
 
-@click.command("run", context_settings={"allow_interspersed_args": False})
+@click.command(
+    "run",
+    short_help="Run a command once in the cluster.",
+    context_settings={"allow_interspersed_args": False},
+)
 @_option("--ns", "Namespace of the job (default: default).", metavar="NS", shell_complete=_namespaces)
 @_option("--name", "Name of the job, the same on every node.", metavar="JOB")
 @_option(
@@ -50,11 +54,15 @@ def _namespaces(*asked: Any) -> list[str]:
     "Where the nodes meet: local, dir:/PATH, file:/PATH, ssh://..., etcd://..., postgres://... or redis://...",
     metavar="URL",
 )
-@_option("--ttl", "How long the lease outlives its holder (default: 180s).", metavar="D")
-@_option("--wait", "Watch a held lease for so long instead of skipping at once.", metavar="D")
-@_option("--timeout", "Stop the command after this time (status 124).", metavar="D")
-@_option("--kill-after", "From SIGTERM to SIGKILL (default: 10s or ttl/6, if less).", metavar="D")
-@_option("--daemons", "What to do about processes in a session of their own.", metavar="release|wait|kill")
+@_option("--ttl", "How long the lease outlives its holder (default: 180s).", metavar="TIME")
+@_option("--wait", "Watch a held lease for so long instead of skipping at once.", metavar="TIME")
+@_option("--timeout", "Stop the command after this time (status 124).", metavar="TIME")
+@_option("--kill-after", "How long from SIGTERM to SIGKILL (default: 10s or ttl/6, if less).", metavar="TIME")
+@_option(
+    "--daemons",
+    "What to do about processes in a session of their own (default: release).",
+    metavar="release|wait|kill",
+)
 @_flag("--fair", "Waiting runs start in the order of their arrival.")
 @_option(
     "--strategy", "Whose turn it is (default: preempt).", metavar="preempt|standby|round-robin|time-slice"
@@ -65,22 +73,32 @@ def _namespaces(*asked: Any) -> list[str]:
     metavar="A,B|N",
 )
 @_option("--index", "Which time slice is this node's, from 0 (default: its place in --nodes).", metavar="I")
-@_option("--head-start", "What a node before this one gets (default: 15s).", metavar="D")
-@_option("--failback-after", "How long a primary must be back before it goes first again.", metavar="D")
+@_option(
+    "--head-start", "How long each node before this one has to claim the tick (default: 15s).", metavar="TIME"
+)
+@_option(
+    "--failback-after",
+    "How long a primary must be back before it goes first again (default: 0).",
+    metavar="TIME",
+)
 @_flag("--strict", "Round robin: never run before the head of the queue.")
 @_flag("--cover", "Time slices: run a slice that its node leaves, after a head start.")
 @_option("--schedule", "The line's schedule, if it may start late (sleep, anacron).", metavar="CRON")
 @_option("--timezone", "The schedule's zone (default: this machine's).", metavar="ZONE")
 @_option("--tick", "The scheduled moment, 2026-11-22T05:30Z (default: this minute).", metavar="LABEL")
 @_flag("--every-run", "A plain mutex: run also if this tick has been run.")
-@_option("--retry", "What may run again for the same tick.", metavar="never|crashed|failed")
+@_option(
+    "--retry", "What may run again for the same tick (default: crashed).", metavar="never|crashed|failed"
+)
 @click.option(
     "-E", "skip_status", default=None, metavar="N", help="Exit status of a skipped run (default: 75)."
 )
-@_option("--if-unavailable", "When the backend cannot be reached.", metavar="fail|run")
-@_option("--backend-timeout", "How long to wait for the backend (default: 30s).", metavar="D")
+@_option(
+    "--if-unavailable", "What to do when the backend cannot be reached (default: fail).", metavar="fail|run"
+)
+@_option("--backend-timeout", "How long to wait for the backend (default: 30s).", metavar="TIME")
 @_option("--log", "Where runs are logged (default: syslog).", metavar="syslog|stderr|none")
-@_option("--log-format", "How they are logged.", metavar="text|json")
+@_option("--log-format", "How they are logged (default: text).", metavar="text|json")
 @_flag("-v --verbose", "Say on stderr what happened.")
 @_flag("-q --quiet", "Say nothing but errors.")
 @click.option("--config", metavar="FILE", help="Read this configuration file and no other.")
@@ -101,7 +119,7 @@ def command(
     """Run COMMAND if no other node does, or did for this tick; else exit 75, silently.
 
     The exit status is the command's; 75 skipped, 76 lease lost, 69 backend unreachable, 124 timed out,
-    126/127 the command cannot be executed or found.
+    126/127 the command cannot be executed or found. A TIME is seconds, or a number with s, m, h or d.
     """
     from cronguard.config import load
 

@@ -21,11 +21,15 @@ def _settings_options(function: Any) -> Any:
     options = (
         ("--strategy", "preempt|standby|round-robin|time-slice", "Whose turn it is (default: preempt)."),
         ("--nodes", "A,B|N", "The nodes, or how many (default: 2)."),
-        ("--head-start", "D", "What a node before another gets (default: 15s)."),
-        ("--failback-after", "D", "How long a primary must be back before it goes first again."),
-        ("--ttl", "D", "How long the lease outlives its holder (default: 180s)."),
-        ("--kill-after", "D", "From SIGTERM to SIGKILL (default: 10s or ttl/6, if less)."),
-        ("--wait", "D", "Watch a held lease for so long instead of skipping at once."),
+        ("--head-start", "TIME", "How long each node before another has to claim the tick (default: 15s)."),
+        (
+            "--failback-after",
+            "TIME",
+            "How long a primary must be back before it goes first again (default: 0).",
+        ),
+        ("--ttl", "TIME", "How long the lease outlives its holder (default: 180s)."),
+        ("--kill-after", "TIME", "How long from SIGTERM to SIGKILL (default: 10s or ttl/6, if less)."),
+        ("--wait", "TIME", "Watch a held lease for so long instead of skipping at once."),
         ("--retry", "never|crashed|failed", "What may run again for the same tick."),
         ("--timezone", "ZONE", "The schedule's zone (default: UTC)."),
     )
@@ -42,24 +46,24 @@ def _settings_options(function: Any) -> Any:
     return function
 
 
-@click.command("simulate")
+@click.command("simulate", short_help="Show who would run what when something fails.")
 @_settings_options
 @click.option(
     "--schedule", metavar="CRON", default="*/5 * * * *", help="The line's schedule (default: */5 * * * *)."
 )
 @click.option("--start", metavar="LABEL", default=_START, help=f"When to begin (default: {_START}).")
-@click.option("--length", metavar="D", default="1h", help="For how long (default: 1h).")
-@click.option("--duration", metavar="D", default="10s", help="How long the command takes (default: 10s).")
+@click.option("--length", metavar="TIME", default="1h", help="For how long (default: 1h).")
+@click.option("--duration", metavar="TIME", default="10s", help="How long the command takes (default: 10s).")
 @click.option(
     "--fail", "failures", metavar="[KIND:]NODE@AFTER[+LENGTH]", multiple=True,
     help="What fails: KIND is dead (the default), cut, cron, paused or job. May be repeated.",
 )  # fmt: skip
-@click.option("--heartbeat", metavar="D", help="Let each node beat so often (default: none does).")
+@click.option("--heartbeat", metavar="TIME", help="Let each node beat so often (default: none does).")
 @click.option(
-    "--late", metavar="D", default="1s", help="Each cron starts the line up to so late (default: 1s)."
+    "--late", metavar="TIME", default="1s", help="Each cron starts the line up to so late (default: 1s)."
 )
 @click.option("--seed", type=int, metavar="N", default=0, help="Another one makes other delays (default: 0).")
-@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--svg", metavar="FILE", type=click.Path(), help="Draw a picture into this file instead.")
 def command(as_json: bool, svg: str | None, **options: Any) -> None:
     """Show which node would run which tick when something fails: as `cronguard history` would show it afterwards.

@@ -44,15 +44,28 @@ def _reads_crontab(arguments: list[str]) -> bool:
     return not has_other_form and not sys.stdin.isatty()
 
 
-@click.command("time-slice", cls=_Filter, context_settings={"allow_interspersed_args": False})
-@click.option(
-    "--nodes", type=click.IntRange(1, _MOST_NODES), required=True, help="How many nodes take turns."
+@click.command(
+    "time-slice",
+    short_help="Take turns by the clock, with nothing shared.",
+    cls=_Filter,
+    context_settings={"allow_interspersed_args": False},
 )
 @click.option(
-    "--index", type=click.IntRange(0, _MOST_NODES - 1), required=True, help="Which of them this is, from 0."
+    "--nodes",
+    metavar="N",
+    type=click.IntRange(1, _MOST_NODES),
+    required=True,
+    help="How many nodes take turns.",
+)
+@click.option(
+    "--index",
+    metavar="I",
+    type=click.IntRange(0, _MOST_NODES - 1),
+    required=True,
+    help="Which of them this is, from 0.",
 )
 @click.option("--schedule", metavar="CRON", help="A slice lasts from one fire of this schedule to the next.")
-@click.option("--slice", "period", metavar="D", help="A slice lasts this long, counted from 1970.")
+@click.option("--slice", "period", metavar="TIME", help="A slice lasts this long, counted from 1970.")
 @click.option(
     "--strict/--no-strict", default=True, help="Stop the command when its slice ends (the default)."
 )

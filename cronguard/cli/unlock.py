@@ -6,7 +6,7 @@ from cronguard.cli import completing
 from cronguard.cli.common import open_storage, storage_options
 
 
-@click.command("unlock")
+@click.command("unlock", short_help="Stop a job where it runs, and free its lock.")
 @click.option("--force", is_flag=True, help="Free it at once: the job may still be running.")
 @storage_options
 @click.argument("job", metavar="NS/JOB", shell_complete=completing.jobs)

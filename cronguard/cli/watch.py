@@ -17,7 +17,7 @@ def watch_options(function: Callable[..., Any]) -> Callable[..., Any]:
     function = click.option(
         "--watch", is_flag=True, help="Show it again every two seconds, until interrupted."
     )(function)
-    return click.option("--json", "as_json", is_flag=True, help="As JSON.")(function)
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
 
 
 def show(rows: Callable[[], Rows], as_text: Callable[[Rows], str], *, as_json: bool, watch: bool) -> None:

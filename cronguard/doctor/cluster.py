@@ -138,7 +138,9 @@ def judge_heartbeat(beat: Beat | None, is_needed: bool, boot: str, now: float, w
         return problem("heartbeat", told, hint) if is_needed else note("heartbeat", told, hint)
     if not beat.is_fit:
         bad = ", ".join(name for name, state in beat.checks.items() if state != "up")
-        return warning("heartbeat", f"this node says of itself that it is not fit: {bad}", "cronguard nodes")
+        return warning(
+            "heartbeat", f"this node says of itself that it is not fit: {bad}", "see cronguard nodes"
+        )
     return ok("heartbeat", f"this node beats every {format_duration(beat.every)}")
 
 

@@ -79,7 +79,7 @@ def _earlier(patient: Patient) -> list[Finding]:
     storage = patient.storage
     for lane in ("", " heartbeat"):
         Gate(storage.state, f"{storage.url}{lane}", storage.timeout, storage.clock).check()
-    return [ok("earlier-runs", "none hangs")]
+    return [ok("earlier-runs", "no earlier run hangs")]
 
 
 def _directory(patient: Patient) -> list[Finding]:

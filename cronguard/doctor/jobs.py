@@ -120,7 +120,7 @@ def judge_names(leases: Iterable[Lease]) -> Finding:
                     nodes = f"{one.record.node} and {other.record.node}"
                     told = f"{one.job} and {other.job}: {nodes} each run one of them, for the same ticks"
                     return problem("names", told, f"give the line one --name on all nodes, such as {stem}")
-    return ok("names", "no job has two")
+    return ok("names", "no job has two names")
 
 
 def _is_twice(one: Record, other: Record) -> bool:

@@ -15,7 +15,7 @@ def prepare(storage: Storage, group: str | None) -> list[Finding]:
     """Make it, if it is missing, and say so; raises BackendError where that cannot or must not be done."""
     scheme = scheme_of(storage.url)
     if scheme in ("dir", "file"):
-        told = storage.do(lambda: make_directory(storage, group_number(group)))
+        told = storage.do(lambda: make_directory(storage, group))
     elif scheme == "local":
         told = storage.ask(lambda _: "the folder of the local backend is there")
     elif scheme == "ssh":
@@ -37,7 +37,7 @@ def group_number(name: str | None) -> int | None:
         raise UsageError(f"--group: there is no group {name!r} on this node", f"groupadd {name}") from None
 
 
-def make_directory(storage: Storage, group: int | None) -> str:
+def make_directory(storage: Storage, group: str | None) -> str:
     """Make a shared directory, not those above it: where they are missing, the share is not mounted."""
     path = absolute_path(storage.url)
     with storage_errors(path):
@@ -48,9 +48,10 @@ def make_directory(storage: Storage, group: int | None) -> str:
         if not os.path.isdir(os.path.dirname(path)):
             raise BackendError(f"{os.path.dirname(path)} does not exist", "is the share mounted?")
         os.mkdir(path, _OWN)
-        if group is None:
+        number = group_number(group)
+        if number is None:
             return f"made {path}, mode {_OWN:04o}: for the jobs of this user alone (else: --group)"
-        os.chown(path, -1, group)
+        os.chown(path, -1, number)
         os.chmod(path, _SHARED)
     return f"made {path}, group {group}, mode {_SHARED:04o}"
 

@@ -52,7 +52,7 @@ def _judge_speed(url: str, seconds: float, timing: Timing) -> Finding:
     told = f"{without_secrets(url)} answers, and can be written, within {seconds * 1000:.0f} ms"
     if seconds > timing.heartbeat:
         hint = "see the load of its server, or give jobs a longer ttl"
-        return problem("backend", f"{told}: a lease is to be renewed every {timing.heartbeat:g} s", hint)
+        return problem("backend", f"{told}: a lease is to be renewed every {timing.heartbeat:g}s", hint)
     if seconds > timing.heartbeat / 4:
         return warning("backend", f"{told}: that is slow", "see the load of its server, and the way to it")
     return ok("backend", told)
@@ -61,9 +61,8 @@ def _judge_speed(url: str, seconds: float, timing: Timing) -> Finding:
 def _judge_limit(limit: float, timing: Timing) -> Finding:
     told = f"backend_timeout is {format_duration(limit)}, a job survives an outage of {format_duration(timing.run_for)}"
     if limit > timing.run_for:
-        return note(
-            "time-limit", told, "what has to wait longer than that waits in vain: a shorter one will do"
-        )
+        hint = f"set backend_timeout to {timing.run_for:g} or less: a run that waits longer is stopped all the same"
+        return note("time-limit", told, hint)
     return ok("time-limit", told)
 
 

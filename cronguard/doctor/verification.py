@@ -69,7 +69,7 @@ def judge_chain(
 ) -> Finding:
     """Say whether what was published makes one chain."""
     published = sum(attempt.answer == "published" for attempt in attempts)
-    told = f"{len(attempts)} swaps on {', '.join(nodes)} within {format_duration(seconds)}, {published} published"
+    told = f"{len(attempts)} writes on {', '.join(nodes)} within {format_duration(seconds)}, {published} published"
     if faults := chain_faults(attempts, last, first):
         shown = "; ".join(faults[:_SHOWN])
         hint = "guard no job by this backend: two could run at once; see its mount and BACKENDS in the manual"

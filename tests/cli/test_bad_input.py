@@ -1,5 +1,9 @@
+import re
+
 import pytest
 from nodes import BOUND_BY_MODES, PLAIN, content, told
+
+from cronguard.backend import SCHEMES
 
 SLICE = ("--strategy", "time-slice", "--schedule", "* * * * *")
 OPTIONS = [
@@ -12,14 +16,14 @@ OPTIONS = [
     (["--name", "a\nb"], "--name: 'a\\nb'"),
     (["--name", "x" * 101], "--name: 'xxx"),
     (["--ttl", "-5"], "--ttl: '-5'"),
-    (["--ttl", "0"], "--ttl: 0 is not between 5s and 7d00h"),
+    (["--ttl", "0"], "--ttl: 0 is not between 5s and 7d"),
     (["--ttl", "4s"], "--ttl: 4s"),
-    (["--ttl", "8d"], "--ttl: 8d is not between 5s and 7d00h"),
+    (["--ttl", "8d"], "--ttl: 8d is not between 5s and 7d"),
     (["--ttl", "1e9"], "--ttl: '1e9'"),
     (["--ttl", "999999999d"], "--ttl: '999999999d'"),
     (["--ttl", "nan"], "--ttl: 'nan'"),
     (["--ttl", ""], "--ttl: ''"),
-    (["--ttl", "10s", "--kill-after", "10s"], "--kill-after: 10 s is too long for a ttl of 10 s"),
+    (["--ttl", "10s", "--kill-after", "10s"], "--kill-after: 10s is too long for a ttl of 10s"),
     (["--kill-after", "-1"], "--kill-after: '-1'"),
     (["--wait", "-1s"], "--wait: '-1s'"),
     (["--wait", "400d"], "--wait: '400d'"),
@@ -94,7 +98,10 @@ def test_a_bad_option_is_told_with_its_value_and_nothing_runs(node, options, val
     (["resume", "--node", ""], "--node: ''"),
     (["resume", "--node", "web9"], "web9 is not known here; known are web1"),
     (["queue", "--ns", "../a"], "'../a'"),
-    (["nodes", "extra"], "extra"),
+    (["nodes", "extra"], "unexpected argument: extra"),
+    (["history", "--last", "0"], "--last: 0 is less than 1"),
+    (["time-slice", "--nodes", "two"], "--nodes: 'two' is not a whole number"),
+    (["time-slice", "--nodes", "0"], "--nodes: 0 is not between 1 and 1000"),
 ])  # fmt: skip
 def test_a_command_line_that_makes_no_sense_is_told_with_what_is_wrong(node, argv, value):
     told(node.call(*argv, env={"CRONGUARD_BACKEND": f"dir:{node.store}"}), 64, value)
@@ -107,6 +114,29 @@ def test_a_command_line_that_makes_no_sense_is_told_with_what_is_wrong(node, arg
 def test_a_backend_that_is_none_is_told_with_its_url(node, url):
     told(node.run(f"--backend={url}", "--if-unavailable", "run"), 78, repr(url))
     assert not node.has_run()
+
+
+def test_a_backend_of_no_known_kind_is_told_with_all_kinds(node):
+    hint = node.run("--backend=consul://h/x").stderr.splitlines()[1]
+    named = set(re.findall(r"(local|\w+(?=:/))", hint))
+    assert {SCHEMES[scheme] for scheme in named} == set(SCHEMES.values())
+
+
+@pytest.mark.parametrize(("argv", "hint"), [
+    ("simulate --fail", "see cronguard simulate --help"),
+    ("crontab wrap --ns", "see cronguard crontab wrap --help"),
+    ("locks --wach", "did you mean --watch? see cronguard locks --help"),
+])  # fmt: skip
+def test_the_hint_names_the_command_whose_options_are_wrong(node, argv, hint):
+    done = node.call(*argv.split())
+    told(done, 64)
+    assert done.stderr.splitlines()[1] == f"hint: {hint}"
+
+
+@pytest.mark.parametrize("group", ["", "crontab"])
+def test_the_list_of_commands_says_all_of_each_in_its_line(node, group):
+    shown = node.call(*group.split(), "--help", env={"COLUMNS": "70"}).stdout
+    assert "..." not in shown.partition("Commands:")[2]
 
 
 @pytest.mark.parametrize(

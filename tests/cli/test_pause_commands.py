@@ -63,7 +63,7 @@ def test_what_runs_is_told_and_left_alone(node, other, ask):
         assert process.stdout.readline() == "up\n"
         still = f"; still running: billing/nightly on web2 (pid {process.pid})\n"
         for target in (("billing/nightly",), ("--ns", "billing"), ("--node", "web2")):
-            assert ask("pause", *target, "--for", "1h").stdout.endswith(f" is paused for 1h00m{still}")
+            assert ask("pause", *target, "--for", "1h").stdout.endswith(f" is paused for 1h{still}")
         out, _ = process.communicate("", timeout=60)
         assert (process.returncode, out) == (0, "down\n")
 

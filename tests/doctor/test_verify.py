@@ -42,7 +42,7 @@ def together(*machines):
 def test_a_store_that_excludes_is_told_from_one_that_does_not(machine, scheme):
     machine.write_config(backend=f"{scheme}:{machine.share}")
     told = verify(machine)
-    assert told["state"] == "ok" and "swaps on web1" in told["what"] and "excludes" in told["what"]
+    assert told["state"] == "ok" and "writes on web1" in told["what"] and "excludes" in told["what"]
 
 
 def test_a_store_that_publishes_without_comparing_is_found(machine):
@@ -61,7 +61,7 @@ def test_again_and_again_is_as_well_as_once_and_leaves_no_locks(machine):
 def test_two_nodes_come_to_one_verdict_and_leave_little(machine, other):
     (status, ours), (their_status, theirs) = together(machine, other)
     assert (status, their_status) == (0, 0)
-    assert ours["what"].split(" swaps")[0] == theirs["what"].split(" swaps")[0]
+    assert ours["what"].split(" writes")[0] == theirs["what"].split(" writes")[0]
     assert "published, each over the one before" in ours["what"]
     newest = [max(key.iterdir()) for key in (machine.share / "v1" / "verify").glob("*/*")]
     assert sum(os.path.getsize(version / "record.json") for version in newest) < 10_000

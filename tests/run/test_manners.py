@@ -133,7 +133,7 @@ def test_a_timeout_kills_a_command_that_will_not_stop(cluster, tmp_path):
     assert not member.is_alive
     assert boot() >= began + 2
     assert (done.status, done.out) == (124, "")
-    assert done.err == "cronguard: default/job: timed-out: it ran for 1 s\n"
+    assert done.err == "cronguard: default/job: timed-out: it ran for 1s\n"
     assert (cluster.record().state, cluster.record().status) == ("timed-out", 124)
 
 

@@ -159,7 +159,7 @@ def test_a_commands_whole_group_is_killed_at_its_limit(tmp_path):
     mark = tmp_path / "group"
     mark.write_text("#!/bin/sh\nsleep 1000 & sleep 1000\n")
     answer = ask(f"command:sh {mark} & sh {mark}", limit=1.0)
-    assert (answer.is_good, answer.detail) == (False, "no answer within 1 s")
+    assert (answer.is_good, answer.detail) == (False, "no answer within 1s")
     wait_until(lambda: not mentioning(str(tmp_path)), "the end of the group")
 
 

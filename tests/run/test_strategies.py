@@ -299,7 +299,7 @@ def test_a_paused_node_runs_nothing_until_it_is_resumed(cluster, call, options):
 def test_a_dry_run_says_whose_turn_it_is_and_why(cluster):
     done = cluster.run(*STANDBY, "--dry-run", "--tick", tick(1), *shell("true"), node="web2")
     assert done.out == (
-        "default/job on web2: turn: after 15 s (web1 is before me and up); no fresh heartbeat of this node, so the others "
+        "default/job on web2: turn: after 15s (web1 is before me and up); no fresh heartbeat of this node, so the others "
         f"count as up; lease: free, never run; tick {tick(1)} not yet run: would run, attempt 1\n"
     )
 

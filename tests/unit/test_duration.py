@@ -41,7 +41,7 @@ def test_any_text_is_a_duration_in_bounds_or_a_usage_error(text):
 
 
 @pytest.mark.parametrize(("seconds", "text"), [
-    (-3, "0.0s"), (0, "0.0s"), (0.4, "0.4s"), (12, "12s"), (59.6, "1m00s"), (187, "3m07s"), (7500, "2h05m"),
+    (-3, "0.0s"), (0, "0.0s"), (0.4, "0.4s"), (12, "12s"), (59.6, "1m"), (7200, "2h"), (604800, "7d"), (187, "3m07s"), (7500, "2h05m"),
     (90000, "1d01h"),
 ])  # fmt: skip
 def test_a_duration_is_said_shortly(seconds, text):

@@ -39,9 +39,9 @@ def test_no_two_errors_have_one_name():
 @pytest.mark.parametrize(
     ("url", "told", "where"),
     [
-        ("dir:/share", "the backend dir:/share has not answered for 5 s", "its storage hangs"),
-        ("ssh://cron@h/x", "the backend ssh://cron@h/x has not answered for 5 s", "its host can be reached"),
-        ("etcd://u:hunter2@h/x", "the backend etcd://u@h/x has not answered for 5 s", "its host"),
+        ("dir:/share", "the backend dir:/share has not answered for 5s", "its storage hangs"),
+        ("ssh://cron@h/x", "the backend ssh://cron@h/x has not answered for 5s", "its host can be reached"),
+        ("etcd://u:hunter2@h/x", "the backend etcd://u@h/x has not answered for 5s", "its host"),
     ],
 )
 def test_a_silent_store_is_named_with_where_to_look_and_without_a_password(url, told, where):

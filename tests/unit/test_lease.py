@@ -237,7 +237,7 @@ def test_a_claim_whose_reply_was_lost_and_that_was_unlocked_meanwhile_does_not_r
 
 def test_a_claim_that_took_longer_than_its_deadline_is_not_granted(store, clock):
     store.during_swap = lambda: clock.advance(TTL)
-    with pytest.raises(BackendError, match="longer to answer than a ttl of 30 s allows"):
+    with pytest.raises(BackendError, match="longer to answer than a ttl of 30s allows"):
         lease(store).acquire()
     assert store.record().state == "cancelled"
 

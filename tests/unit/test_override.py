@@ -11,7 +11,7 @@ def test_unlocking_tells_the_holder_to_stop_and_says_so(store, clock):
     store.publish(record())
     told = unlock(store, JOB, clock, force=False)
     assert (store.record().state, store.record().is_running) == ("revoked", True)
-    assert "web2 will stop it (pid 22)" in told and "31 s" in told
+    assert "web2 will stop it (pid 22)" in told and "31s" in told
 
 
 def test_a_holder_that_is_told_to_stop_stops_and_settles(store, clock):

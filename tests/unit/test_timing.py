@@ -49,7 +49,7 @@ def test_a_ttl_out_of_bounds_is_refused(ttl):
 
 @pytest.mark.parametrize(("ttl", "kill_after"), [(5, 2), (10, 10), (40, 19.5), (180, 160)])
 def test_a_kill_after_that_leaves_no_room_is_refused_with_both_values(ttl, kill_after):
-    with pytest.raises(UsageError, match=f"^--kill-after: {kill_after} s is too long for a ttl of {ttl} s"):
+    with pytest.raises(UsageError, match=f"^--kill-after: {kill_after}s is too long for a ttl of {ttl}s"):
         Timing.of(ttl, kill_after)
 
 
