@@ -3,7 +3,8 @@
 import os
 from typing import Any
 
-from cronguard.backend import Terms, absolute_path, import_backend, scheme_of, storage_errors
+from cronguard.backend import Terms, import_backend, scheme_of, storage_errors
+from cronguard.backends.share import absolute_path
 from cronguard.doctor.finding import Finding, ok
 from cronguard.errors import BackendError, UsageError
 from cronguard.storage import Storage
