@@ -51,8 +51,13 @@ def make_directory(storage: Storage, group: int | None) -> str:
         os.mkdir(path, _OWN)
         if group is None:
             return f"made {path}, mode {_OWN:04o}: for the jobs of this user alone (else: --group)"
-        os.chown(path, -1, group)
-        os.chmod(path, _SHARED)
+        try:
+            os.chown(path, -1, group)
+            os.chmod(path, _SHARED)
+        except PermissionError as error:
+            os.rmdir(path)  # else it would be there, and closed to those that it is for
+            told = f"{path}: only root, or a member of the group {group}, can give it to that group"
+            raise BackendError(told, "sudo cronguard doctor --init, with the same options") from error
     return f"made {path}, group {group}, mode {_SHARED:04o}"
 
 
