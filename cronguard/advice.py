@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from cronguard.backend import Backend, Entry
 from cronguard.claim import Ask, Claim, Skip, Verdict
 from cronguard.clock import Clock
-from cronguard.errors import BackendError
+from cronguard.errors import BackendError, StoreRefusedError
 from cronguard.record import Record
 from cronguard.turns import Strategy, Turn
 from cronguard.turns.preempt import turn as preempt
@@ -25,7 +25,8 @@ class Advice:
     """The strategy of one run. Call it with the lease's record, as often as that changes or time goes by.
 
     A heartbeat or a queue that cannot be read or understood is as one that is not there; the lease finds out by
-    itself what is wrong with the store. Not so the pauses of the job's namespace: a person has said there that
+    itself what is wrong with the store. Not so the pauses of the job's namespace, nor this node's own entry while the
+    store is out of reach: a person has said there that
     something must not run, and who cannot tell what must not run it. With `is_look` nothing is written. `answered`
     is called after each answer of the backend.
     """
@@ -57,7 +58,7 @@ class Advice:
         wait = self._in_line(record, is_free=is_free) if stands else _FREE
         if not is_free and (self._strategy.name != "round-robin" or self._queue):
             return wait
-        own = self._beat_of(self._ask.node, is_fresh=True)
+        own = self._own_beat()
         if paused := self._paused(own):
             return paused
         answer = self._turn(record, own)
@@ -170,18 +171,26 @@ class Advice:
             return Peer(is_up=own.is_fit, back_for=now - own.back)
         return Peer(back_for=now)  # without a heartbeat here, it came back when it was booted
 
-    def _beat_of(self, node: str, *, is_fresh: bool = False) -> "Beat | None":
+    def _own_beat(self) -> "Beat | None":
+        """Raise BackendError when it is out of reach: this node may be paused. What is broken is as nothing."""
         try:
-            key = f"node/cluster/{node}"
-            entry = self._look(key) if is_fresh else self._backend.read(key)
-            self._answered()
-            if not entry.data:
-                return None
-            from cronguard.beat import decode
+            return self._beat(self._look(f"node/cluster/{self._ask.node}"))
+        except StoreRefusedError:
+            return None
 
-            return decode(entry.data, entry.key)
+    def _beat_of(self, node: str) -> "Beat | None":
+        try:
+            return self._beat(self._backend.read(f"node/cluster/{node}"))
         except BackendError:
             return None
+
+    def _beat(self, entry: Entry) -> "Beat | None":
+        self._answered()
+        if not entry.data:
+            return None
+        from cronguard.beat import decode
+
+        return decode(entry.data, entry.key)
 
     def _look(self, key: str) -> Entry:
         """Read past all caches: who has just been told that something is paused relies on it."""

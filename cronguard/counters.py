@@ -2,7 +2,9 @@
 
 import os
 import pwd
+from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 from typing import NamedTuple
 
 from cronguard.backends.mounts import kind_of
@@ -11,6 +13,7 @@ from cronguard.statedir import FULL, StateDir
 
 # One that is not added to for so long, in seconds, is of a job that is no more; a quarterly job still lives.
 _FORGOTTEN = 100 * 86400.0
+_MOST = 10_000  # files that are looked at: a user could make millions of them, and Prometheus would keep each
 _LOCAL = {"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "overlay", "tmpfs", "xfs", "zfs"}
 
 
@@ -40,21 +43,27 @@ def counted(state: StateDir, node: str, wall: float, *, all_users: bool) -> dict
 
 def _read(folder: str) -> dict[Event, int]:
     found: dict[Event, int] = {}
-    with suppress(OSError), os.scandir(folder) as files:
-        for file in files:
-            kind, *labels = file.name.split("@")
-            if kind in ("run", "skip") and len(labels) == 3 and all(map(is_name, labels)):
-                ns, job, word = labels
-                about = file.stat(follow_symlinks=False)
-                found[Event(kind, ns, job, word, _user(about.st_uid))] = min(about.st_size, FULL)
+    for path, (kind, ns, job, word) in _files(folder):
+        with suppress(OSError):
+            about = os.lstat(path)
+            found[Event(kind, ns, job, word, _user(about.st_uid))] = min(about.st_size, FULL)
     return found
 
 
 def _tidy(folder: str, wall: float) -> None:
+    for path, _ in _files(folder):
+        with suppress(OSError):
+            if wall - os.lstat(path).st_mtime > _FORGOTTEN:
+                os.unlink(path)
+
+
+def _files(folder: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield what has the name of a counter, with the parts of that; whatever else lies there is not ours to touch."""
     with suppress(OSError), os.scandir(folder) as files:
-        for file in files:
-            if wall - file.stat(follow_symlinks=False).st_mtime > _FORGOTTEN:
-                os.unlink(file.path)
+        for file in islice(files, _MOST):
+            parts = file.name.split("@")
+            if len(parts) == 4 and parts[0] in ("run", "skip") and all(map(is_name, parts)):
+                yield file.path, parts
 
 
 def _user(uid: int) -> str:

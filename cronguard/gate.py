@@ -46,8 +46,7 @@ class Gate:
         """
         self._check_stuck()
         with suppress(OSError):
-            os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
-            self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._fd = self._state.open(self._path, os.O_RDWR)
         if self._fd is not None:
             self._lock(self._fd)
             self._sign(self._fd)

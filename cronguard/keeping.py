@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from cronguard import proctree
-from cronguard.backend import prepare_backend, silent
+from cronguard.backend import prepare_backend
 from cronguard.claim import Skip
 from cronguard.clock import Clock
 from cronguard.errors import from_message
@@ -15,6 +15,7 @@ from cronguard.keeper_process import KeeperProcess
 from cronguard.link import wait_for_any
 from cronguard.signals import ENDING, Signals
 from cronguard.stderr import say
+from cronguard.url import silent
 
 if TYPE_CHECKING:
     from cronguard.errand import Errand

@@ -1,6 +1,8 @@
 """The folder in which this node keeps what is its own: sightings, the gate, the local backend."""
 
+import errno
 import os
+import stat
 from contextlib import suppress
 
 _MOST_COUNTERS = 5000  # files: a job whose name is another each time must not fill the disk
@@ -39,10 +41,43 @@ class StateDir:
         path = self.path(kind, what)
         aside = f"{path}.{os.getpid()}"
         with suppress(OSError):
-            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-            with open(aside, "wb") as file:
+            with open(self.open(aside, os.O_WRONLY | os.O_TRUNC), "wb") as file:
                 file.write(data)
             os.replace(aside, path)
+
+    def open(self, path: str, flags: int) -> int:
+        """Open a file in this folder, and make it if need be; raises OSError.
+
+        What the superuser makes in another user's folder is that user's, whose runs have to write there. Nobody who
+        may write there leads us to a file elsewhere by a symbolic link, or has us wait for the reader of a pipe.
+        """
+        flags |= os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        try:
+            fd = os.open(path, flags)
+        except FileNotFoundError:
+            self.make_folder(os.path.dirname(path))
+            fd = os.open(path, flags | os.O_CREAT, 0o600)
+            self._give(path)
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            return fd
+        os.close(fd)
+        raise OSError(errno.EINVAL, "no file", path)
+
+    def make_folder(self, path: str) -> None:
+        """Make a folder in this one, and those above it, to belong to whom this one does; raises OSError."""
+        if os.path.isdir(path):
+            return
+        if path == self.root:
+            os.makedirs(path, mode=0o700, exist_ok=True)
+            return
+        self.make_folder(os.path.dirname(path))
+        with suppress(FileExistsError):
+            os.mkdir(path, 0o700)
+            self._give(path)
+
+    def _give(self, path: str) -> None:
+        if os.geteuid() == 0 and (owner := os.stat(self.root)).st_uid:
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
     def remove(self, kind: str, what: str) -> None:
         """Forget what is stored, if anything."""
@@ -70,14 +105,11 @@ class StateDir:
                 os.close(fd)
 
     def _open_counter(self, path: str) -> int:
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
-        try:
-            return os.open(path, flags)
-        except FileNotFoundError:
-            os.makedirs(self.counters, mode=0o700, exist_ok=True)
+        if not os.path.lexists(path):
+            self.make_folder(self.counters)
             if len(os.listdir(self.counters)) >= _MOST_COUNTERS:
-                raise
-            return os.open(path, flags | os.O_CREAT, 0o600)
+                raise OSError(errno.ENFILE, "too many counters", path)
+        return self.open(path, os.O_WRONLY | os.O_APPEND)
 
     def age(self, kind: str, what: str, wall: float) -> float | None:
         """Return how many seconds ago it was stored; None if it is not there."""

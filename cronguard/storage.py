@@ -7,12 +7,13 @@ import signal
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from cronguard.backend import Backend, Terms, open_backend, silent
+from cronguard.backend import Backend, Terms, open_backend
 from cronguard.clock import Clock
 from cronguard.errors import CronguardError, as_message, from_message
 from cronguard.gate import Gate
 from cronguard.signals import fork, reap
 from cronguard.statedir import StateDir
+from cronguard.url import silent
 
 
 class Storage(NamedTuple):

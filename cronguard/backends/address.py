@@ -5,9 +5,9 @@ import stat
 from typing import NamedTuple
 from urllib.parse import parse_qsl, unquote
 
-from cronguard.backend import without_secrets
 from cronguard.config import PASSWORD
 from cronguard.errors import ConfigError
+from cronguard.url import without_secrets
 
 
 class Address(NamedTuple):

@@ -48,7 +48,7 @@ class LocalBackend(VersionedBackend):
         """Make the folder if need be; raises StoreForbiddenError where this user cannot."""
         root = f"{state.root}/local/{_machine()}"
         with storage_errors(root):
-            os.makedirs(root, mode=0o700, exist_ok=True)
+            state.make_folder(root)
             return cls(LocalPort(root), root, clock)
 
 

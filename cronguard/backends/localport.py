@@ -8,13 +8,16 @@ import stat
 class LocalPort:
     """The operations of FilePort on a local or NFS tree.
 
-    What it makes has the group and mode of the root, whatever the umask.
+    What it makes has the group and mode of the root, whatever the umask. Where the root is for its owner alone, what
+    the superuser makes is that owner's: a `sudo cronguard pause` must not shut the jobs out of their own store.
     """
 
     def __init__(self, root: str) -> None:
         found = os.stat(root)
         self._mode = stat.S_IMODE(found.st_mode) & 0o2777
         self._group = -1 if found.st_gid == os.getegid() or found.st_mode & stat.S_ISGID else found.st_gid
+        is_owners = os.geteuid() == 0 and not found.st_mode & stat.S_IWGRP
+        self._owner = found.st_uid or -1 if is_owners else -1
         umask = os.umask(0o077)
         os.umask(umask)
         self._masked = bool(self._mode & umask)
@@ -80,9 +83,9 @@ class LocalPort:
     def _give(self, path: str, mode: int) -> None:
         if self._masked:
             os.chmod(path, mode)
-        if self._group != -1:
+        if (self._owner, self._group) != (-1, -1):
             try:
-                os.chown(path, -1, self._group)
+                os.chown(path, self._owner, self._group, follow_symlinks=False)
             except PermissionError:
                 if not is_open_to_all(mode):  # else a stranger to the group is as welcome as its members
                     raise

@@ -4,7 +4,7 @@ import os
 import stat
 from collections.abc import Callable
 
-from cronguard.backend import absolute_path, storage_errors
+from cronguard.backend import storage_errors
 from cronguard.errors import BackendError, ConfigError, StoreRefusedError
 from cronguard.statedir import StateDir
 
@@ -78,3 +78,12 @@ class Share:
                     f"two kinds of store do not see each other's locks: write {other}: here too, "
                     "or give all nodes another directory",
                 )
+
+
+def absolute_path(url: str) -> str:
+    """Return the path of a URL like `dir:/path`; raises ConfigError unless it is absolute and plain."""
+    path = url.partition(":")[2]
+    plain = path.startswith("/") and "\0" not in path and ".." not in path.split("/")
+    if not plain:
+        raise ConfigError(f"backend: {url!r} has no absolute path without '..'", "write dir:/shared/folder")
+    return path.rstrip("/") or "/"

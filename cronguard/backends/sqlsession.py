@@ -9,11 +9,11 @@ import psycopg
 from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict
 
-from cronguard.backend import without_secrets
 from cronguard.backends.hangup import hung_up_after
 from cronguard.backends.insisting import UnansweredError
 from cronguard.config import PASSWORD
 from cronguard.errors import BackendError, ConfigError, StoreForbiddenError, StoreRefusedError
+from cronguard.url import without_secrets
 
 _FORBIDDEN = (
     "authentication failed",

@@ -72,7 +72,7 @@ def _paused_cells(row: dict[str, Any], now: float) -> list[str]:
 
 
 def _how_to_clear(rows: list[dict[str, Any]], now: float) -> str:
-    held = [row for row in rows if row["until"] is not None]
+    held = [row for row in rows if row.get("until") is not None]
     overdue = [row["job"] for row in held if row["until"] < now]
     advice = f"\n\nto stop a job and clear its lock: cronguard unlock {held[0]['job']}"
     if overdue:

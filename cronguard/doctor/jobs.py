@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from cronguard import beat, rotation, waiters
+from cronguard import beat, pauses, rotation, waiters
 from cronguard.backend import Backend, Entry
 from cronguard.doctor import visits
 from cronguard.doctor.finding import Finding, ok, problem, warning
@@ -20,6 +20,7 @@ _HASHED = re.compile(r"(.+)-[0-9a-f]{10}")  # as Job.unnamed makes them
 
 _OTHERS: dict[str, Callable[[bytes, str], object]] = {
     "node/": beat.decode,
+    pauses.PREFIX: pauses.decode,
     "queue/": rotation.decode,
     "waiters/": waiters.decode,
     visits.PREFIX: visits.decode,

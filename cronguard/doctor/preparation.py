@@ -3,7 +3,8 @@
 import os
 from typing import Any
 
-from cronguard.backend import Terms, absolute_path, import_backend, scheme_of, storage_errors
+from cronguard.backend import Terms, import_backend, scheme_of, storage_errors
+from cronguard.backends.share import absolute_path
 from cronguard.doctor.finding import Finding, ok
 from cronguard.errors import BackendError, UsageError
 from cronguard.storage import Storage
@@ -51,8 +52,13 @@ def make_directory(storage: Storage, group: str | None) -> str:
         number = group_number(group)
         if number is None:
             return f"made {path}, mode {_OWN:04o}: for the jobs of this user alone (else: --group)"
-        os.chown(path, -1, number)
-        os.chmod(path, _SHARED)
+        try:
+            os.chown(path, -1, number)
+            os.chmod(path, _SHARED)
+        except PermissionError as error:
+            os.rmdir(path)  # else it would be there, and closed to those that it is for
+            told = f"{path}: only root, or a member of the group {group}, can give it to that group"
+            raise BackendError(told, "sudo cronguard doctor --init, with the same options") from error
     return f"made {path}, group {group}, mode {_SHARED:04o}"
 
 

@@ -5,6 +5,7 @@ import stat
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from cronguard.backend import storage_errors
 from cronguard.doctor.finding import Finding, note, ok, problem, warning
 from cronguard.doctor.media import judge_locks, judge_room, judge_share, kernel_lock, mounted_at
 
@@ -30,8 +31,10 @@ def judge_directory(url: str, root: str, mounts: str) -> list[Finding]:
     """Look at all of it; nothing is said of a directory that is not there, since the backend says so."""
     if not os.path.isdir(root):
         return []
+    with storage_errors(root):
+        access = judge_access(Folder.at(root), _folders_below(root))
     findings = [
-        judge_access(Folder.at(root), _folders_below(root)),
+        access,
         judge_share(root, mounted_at(root, mounts)),
         judge_room("backend-room", root, os.statvfs(root)),
     ]
@@ -61,11 +64,10 @@ def judge_access(root: Folder, below: Iterable[Folder]) -> Finding:
         told = f"{root.path} can be written by every user (mode {root.mode:04o}): each could take any job's lease"
         return warning("backend-access", told, f"give it a group: chgrp GROUP, and chmod 2770 {root.path}")
     for folder in below:
-        if why := _closed(root, folder):
-            fix = f"chgrp -R {_group(root.group)} {root.path} && chmod -R g+rwX {root.path}"
-            return problem(
-                "backend-access", f"{folder.path} {why}, unlike {root.path}: others cannot use it", fix
-            )
+        if trouble := _closed(root, folder):
+            why, fix = trouble
+            told = f"{folder.path} {why}, unlike {root.path}: others cannot use it"
+            return problem("backend-access", told, fix)
     if not root.mode & stat.S_IWGRP:
         told = f"{root.path} is for its owner alone (uid {root.owner}, mode {root.mode:04o})"
         hint = f"for jobs of other users, too: chgrp GROUP, and chmod 2770 {root.path}"
@@ -73,12 +75,15 @@ def judge_access(root: Folder, below: Iterable[Folder]) -> Finding:
     return ok("backend-access", f"{root.path} is for the group {_group(root.group)}, mode {root.mode:04o}")
 
 
-def _closed(root: Folder, folder: Folder) -> str | None:
-    missing = root.mode & ~folder.mode & 0o777
-    if missing:
-        return f"has mode {folder.mode:04o}"
+def _closed(root: Folder, folder: Folder) -> tuple[str, str] | None:
+    """Return why, and what to do. The superuser's own store is open to him, whoever has made what is in it."""
+    if root.owner and folder.owner != root.owner and not root.mode & stat.S_IWGRP:
+        return f"belongs to the uid {folder.owner}", f"chown -R {root.owner} {root.path}"
+    fix = f"chgrp -R {_group(root.group)} {root.path} && chmod -R g+rwX {root.path}"
+    if root.mode & ~folder.mode & 0o777:
+        return f"has mode {folder.mode:04o}", fix
     if root.mode & stat.S_IRWXG and folder.group != root.group:
-        return f"has the group {_group(folder.group)}"
+        return f"has the group {_group(folder.group)}", fix
     return None
 
 

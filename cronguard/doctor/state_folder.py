@@ -2,12 +2,15 @@
 
 import os
 import stat
+from contextlib import suppress
+from itertools import islice
 
 from cronguard.doctor.finding import Finding, ok, problem
 from cronguard.doctor.media import judge_home, judge_room, mounted_at
 from cronguard.doctor.places import Places
 from cronguard.statedir import StateDir
 
+_MOST = 10_000  # files: a moment's work, and more than a node has
 _HINT = "chown it to the user of the lines, or set state_dir to a folder of his"
 
 
@@ -36,4 +39,20 @@ def judge_owner(path: str, owner: int, mode: int, me: int) -> Finding:
         return problem("state-folder", f"{path} belongs to another user (uid {owner})", _HINT)
     if mode & stat.S_IWOTH:
         return problem("state-folder", f"{path} can be written by every user", f"chmod o-w {path}")
+    if stray := _of_another(path, owner):
+        told = (
+            f"{stray} does not belong to the uid {owner}, as {path} does: what its runs see is not kept there"
+        )
+        return problem("state-folder", told, f"chown -R {owner} {path}")
     return ok("state-folder", path)
+
+
+def _of_another(path: str, owner: int) -> str | None:
+    """Return something in a user's folder that is not his; the superuser can write whatever is in his own."""
+    names = (f"{at}/{name}" for at, folders, files in os.walk(path) for name in (*folders, *files))
+    found = islice(names, _MOST) if owner else ()
+    for name in found:
+        with suppress(FileNotFoundError):
+            if os.lstat(name).st_uid != owner:
+                return name
+    return None

@@ -4,13 +4,14 @@ import os
 import time
 from typing import NamedTuple
 
-from cronguard.backend import Backend, without_secrets
+from cronguard.backend import Backend
 from cronguard.clock import Clock
 from cronguard.doctor.finding import Finding, note, ok, problem, warning
 from cronguard.doctor.visits import PREFIX, leave
 from cronguard.duration import format_duration
 from cronguard.settings import Settings
 from cronguard.timing import Timing
+from cronguard.url import without_secrets
 
 _SKEW = (
     60.0  # seconds: half of the smallest bound that is of use, and a clock that is kept is off by far less

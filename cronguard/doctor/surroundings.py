@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import stat
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -13,7 +14,7 @@ from cronguard.doctor.places import Places
 from cronguard.linux import is_clock_kept
 from cronguard.settings import Settings
 
-_CRONS = frozenset({"cron", "crond", "fcron", "dcron", "bcron-sched", "systemd-cron"})
+_CRONS = frozenset({"cron", "crond", "fcron", "dcron", "bcron-sched", "supercronic", "systemd-cron"})
 
 
 def judge_name(node: str, nodes: tuple[str, ...]) -> Finding:
@@ -28,8 +29,11 @@ def judge_name(node: str, nodes: tuple[str, ...]) -> Finding:
     return ok("node", node)
 
 
-def judge_cron(programs: Iterable[str], timers: Iterable[str], has_systemd: bool) -> Finding:
+def judge_cron(programs: Iterable[str] | None, timers: Iterable[str], has_systemd: bool) -> Finding:
     """Find that nothing will start a line. `programs` are the names of what runs, `timers` units that call us."""
+    if programs is None:
+        told = "what other users run is hidden here (/proc is mounted hidepid), and so may be a cron"
+        return note("cron", told, "look as root, too")
     if crons := sorted(_CRONS & set(programs)):
         return ok("cron", f"{', '.join(crons)} is running")
     if timers := sorted(timers):
@@ -40,14 +44,14 @@ def judge_cron(programs: Iterable[str], timers: Iterable[str], has_systemd: bool
     return problem("cron", "no cron is running: no line will be started", "start it: service cron start")
 
 
-def running(places: Places) -> list[str]:
-    """Return the names of all programs that run."""
-    names = []
+def running(places: Places) -> list[str] | None:
+    """Return the names of all programs that run; None if those of others are hidden, as the first one then is."""
+    names = {}
     for number in os.listdir(places.processes):
         if number.isdecimal():
-            with suppress(OSError), open(f"{places.processes}/{number}/comm", encoding="utf-8") as file:
-                names.append(file.read().rstrip("\n"))
-    return names
+            with suppress(OSError), open(f"{places.processes}/{number}/comm", "rb") as file:
+                names[number] = os.fsdecode(file.read()).rstrip("\n")  # any bytes that its program likes
+    return list(names.values()) if "1" in names else None
 
 
 def timers(places: Places) -> list[str]:
@@ -125,6 +129,14 @@ def judge_surroundings(settings: Settings, places: Places) -> list[Finding]:
         judge_syslog(settings.log, places.syslog),
         judge_time(is_clock_kept()),
         judge_program(
-            shutil.which("cronguard"), shutil.which("cronguard", path=places.cron_path), os.geteuid()
+            shutil.which("cronguard") or _called(),
+            shutil.which("cronguard", path=places.cron_path),
+            os.geteuid(),
         ),
     ]
+
+
+def _called() -> str | None:
+    """Return the program that was called by its path, as lines may do, too."""
+    path = os.path.abspath(sys.argv[0])
+    return path if os.path.basename(path) == "cronguard" and os.access(path, os.X_OK) else None

@@ -20,6 +20,7 @@ from cronguard.errors import BackendError, CronguardError, UsageError
 from cronguard.linux import die_with_parent
 from cronguard.settings import PARSERS
 from cronguard.signals import fork
+from cronguard.statedir import StateDir
 from cronguard.storage import Storage
 
 _CONTENDERS = 4  # of each node; more of them lose more races and find no more
@@ -53,7 +54,7 @@ def verify(storage: Storage, node: str, plan: Plan) -> list[Finding]:
 def _verified(storage: Storage, meeting: Meeting, seconds: float, folder: str) -> Finding:
     patience, clock = _COME * storage.timeout, storage.clock
     patient = storage._replace(timeout=patience + storage.timeout)
-    with _alone(storage.state.path("verify", meeting.chain)):
+    with _alone(storage.state, meeting.chain):
         begin, met = patient.ask(lambda backend: join(backend, meeting, patience, clock))
         _contend(storage, meeting, seconds, folder)
         attempts = read_attempts(folder, boot_id())
@@ -80,10 +81,9 @@ def judge_chain(
 
 
 @contextmanager
-def _alone(path: str) -> Iterator[None]:
+def _alone(state: StateDir, chain: str) -> Iterator[None]:
     """Let one verification of a node go on at a time: nobody would know the other's swaps."""
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    with open(path, "a", encoding="ascii") as file:
+    with open(state.open(state.path("verify", chain), os.O_WRONLY), "wb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -20,6 +20,7 @@ class Heart:
         """Look, judge and publish."""
         if self._node.has("dead"):
             return
+        self._node.time.spend(len(self._others))
         clock, boot = self._node.clock, self._node.boot_id
         memory = self._memory if self._boot == boot else HeartbeatState()
         is_cut = self._node.has("cut")

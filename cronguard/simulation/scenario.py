@@ -12,6 +12,9 @@ from cronguard.tick import Tick
 
 KINDS = ("dead", "cut", "cron", "paused", "job")
 _HINT = f"write [KIND:]NODE@AFTER[+LENGTH], like web1@10m+20m or cut:web1@90s; kinds are {', '.join(KINDS)}"
+_LATEST = Tick.parse(
+    "9000-01-01T00:00Z"
+)  # 29 February may be years after it, and Python's years end with 9999
 _MOST_RUNS = 10_000  # half a minute's work: a day of every minute on six nodes
 
 
@@ -68,6 +71,8 @@ class Scenario(NamedTuple):
 
     def fires(self) -> list[Tick]:
         """Return the ticks; raises UsageError when these are too many runs to be simulated."""
+        if self.start > _LATEST:
+            raise UsageError(f"--start: {self.start.label} is after {_LATEST.label}", "choose an earlier one")
         first = at = self.schedule.next(self.start.epoch - 1)
         count = self.schedule.number(first + self.length) - self.schedule.number(first)
         if count * len(self.settings.nodes) > _MOST_RUNS:

@@ -4,6 +4,10 @@ import threading
 from collections.abc import Callable
 from heapq import heappop, heappush
 
+from cronguard.errors import UsageError
+
+# What happens, and looks at other nodes' beats: a minute's work or two. A job of a year is renewed millions of times.
+_MOST_STEPS = 100_000
 _LATE = 0.001  # seconds: no timer is early, and who waits for a moment must find that it has come
 
 
@@ -18,6 +22,7 @@ class VirtualTime:
         self.now = now
         self._plans: list[tuple[float, int, Callable[[], None]]] = []
         self._number = 0
+        self._steps = 0
 
     def at(self, moment: float, act: Callable[[], None]) -> None:
         """Plan an act for a moment; one that has passed means now."""
@@ -25,10 +30,20 @@ class VirtualTime:
         heappush(self._plans, (max(moment, self.now), self._number, act))
 
     def run(self) -> None:
-        """Let everything happen, until nothing more is to happen."""
+        """Let everything happen, until nothing more is to happen; raises UsageError when that takes too long."""
         while self._plans:
+            self.spend(1)
             self.now, _, act = heappop(self._plans)
             act()
+
+    def spend(self, steps: int) -> None:
+        """Count work that is done; raises UsageError when it is too much."""
+        self._steps += steps
+        if self._steps > _MOST_STEPS:
+            raise UsageError(
+                "this takes too long to simulate",
+                "give it a shorter --length, --duration, --wait or --failback-after, or fewer beats and nodes",
+            )
 
 
 class Thread:

@@ -106,6 +106,16 @@ def test_what_is_made_has_the_group_of_the_root(shared, mode):
 
 
 @needs_root
+@pytest.mark.parametrize("mode", [0o700, 0o755])
+def test_what_root_makes_in_a_store_for_one_user_is_that_users(shared, mode):
+    os.chown(shared.root, NOBODY, NOBODY)
+    os.chmod(shared.root, mode)
+    publish(shared)
+    assert {os.stat(path).st_uid for path in tree(shared.root)} == {NOBODY}
+    assert as_user(lambda: publish(shared, "web2"), gid=NOBODY) is None
+
+
+@needs_root
 def test_users_of_no_common_group_may_share_a_root_that_is_open_to_all(shared):
     os.chmod(shared.root, 0o777)
     assert as_user(lambda: publish(shared), umask=0o077) is None

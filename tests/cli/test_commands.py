@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from nodes import PLAIN, content, told
+from nodes import PLAIN, content, record_file, told
 
 from cronguard import __version__
 
@@ -48,6 +48,12 @@ def test_a_held_lock_is_shown_with_who_and_how_to_clear_it(ask, held):
     assert text.splitlines()[0].split() == ["JOB", "STATE", "NODE", "PID", "TICK", "SINCE", "UNTIL", "TOKEN"]
     assert {"billing/j", "running", "web2", str(held.pid)} <= set(text.split())
     assert text.splitlines()[-1] == "to stop a job and clear its lock: cronguard unlock billing/j"
+
+
+def test_a_held_lock_is_shown_beside_a_record_that_cannot_be_read(ask, held, node):
+    record_file(node.store).write_bytes(b"garbage")
+    text = ask("locks").stdout
+    assert "unreadable" in text and "cronguard unlock billing/j" in text
 
 
 def test_a_held_lock_has_these_keys_as_json(rows, held):

@@ -19,7 +19,7 @@ from cronguard import backend, cli  # noqa: E402 - they keep the version
 from cronguard.doctor.places import Places  # noqa: E402
 
 backend.SCHEMES["careless"] = "careless:CarelessBackend"
-backend._PATHS = (*backend._PATHS, "careless:")
+backend.PATHS = (*backend.PATHS, "careless:")
 places = Places(**facts.get("places", {}))
 cli.finish(
     cli.guarded(

@@ -383,6 +383,25 @@ def test_without_a_cron_the_real_process_table_says_so_and_with_one_it_does_not(
     assert machine.ill(wrapped_by=with_cron) == {}
 
 
+def test_a_program_may_have_a_name_of_any_bytes(machine):
+    (machine.folder / "proc" / "7" / "comm").write_bytes(b"\xff\xfe\n")
+    assert machine.ill() == {}
+
+
+def test_where_the_programs_of_others_are_hidden_a_missing_cron_is_no_finding(machine):
+    machine.processes("systemd", "sh")
+    assert machine.ill() == {"cron": "problem"}
+    shutil.rmtree(machine.folder / "proc" / "1")
+    assert machine.ill() == {}
+
+
+def test_a_broken_entry_of_pauses_is_found_as_it_lets_nothing_run(machine):
+    machine.run("--ns", "billing", "--name", "job", "--", "true")
+    machine.call("pause", "--config", machine.file, "--ns", "billing")
+    _edit(machine, "pause/cluster/billing", '"jobs"', '"sboj"')
+    assert machine.ill() == {"records": "problem"}
+
+
 @pytest.fixture
 def fuse(machine):
     if reason := fusefs.reason_not_to_mount():

@@ -1,5 +1,6 @@
 """`doctor --init` makes what is missing, and nothing where the share seems not to be mounted."""
 
+import errno
 import grp
 import os
 import shutil
@@ -7,6 +8,12 @@ import stat
 
 import pytest
 import sshd
+
+from cronguard.clock import Clock
+from cronguard.doctor import preparation
+from cronguard.errors import BackendError
+from cronguard.statedir import StateDir
+from cronguard.storage import Storage
 
 GROUP = grp.getgrgid(os.getegid()).gr_name
 
@@ -31,6 +38,19 @@ def test_without_a_group_the_folder_is_its_makers_own(machine):
     machine.write_config(backend=f"dir:{machine.share}/new")
     assert "mode 0700" in made(machine)["what"]
     assert stat.S_IMODE((machine.share / "new").stat().st_mode) == 0o700
+
+
+def test_nothing_is_left_where_the_group_cannot_be_given(machine, monkeypatch):
+    """It would be there, and closed to those that it is for."""
+
+    def refused(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(preparation.os, "chown", refused)
+    storage = Storage(f"dir:{machine.share}/new", StateDir(str(machine.state), "web1"), 30.0, Clock())
+    with pytest.raises(BackendError, match="only root, or a member"):
+        preparation.make_directory(storage, os.getegid())
+    assert not (machine.share / "new").exists()
 
 
 def test_nothing_is_made_where_the_folder_above_is_missing(machine):

@@ -19,6 +19,7 @@ from cronguard.doctor.finding import is_well
 from cronguard.doctor.media import judge_home, judge_locks, judge_room, judge_share, kernel_lock
 from cronguard.doctor.meeting import Meeting, gather, join, leave, tell
 from cronguard.doctor.share import Folder, judge_access
+from cronguard.doctor.state_folder import judge_owner
 from cronguard.doctor.store import Answers, judge_answers, judge_clocks
 from cronguard.doctor.verification import judge_chain
 from cronguard.doctor.visits import LATELY, Visits, decode, encode
@@ -126,12 +127,24 @@ ROOT = Folder("/share", 0, 7, 0o2770)
         (ROOT, [Folder("/share/v1", 5, 7, 0o700)], "problem"),
         (ROOT, [Folder("/share/v1", 5, 8, 0o2770)], "problem"),
         (ROOT._replace(mode=0o700), [Folder("/share/v1", 5, 8, 0o700)], "note"),
+        (ROOT._replace(owner=6, mode=0o700), [Folder("/share/v1", 5, 7, 0o700)], "problem"),
+        (ROOT._replace(owner=6, mode=0o755), [Folder("/share/v1", 0, 7, 0o755)], "problem"),
+        (ROOT._replace(owner=6), [Folder("/share/v1", 0, 7, 0o2770)], "ok"),
         (ROOT._replace(mode=0o2775), [Folder("/share/v1", 5, 7, 0o2770)], "problem"),
         (ROOT._replace(mode=0o777), [], "warning"),
     ],
 )
 def test_what_is_below_the_root_is_to_be_as_open_as_the_root(root, below, state):
     assert judge_access(root, below).state == state
+
+
+def test_what_another_user_left_in_a_state_folder_is_found(tmp_path):
+    me, user = os.geteuid(), os.geteuid() + 1
+    assert judge_owner(str(tmp_path), user, 0o700, user).state == "ok"
+    (tmp_path / "node").mkdir()
+    found = judge_owner(str(tmp_path), user, 0o700, user)
+    assert found.state == "problem" and f"chown -R {user}" in found.do
+    assert judge_owner(str(tmp_path), me, 0o700, me).state == "ok"
 
 
 def test_files_are_judged_by_owner_mode_and_folder():

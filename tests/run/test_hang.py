@@ -19,7 +19,7 @@ GIVEN_UP = 5  # seconds: long enough for a busy machine to come as far as the ca
 
 
 def no_answer(cluster):
-    return f"cronguard: the backend dir:{cluster.share} has not answered for {GIVEN_UP} s\n"
+    return f"cronguard: the backend dir:{cluster.share} has not answered for {GIVEN_UP}s\n"
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from cronguard.advice import Advice
 from cronguard.backend import Entry
 from cronguard.beat import Beat, Opinion, beat_key
 from cronguard.claim import Claim, Skip, Watch
-from cronguard.errors import StoreRefusedError
+from cronguard.errors import BackendError, StoreRefusedError
 from cronguard.grant import Grant
 from cronguard.lease import Lease
 from cronguard.pauses import Pause, Pauses, pauses_key
@@ -128,11 +128,15 @@ def test_pauses_that_cannot_be_understood_let_nothing_begin_and_say_so(store, da
     assert store.record() is None
 
 
-def test_pauses_that_cannot_be_read_for_a_moment_are_read_again(store):
-    put(store, pauses_key("billing"), b"")
+@pytest.mark.parametrize("key", [pauses_key("billing"), beat_key("web1")])
+def test_pauses_that_cannot_be_read_for_a_moment_are_read_again(store, key):
+    put(store, key, b"")
     read = store.read
     broken = Once(fail, read)
-    store.read = lambda key: broken(key) if key.startswith("pause/") else read(key)
+    store.read = lambda asked: broken(asked) if asked == key else read(asked)
+    with pytest.raises(BackendError):
+        start(store)
+    broken = Once(fail, read)
     patient = Lease(
         store, ask(), store.clock, Sightings(None, "m", "b", store.clock), advise=advice(store), patience=20.0
     )
@@ -195,7 +199,8 @@ def test_a_broken_entry_of_any_kind_never_stops_a_run(store, data, strategy, hea
 
 def test_a_heartbeat_or_a_queue_that_cannot_be_read_is_the_leases_to_tell(store):
     read = store.read
-    store.read = lambda key: read(key) if key.startswith("pause/") else fail()
+    pauses_of = (pauses_key("billing"), beat_key("web1"))
+    store.read = lambda key: read(key) if key in pauses_of else fail()
     assert start(store, STANDBY) == 15
     assert start(store, ROBIN) == 0
 

@@ -74,6 +74,23 @@ def test_a_counter_of_a_job_that_is_no_more_is_forgotten(state):
     assert [event.job for event in read(state, 1e9 + 101 * 86400)] == ["j"]
 
 
+def test_what_is_no_counter_is_not_removed_however_old_it_is(state, tmp_path):
+    """Who may write to the folder could lead root to any other one by a symbolic link."""
+    (tmp_path / "shadow").write_text("precious")
+    os.utime(tmp_path / "shadow", (1e9, 1e9))
+    os.makedirs(os.path.dirname(state.counters))
+    os.symlink(tmp_path, state.counters)
+    assert read(state, 2e9) == {}
+    assert (tmp_path / "shadow").exists()
+
+
+def test_not_all_of_a_flood_of_counters_is_read(state, monkeypatch):
+    monkeypatch.setattr(counters, "_MOST", 3)
+    for number in range(9):
+        state.count("run", "n", f"job{number}", "done")
+    assert len(read(state)) == 3
+
+
 @pytest.mark.parametrize("name", ["x", "run@a@b", "run@a@b@c@d", "walk@a@b@c", "run@a b@c@d", "run@@b@c"])
 def test_other_files_are_no_counters(state, name):
     state.count(*HELD)

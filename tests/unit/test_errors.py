@@ -4,8 +4,8 @@ import pytest
 
 import cronguard.override  # noqa: F401 - has an error of its own
 from cronguard import errors
-from cronguard.backend import silent
 from cronguard.errors import CronguardError, as_message, from_message
+from cronguard.url import silent
 
 KINDS = [CronguardError, *errors._all_kinds(CronguardError)]
 

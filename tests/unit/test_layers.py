@@ -37,7 +37,7 @@ GUARD = {
     "advice", "backend", "claim", "cli", "cli.run", "clock", "config", "config_files", "duration", "envelope", "environment", "errand", "errors", "execution", "gate", "grant",
     "guard", "job", "keeper", "keeper_process", "keeping", "lease", "limits", "link", "linux", "log", "mailbox", "plan", "process",
     "proctree", "program", "record", "retries", "seen", "settings", "signals", "statedir", "stderr", "supervisor", "tick", "timing",
-    "turns", "turns.preempt", "user", "watchdog", "watching",
+    "turns", "turns.preempt", "url", "user", "watchdog", "watching",
 }  # fmt: skip
 KEEPER = {
     "backends", "backends.directory", "backends.fileport", "backends.localport", "backends.polling", "backends.share",

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cronguard.errors import UsageError
 from cronguard.schedule import Schedule
 from cronguard.settings import Settings
+from cronguard.simulation import virtual_time
 from cronguard.simulation.outcome import late, outcome
 from cronguard.simulation.scenario import KINDS, Failure, Scenario, node_names
 from cronguard.simulation.virtual_time import Thread, VirtualTime
@@ -224,6 +225,23 @@ def test_nodes_may_be_counted():
 def test_what_would_take_too_long_is_refused():
     with pytest.raises(UsageError, match="--length"):
         outcome(scenario(nodes=4, schedule="* * * * *", length=30 * 86400.0))
+
+
+@pytest.mark.parametrize("more", [
+    {"duration": 366 * 86400.0},
+    {"every": 1.0, "failback_after": 366 * 86400.0},
+    {"every": 1.0, "duration": 366 * 86400.0},
+    {"wait": 366 * 86400.0, "duration": 10 * 86400.0, "schedule": "* * * * *"},
+])  # fmt: skip
+def test_what_would_never_come_to_an_end_is_refused(monkeypatch, more):
+    monkeypatch.setattr(virtual_time, "_MOST_STEPS", 500)
+    with pytest.raises(UsageError, match="too long"):
+        outcome(scenario(**more))
+
+
+def test_a_start_near_the_end_of_time_is_refused():
+    with pytest.raises(UsageError, match="--start"):
+        outcome(scenario()._replace(start=Tick.parse("9999-12-31T23:59Z")))
 
 
 def test_a_thread_that_fails_ends_the_simulation():

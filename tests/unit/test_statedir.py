@@ -4,6 +4,7 @@ import stat
 import pytest
 
 from cronguard import statedir
+from cronguard.gate import Gate
 from cronguard.statedir import StateDir
 
 
@@ -78,3 +79,30 @@ def test_the_folder_is_the_systems_for_root_and_the_users_else(monkeypatch, uid,
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     assert StateDir(None, "web1").root == root
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a folder to another user")
+def test_what_root_leaves_in_a_users_folder_is_that_users(tmp_path, clock):
+    os.chown(tmp_path, 54321, 54322)
+    state = StateDir(str(tmp_path), "web1")
+    state.store("seen", "x", b"1")
+    state.count("run", "billing", "invoices", "done")
+    Gate(state, "dir:/a", 1.0, clock).enter()
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in tmp_path.rglob("*")} == {(54321, 54322)}
+
+
+@pytest.mark.parametrize("plant", [os.symlink, lambda _, path: os.mkfifo(path)], ids=["link", "pipe"])
+def test_what_somebody_has_planted_is_neither_followed_nor_waited_for(tmp_path, clock, plant):
+    """Where others can write to the folder; a pipe without a reader would be waited for, for ever."""
+    target = tmp_path / "target"
+    target.write_bytes(b"precious")
+    state = StateDir(str(tmp_path / "state"), "web1")
+    counter = f"{state.counters}/run@billing@invoices@done"
+    aside = f"{state.path('seen', 'x')}.{os.getpid()}"
+    for path in (counter, aside, state.path("gate", "dir:/a")):
+        state.make_folder(os.path.dirname(path))
+        plant(target, path)
+    state.count("run", "billing", "invoices", "done")
+    state.store("seen", "x", b"1")
+    Gate(state, "dir:/a", 1.0, clock).enter()
+    assert target.read_bytes() == b"precious"
