@@ -40,7 +40,7 @@ def group_number(name: str | None) -> int | None:
 
 def make_directory(storage: Storage, group: str | None) -> str:
     """Make a shared directory, not those above it: where they are missing, the share is not mounted."""
-    path = absolute_path(storage.url)
+    path, number = absolute_path(storage.url), group_number(group)
     with storage_errors(path):
         if os.path.isdir(path):
             return f"{path} is there"
@@ -49,7 +49,6 @@ def make_directory(storage: Storage, group: str | None) -> str:
         if not os.path.isdir(os.path.dirname(path)):
             raise BackendError(f"{os.path.dirname(path)} does not exist", "is the share mounted?")
         os.mkdir(path, _OWN)
-        number = group_number(group)
         if number is None:
             return f"made {path}, mode {_OWN:04o}: for the jobs of this user alone (else: --group)"
         try:

@@ -4,6 +4,7 @@ import pytest
 from version_stress import AllRules, AnyFirstNumber, NoRenamingAway, NoSecondLook, run, violations
 
 ROUNDS = 120  # of each process
+TRIES = 5  # on a busy machine a race may not come to pass
 
 
 @pytest.mark.parametrize("new_keys", [False, True])
@@ -17,4 +18,5 @@ def test_with_all_rules_no_version_is_replaced_twice_and_all_can_be_read(tmp_pat
     ("rules", "new_keys"), [(NoSecondLook, False), (NoRenamingAway, False), (AnyFirstNumber, True)]
 )
 def test_without_one_of_the_rules_it_goes_wrong(tmp_path, rules, new_keys):
-    assert violations(run(rules, tmp_path, ROUNDS, new_keys=new_keys))
+    places = (tmp_path / str(number) for number in range(TRIES))
+    assert any(violations(run(rules, place, ROUNDS, new_keys=new_keys)) for place in places)

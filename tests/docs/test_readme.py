@@ -25,7 +25,8 @@ def exchanges(session):
 
 def shape(output):
     """Return the text without its numbers and its column widths, which no two runs have in common."""
-    return re.sub(r"[ \n]+", " ", re.sub(r"\d+(\.\d+)?", "N", output)).strip()
+    timeless = re.sub(r"\b(\d+(\.\d+)?[dhms])+\b", "N", output)  # 2m59s, and a second later 3m
+    return re.sub(r"[ \n]+", " ", re.sub(r"\d+(\.\d+)?", "N", timeless)).strip()
 
 
 def recorded(commands):

@@ -49,7 +49,7 @@ def test_nothing_is_left_where_the_group_cannot_be_given(machine, monkeypatch):
     monkeypatch.setattr(preparation.os, "chown", refused)
     storage = Storage(f"dir:{machine.share}/new", StateDir(str(machine.state), "web1"), 30.0, Clock())
     with pytest.raises(BackendError, match="only root, or a member"):
-        preparation.make_directory(storage, os.getegid())
+        preparation.make_directory(storage, grp.getgrgid(os.getegid()).gr_name)
     assert not (machine.share / "new").exists()
 
 
