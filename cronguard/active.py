@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from cronguard.backend import Backend, Entry
+from cronguard.backend import Backend, Entry, latest
 from cronguard.errors import StoreRefusedError
 from cronguard.record import Record, decode
 from cronguard.target import JOB, NODE, Target
@@ -14,8 +14,7 @@ def running(backend: Backend, target: Target) -> list[str]:
     for entry in _entries(backend, target):
         record = _running(entry)
         if record is None:
-            backend.wait(Entry(entry.key, 0, b""), 0.0)
-            record = _running(backend.read(entry.key))
+            record = _running(latest(backend, entry.key))
         if record and (target.kind != NODE or record.node == target.name):
             found.append(f"{record.job} on {record.node} (pid {record.pid})")
     return found

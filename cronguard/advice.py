@@ -1,9 +1,9 @@
-"""Whose turn it is, asked of the strategy with all that the store tells; nothing here can stop a run by failing."""
+"""Whose turn it is, asked of the strategy with all that the store tells; of that, only pauses must be readable."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from cronguard.backend import Backend, Entry
+from cronguard.backend import Backend, Entry, latest
 from cronguard.claim import Ask, Claim, Skip, Verdict
 from cronguard.clock import Clock
 from cronguard.errors import BackendError, StoreRefusedError
@@ -26,9 +26,8 @@ class Advice:
 
     A heartbeat or a queue that cannot be read or understood is as one that is not there; the lease finds out by
     itself what is wrong with the store. Not so the pauses of the job's namespace, nor this node's own entry while the
-    store is out of reach: a person has said there that
-    something must not run, and who cannot tell what must not run it. With `is_look` nothing is written. `answered`
-    is called after each answer of the backend.
+    store is out of reach: a person has said there that something must not run, and who cannot tell what must not run
+    it. With `is_look` nothing is written. `answered` is called after each answer of the backend.
     """
 
     def __init__(
@@ -72,12 +71,12 @@ class Advice:
             self._line.leave()
 
     def _paused(self, own: "Beat | None") -> Turn | None:
-        """Return the turn of a node, a namespace or a job that is paused."""
+        """Return the turn of a node, a namespace or a job that is paused, as who has just paused it relies on."""
         wall, job = self._clock.wall(), self._ask.job
         if own and (pause := own.paused(wall)):
             return _never(self._ask.node, pause)
         key = f"pause/cluster/{job.ns}"
-        entry = self._look(key)
+        entry = latest(self._backend, key)
         self._answered()
         if not entry.data:
             return None
@@ -174,7 +173,7 @@ class Advice:
     def _own_beat(self) -> "Beat | None":
         """Raise BackendError when it is out of reach: this node may be paused. What is broken is as nothing."""
         try:
-            return self._beat(self._look(f"node/cluster/{self._ask.node}"))
+            return self._beat(latest(self._backend, f"node/cluster/{self._ask.node}"))
         except StoreRefusedError:
             return None
 
@@ -191,11 +190,6 @@ class Advice:
         from cronguard.beat import decode
 
         return decode(entry.data, entry.key)
-
-    def _look(self, key: str) -> Entry:
-        """Read past all caches: who has just been told that something is paused relies on it."""
-        self._backend.wait(Entry(key, 0, b""), 0.0)
-        return self._backend.read(key)
 
 
 def _never(what: str, pause: "Pause") -> Turn:

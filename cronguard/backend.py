@@ -164,6 +164,12 @@ def scheme_of(url: str) -> str:
     return scheme
 
 
+def latest(backend: Backend, key: str) -> Entry:
+    """Read an entry past all caches: for who relies on what was said there a moment ago."""
+    backend.wait(Entry(key, 0, b""), 0.0)
+    return backend.read(key)
+
+
 @contextmanager
 def storage_errors(where: str) -> Iterator[None]:
     """Turn what the operating system says of the store at `where` into errors for a person."""

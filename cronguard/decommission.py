@@ -4,7 +4,7 @@ import os
 
 from cronguard import rotation
 from cronguard.active import running
-from cronguard.backend import Backend, Entry
+from cronguard.backend import Backend, Entry, latest
 from cronguard.beat import beat_key, decode
 from cronguard.drain import check_known
 from cronguard.errors import StoreRefusedError
@@ -22,7 +22,7 @@ def forget(backend: Backend, node: str, known: tuple[str, ...], wall: float, *, 
     check_known(backend, node, known)
     if not force:
         _check_gone(backend, node, wall)
-    while (entry := _freshly(backend, beat_key(node))).data and not backend.swap(entry, b""):
+    while (entry := latest(backend, beat_key(node))).data and not backend.swap(entry, b""):
         continue
     for entry in backend.scan("queue/"):
         _leave(backend, entry, node)
@@ -31,7 +31,7 @@ def forget(backend: Backend, node: str, known: tuple[str, ...], wall: float, *, 
 
 
 def _check_gone(backend: Backend, node: str, wall: float) -> None:
-    beat = decode(_freshly(backend, beat_key(node)).data, node)
+    beat = decode(latest(backend, beat_key(node)).data, node)
     if beat and beat.beat and beat.is_recent(wall):
         raise HeldError(
             f"{node} is alive: it beat {max(0.0, wall - beat.wall):.0f}s ago",
@@ -42,11 +42,6 @@ def _check_gone(backend: Backend, node: str, wall: float) -> None:
             f"{node} is running {', '.join(busy)}",
             "if it is dead, wait until another node has taken that over, or: cronguard unlock NS/JOB",
         )
-
-
-def _freshly(backend: Backend, key: str) -> Entry:
-    backend.wait(Entry(key, 0, b""), 0.0)
-    return backend.read(key)
 
 
 def _leave(backend: Backend, entry: Entry, node: str) -> None:

@@ -2,7 +2,7 @@
 
 import os
 
-from cronguard.backend import Backend, Entry
+from cronguard.backend import Backend, latest
 from cronguard.beat import PREFIX, Beat, beat_key, decode, encode
 from cronguard.errors import StoreRefusedError, UsageError
 from cronguard.pauses import Pause
@@ -23,8 +23,7 @@ def pause(backend: Backend, node: str, pause_: Pause, known: tuple[str, ...], *,
 def resume(backend: Backend, node: str, known: tuple[str, ...]) -> str:
     """Take a pause back; returns what was done. Raises UsageError for a node that nobody knows."""
     check_known(backend, node, known)
-    backend.wait(Entry(beat_key(node), 0, b""), 0.0)  # past all caches: an old entry knows of no pause
-    before = decode(backend.read(beat_key(node)).data, node)
+    before = decode(latest(backend, beat_key(node)).data, node)  # an old entry knows of no pause
     if before is None or before.pause is None:
         return f"{node} is not paused"
     _change(backend, node, None)

@@ -1,7 +1,7 @@
 """What a run would do now, for a person to read; nothing is claimed."""
 
 from cronguard.advice import Advice
-from cronguard.backend import Backend, Entry
+from cronguard.backend import Backend, latest
 from cronguard.beat import beat_key
 from cronguard.beat import decode as decode_beat
 from cronguard.claim import Ask, Claim, Skip, decide
@@ -15,8 +15,7 @@ from cronguard.turns import Turn
 def explain(backend: Backend, errand: Errand, clock: Clock) -> tuple[bool, str]:
     """Return whether it would run, at once or after a head start, and why."""
     ask = errand.ask
-    backend.wait(Entry(ask.job.key, 0, b""), 0.0)
-    record = decode(backend.read(ask.job.key).data, str(ask.job))
+    record = decode(latest(backend, ask.job.key).data, str(ask.job))
     verdict = decide(record, ask, 0.0)
     turn = Advice(backend, ask, errand.strategy, clock, is_look=True)(record, Claim(1))
     told = f"turn: {_when(turn)}{_unknown(backend, errand, clock, turn)}; "

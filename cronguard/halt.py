@@ -2,7 +2,7 @@
 
 import os
 
-from cronguard.backend import MAX_DATA, Backend, Entry
+from cronguard.backend import MAX_DATA, Backend, latest
 from cronguard.errors import StoreRefusedError, UsageError
 from cronguard.pauses import Pause, Pauses, decode, encode, pauses_key
 from cronguard.record import decode as decode_lease
@@ -35,8 +35,7 @@ def resume(backend: Backend, target: Target, wall: float) -> str:
 def _read(backend: Backend, target: Target) -> Pauses:
     """Read past all caches: an old entry knows of no pause."""
     key = pauses_key(target.ns)
-    backend.wait(Entry(key, 0, b""), 0.0)
-    return decode(backend.read(key).data, key) or Pauses()
+    return decode(latest(backend, key).data, key) or Pauses()
 
 
 def _change(backend: Backend, target: Target, pause_: Pause | None, wall: float) -> Pauses:
@@ -90,8 +89,7 @@ def _is_there(backend: Backend, target: Target) -> bool:
     if target.kind != JOB:
         return False
     key = f"lease/{target.name}"
-    backend.wait(Entry(key, 0, b""), 0.0)
     try:
-        return decode_lease(backend.read(key).data, key) is not None
+        return decode_lease(latest(backend, key).data, key) is not None
     except StoreRefusedError:
         return True  # broken, but there

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cronguard.backend import Backend, Entry
+from cronguard.backend import Backend, latest
 from cronguard.job import is_name
 from cronguard.record import Record, decode
 
@@ -39,8 +39,7 @@ class Run(NamedTuple):
 def recorded(backend: Backend, ns: str | None, job: str | None) -> dict[str, list[dict[str, Any]]]:
     """Return what the backend knows of each job, or of one: outcomes in order, the run that goes on last."""
     if job is not None:
-        backend.wait(Entry(f"lease/{job}", 0, b""), 0.0)  # look past caches
-        entries = [backend.read(f"lease/{job}")]
+        entries = [latest(backend, f"lease/{job}")]
     else:
         entries = list(backend.scan(f"lease/{ns}/" if ns else "lease/"))
     records = {entry.key.partition("/")[2]: entry.data for entry in entries}

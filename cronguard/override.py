@@ -1,6 +1,6 @@
 """What an administrator may do to a lease against its holder: tell it to stop, free it, forget the job."""
 
-from cronguard.backend import Backend, Entry
+from cronguard.backend import Backend, Entry, latest
 from cronguard.clock import Clock
 from cronguard.errors import CronguardError, UsageError
 from cronguard.job import Job
@@ -58,8 +58,7 @@ def _forget_queues(backend: Backend, job: Job) -> None:
 
 
 def _read(backend: Backend, job: Job) -> tuple[Entry, Record]:
-    backend.wait(Entry(job.key, 0, b""), 0.0)
-    entry = backend.read(job.key)
+    entry = latest(backend, job.key)
     record = decode(entry.data, f"{job} (version {entry.version})")
     if record is None:
         raise UsageError(f"{job}: there is no such job in this backend", "see cronguard locks --all")

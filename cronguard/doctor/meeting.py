@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from cronguard.backend import MAX_DATA, Backend, Entry
+from cronguard.backend import MAX_DATA, Backend, latest
 from cronguard.clock import Clock
 from cronguard.doctor.chain import Attempt, End
 from cronguard.doctor.contender import end_of
@@ -129,17 +129,12 @@ def _parts(attempts: list[Attempt]) -> list[list[list[Any]]]:
 
 
 def _end(backend: Backend, key: str) -> End:
-    entry = _latest(backend, key)
+    entry = latest(backend, key)
     return end_of(entry.data, entry.version)
 
 
-def _latest(backend: Backend, key: str) -> Entry:
-    backend.wait(Entry(key, 0, b""), 0.0)  # look past caches
-    return backend.read(key)
-
-
 def _get(backend: Backend, key: str) -> Any:
-    data = _latest(backend, key).data
+    data = latest(backend, key).data
     return json.loads(data) if data else None
 
 
