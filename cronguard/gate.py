@@ -86,7 +86,7 @@ class Gate:
 
     def _lock(self, fd: int) -> None:
         pause, answers = 0.001, _answers(fd)
-        while not _is_locked(fd):
+        while not try_lock(fd):
             self._check_holder(fd)
             self._clock.sleep(pause)
             pause = min(2 * pause, 0.05)
@@ -102,7 +102,8 @@ class Gate:
                     raise _no_answer(row.pid)
 
 
-def _is_locked(fd: int) -> bool:
+def try_lock(fd: int) -> bool:
+    """Take the kernel's lock of a file, if nobody else has it; returns whether that was done."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,6 +1,5 @@
 """What a folder lies on: how it is mounted, how much room is left, and whether its kernel locks exclude."""
 
-import fcntl
 import os
 import signal
 from collections.abc import Callable
@@ -81,15 +80,6 @@ def judge_locks(folder: str, lock: Callable[[int], bool]) -> Finding:
     if fault:
         return problem("locks", f"{folder}: {fault}", "use dir:, which needs no locks, or see the server's")
     return ok("locks", f"the kernel locks of {folder} exclude")
-
-
-def kernel_lock(fd: int) -> bool:
-    """Try to get the lock that file: uses."""
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _contest(path: str, fd: int, lock: Callable[[int], bool]) -> str | None:

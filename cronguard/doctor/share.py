@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from cronguard.backend import storage_errors
 from cronguard.doctor.finding import Finding, note, ok, problem, warning
-from cronguard.doctor.media import judge_locks, judge_room, judge_share, kernel_lock, mounted_at
+from cronguard.doctor.media import judge_locks, judge_room, judge_share, mounted_at
+from cronguard.gate import try_lock
 
 _MOST = 2000  # folders: what is wrong with one of them is mostly wrong with many
 
@@ -38,7 +39,7 @@ def judge_directory(url: str, root: str, mounts: str) -> list[Finding]:
         judge_share(root, mounted_at(root, mounts)),
         judge_room("backend-room", root, os.statvfs(root)),
     ]
-    return [*findings, judge_locks(root, kernel_lock)] if url.startswith("file:") else findings
+    return [*findings, judge_locks(root, try_lock)] if url.startswith("file:") else findings
 
 
 def _folders_below(root: str) -> list[Folder]:

@@ -16,7 +16,7 @@ from cronguard.doctor.cluster import Me, Trace, judge_heartbeat, judge_machines,
 from cronguard.doctor.configuration import Kept, judge_writers
 from cronguard.doctor.examination import survived
 from cronguard.doctor.finding import is_well
-from cronguard.doctor.media import judge_home, judge_locks, judge_room, judge_share, kernel_lock
+from cronguard.doctor.media import judge_home, judge_locks, judge_room, judge_share
 from cronguard.doctor.meeting import Meeting, gather, join, leave, tell
 from cronguard.doctor.share import Folder, judge_access
 from cronguard.doctor.state_folder import judge_owner
@@ -25,6 +25,7 @@ from cronguard.doctor.verification import judge_chain
 from cronguard.doctor.visits import LATELY, Visits, decode, encode
 from cronguard.doctor.visits import leave as visit
 from cronguard.errors import BackendError, StoreRefusedError
+from cronguard.gate import try_lock
 from cronguard.settings import Settings
 
 ME = Me("web1", "m1", "1.0", "boot/time", 1000.0)
@@ -76,7 +77,7 @@ def test_room_is_bytes_and_files(free, files, files_free, state):
 
 
 def test_kernel_locks_that_exclude_do(tmp_path):
-    assert judge_locks(str(tmp_path), kernel_lock).state == "ok"
+    assert judge_locks(str(tmp_path), try_lock).state == "ok"
     assert os.listdir(tmp_path) == []
 
 
