@@ -1,6 +1,7 @@
 """Whether the locks of a mounted file system reach the other machines: read from what the kernel says of its mounts."""
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 INSTEAD = "mount it so that its locks are the server's (for NFS: vers=4.2), or use dir:, which needs no locks"
@@ -74,7 +75,8 @@ def _nfs_fault(mount: Mount, recover_lost_locks: str) -> str | None:
     return None
 
 
-def _parse(mountinfo: str) -> list[Mount]:
+@lru_cache(maxsize=1)  # many paths are asked about one text
+def _parse(mountinfo: str) -> tuple[Mount, ...]:
     """Read the lines that proc(5) describes; the fields before the dash vary in number."""
     mounts = []
     for line in mountinfo.splitlines():
@@ -82,14 +84,14 @@ def _parse(mountinfo: str) -> list[Mount]:
         number, parent, _, _, point = about.split(" ")[:5]
         kind, _, options = source.split(" ", 2)
         mounts.append(Mount(number, parent, _unescaped(point), kind, frozenset(options.split(","))))
-    return mounts
+    return tuple(mounts)
 
 
 def _unescaped(text: str) -> str:
     return re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), text)
 
 
-def _holding(mounts: list[Mount], path: str) -> Mount | None:
+def _holding(mounts: tuple[Mount, ...], path: str) -> Mount | None:
     """Follow the path from mount to mount, as the kernel does.
 
     The longest mount point would not do: it may lie hidden below a later mount.
