@@ -16,9 +16,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import sshd
 
-from cronguard.backend import open_backend
-from cronguard.clock import Clock
-from cronguard.statedir import StateDir
+from cronguard.store.contract import open_backend
+from cronguard.system.clock import Clock
+from cronguard.system.statedir import StateDir
 
 TICKS = os.sysconf("SC_CLK_TCK")
 HEARTBEAT = 10.0  # seconds, with a ttl of 40 s and more

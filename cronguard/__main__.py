@@ -1,5 +1,5 @@
 """`python -m cronguard`."""
 
-from cronguard.cli import entry
+from cronguard.cli.main import entry
 
 entry()

@@ -10,7 +10,7 @@ from importlib.machinery import EXTENSION_SUFFIXES, ExtensionFileLoader, ModuleS
 from types import ModuleType
 from zipimport import zipimporter
 
-CONFIGURATION = 78  # the exit status, as in cronguard.errors
+CONFIGURATION = 78  # the exit status, as in cronguard.system.errors
 
 
 class Extensions:

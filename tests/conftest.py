@@ -4,7 +4,10 @@ import os
 import signal
 
 import pytest
+from fakes import FakeClock, Store
 from hypothesis import HealthCheck, settings
+
+from cronguard.system.statedir import StateDir
 
 # A slow machine is no failure. Where a submission is judged, the same cases are tried each time; new ones at home.
 settings.register_profile(
@@ -33,3 +36,19 @@ def pytest_runtest_makereport(item, call):
 def pytest_collection_modifyitems(items):
     """Begin with the slow ones, which mostly wait: the quick ones then fill the gaps."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.fixture
+def clock():
+    return FakeClock()
+
+
+@pytest.fixture
+def store(clock):
+    """A store in memory."""
+    return Store(clock)
+
+
+@pytest.fixture
+def state(tmp_path):
+    return StateDir(str(tmp_path / "state"), "web1")

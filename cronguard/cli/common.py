@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cronguard.stderr import say
+from cronguard.system.stderr import say
 
 if TYPE_CHECKING:
-    from cronguard.settings import Settings
-    from cronguard.storage import Storage
+    from cronguard.config.settings import Settings
+    from cronguard.store.storage import Storage
 
 _OPTIONS = (
     click.option("--backend", metavar="URL", help="Where the nodes meet (default: as configured)."),
@@ -30,7 +30,7 @@ def storage_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def load_settings(config: str | None, **options: str | None) -> "Settings":
     """Return the settings of a command that looks into the backend."""
-    from cronguard.config import load
+    from cronguard.config.sources import load
 
     return load(options, config)
 
@@ -42,9 +42,9 @@ def open_storage(**where: str | None) -> "Storage":
 
 def storage_of(settings: "Settings") -> "Storage":
     """Return the backend of these settings; where none is configured, say that this machine's own is shown."""
-    from cronguard.clock import Clock
-    from cronguard.statedir import StateDir
-    from cronguard.storage import Storage
+    from cronguard.store.storage import Storage
+    from cronguard.system.clock import Clock
+    from cronguard.system.statedir import StateDir
 
     if settings.backend is None:
         say("no backend is configured; this is about this machine alone")
@@ -66,8 +66,8 @@ def backup_place() -> tuple[str, str]:
     """Return the folder for what is replaced, and a stamp for its name."""
     import time
 
-    from cronguard.config import load
-    from cronguard.statedir import StateDir
+    from cronguard.config.sources import load
+    from cronguard.system.statedir import StateDir
 
     settings = load({})
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from cronguard.backend import Backend
+    from cronguard.store.contract import Backend
 
 # Seconds that a person who has pressed the key waits for nothing. A lock host far away takes half of one to log in.
 _LIMIT = 1.0
@@ -39,7 +39,7 @@ def _namespaces(backend: "Backend", _incomplete: str) -> list[str]:
 
 
 def _nodes(backend: "Backend", _incomplete: str) -> list[str]:
-    from cronguard.beat import PREFIX
+    from cronguard.model.beat import PREFIX
 
     return [entry.key.removeprefix(PREFIX) for entry in backend.scan(PREFIX) if entry.data]
 
@@ -48,7 +48,7 @@ def _paused(kind: str) -> Names:
     def names(backend: "Backend", _incomplete: str) -> list[str]:
         import time
 
-        from cronguard.inventory import paused
+        from cronguard.report.inventory import paused
 
         return [row["name"] for row in paused(backend, None, time.time()) if row["kind"] == kind]
 
@@ -63,10 +63,10 @@ paused_jobs, paused_namespaces, paused_nodes = (
 
 def _ask(given: dict[str, Any], work: Callable[["Backend"], list[str]]) -> list[str]:
     """Do it in a child that is left alone when the time is over, whatever it hangs in."""
-    from cronguard.clock import Clock
-    from cronguard.config import load
-    from cronguard.statedir import StateDir
-    from cronguard.storage import Storage
+    from cronguard.config.sources import load
+    from cronguard.store.storage import Storage
+    from cronguard.system.clock import Clock
+    from cronguard.system.statedir import StateDir
 
     options = {name: given.get(name) for name in ("backend", "backend_timeout")}
     settings = load(options, given.get("config"))

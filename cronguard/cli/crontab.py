@@ -2,7 +2,7 @@
 
 import click
 
-from cronguard.cli import LazyGroup
+from cronguard.cli.main import LazyGroup
 
 COMMANDS = {
     "wrap": "cronguard.cli.crontab_wrap",

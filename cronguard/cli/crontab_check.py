@@ -2,7 +2,7 @@
 
 import click
 
-from cronguard.cli import FOUND
+from cronguard.cli.main import FOUND
 
 
 @click.command("check", short_help="Say which lines are guarded, and what is wrong.")
@@ -15,9 +15,9 @@ def command(ctx: click.Context, system: bool | None, as_json: bool, crontabs: tu
 
     Exit status 0: every line is guarded, or left alone on purpose; 1: some are not, or have a problem.
     """
-    from cronguard import output
     from cronguard.crontab.check import PROBLEM, UNGUARDED, check_all
     from cronguard.crontab.source import OWN, read_source
+    from cronguard.report import output
 
     sources = [read_source(where, system=system) for where in crontabs or (OWN,)]
     findings = check_all((source.title, source.text, source.system) for source in sources)

@@ -25,7 +25,7 @@ def command(
     """
     from cronguard.crontab.source import Source
     from cronguard.crontab.wrap import Rewritten, Wish, names_in, wrap
-    from cronguard.job import check_name
+    from cronguard.model.job import check_name
 
     said = check_name(ns, "--ns") if ns is not None else None
     wish = Wish(program_for_cron(), said, replace_flock=replace_flock)

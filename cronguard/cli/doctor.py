@@ -9,10 +9,10 @@ import click
 from cronguard.cli.common import storage_options
 
 if TYPE_CHECKING:
+    from cronguard.config.settings import Settings
     from cronguard.doctor.examination import Patient
     from cronguard.doctor.finding import Finding
     from cronguard.doctor.verification import Plan
-    from cronguard.settings import Settings
 
 _LOOKS = {
     "ok": ("ok", "32"),
@@ -50,13 +50,13 @@ def command(
     **options: str | None,
 ) -> int:
     """Look at this node and its backend. Exit with 1 if there is a warning or a problem."""
-    from cronguard.cli import FOUND
+    from cronguard.cli.main import FOUND
+    from cronguard.config.settings import Settings
     from cronguard.doctor.configuration import configured
     from cronguard.doctor.examination import examine_node, examine_storage, survived
     from cronguard.doctor.finding import is_well, note
     from cronguard.doctor.places import Places
     from cronguard.doctor.preparation import prepare
-    from cronguard.settings import Settings
 
     places = places or Places()
     plan = _plan(verify, others, group, is_init=is_init)
@@ -76,7 +76,7 @@ def command(
 def _plan(verify: str | None, others: str | None, group: str | None, *, is_init: bool) -> "Plan | None":
     from cronguard.doctor.preparation import group_number
     from cronguard.doctor.verification import Plan
-    from cronguard.errors import UsageError
+    from cronguard.system.errors import UsageError
 
     if group is not None and not is_init:
         raise UsageError("--group is for --init", "write: cronguard doctor --init --group GROUP")
@@ -89,10 +89,10 @@ def _plan(verify: str | None, others: str | None, group: str | None, *, is_init:
 
 
 def _patient(settings: "Settings", config: str | None, places: Any) -> "Patient":
-    from cronguard.clock import Clock
     from cronguard.doctor.examination import Patient
-    from cronguard.statedir import StateDir
-    from cronguard.storage import Storage
+    from cronguard.store.storage import Storage
+    from cronguard.system.clock import Clock
+    from cronguard.system.statedir import StateDir
 
     state = StateDir(settings.state_dir, settings.node)
     url = settings.backend or "local"
@@ -104,7 +104,7 @@ def _verified(patient: "Patient", plan: "Plan", findings: "list[Finding]") -> "l
     from cronguard.doctor.examination import survived
     from cronguard.doctor.finding import PROBLEM, problem
     from cronguard.doctor.verification import verify
-    from cronguard.errors import UsageError
+    from cronguard.system.errors import UsageError
 
     if plan.others and patient.storage.url == "local":
         raise UsageError(
@@ -117,8 +117,8 @@ def _verified(patient: "Patient", plan: "Plan", findings: "list[Finding]") -> "l
 
 
 def _show(findings: "list[Finding]", *, as_json: bool) -> None:
-    from cronguard.output import as_json as in_json
-    from cronguard.output import wants_colour
+    from cronguard.report.output import as_json as in_json
+    from cronguard.report.output import wants_colour
 
     if as_json:
         click.echo(in_json([finding._asdict() for finding in findings]))
@@ -137,7 +137,7 @@ def _show(findings: "list[Finding]", *, as_json: bool) -> None:
 
 
 def _lines(finding: "Finding", width: int, *, colour: bool) -> list[str]:
-    from cronguard.output import coloured
+    from cronguard.report.output import coloured
 
     word, code = _LOOKS[finding.state]
     begin = f"{coloured(f'{word:7}', code, colour)}  {finding.name:{width}}  "
@@ -154,7 +154,7 @@ def _wrapped(text: str, margin: int) -> list[str]:
     """Return the lines that a terminal has room for beside the margin; elsewhere it is one line."""
     import textwrap
 
-    from cronguard.output import terminal_width
+    from cronguard.report.output import terminal_width
 
     clean = "".join(c if c.isprintable() else "?" for c in text)
     if not sys.stdout.isatty():

@@ -13,9 +13,9 @@ from cronguard.cli.common import load_settings, storage_of, storage_options
 @click.argument("job", metavar="[NS/JOB]", required=False, shell_complete=completing.jobs)
 def command(job: str | None, node: str | None, force: bool, **where: str | None) -> None:
     """Remove the record and the history of NS/JOB from the backend, or all that a node has left there."""
-    from cronguard import decommission, override
-    from cronguard.errors import UsageError
-    from cronguard.job import Job, check_name
+    from cronguard.admin import decommission, override
+    from cronguard.model.job import Job, check_name
+    from cronguard.system.errors import UsageError
 
     if (job is None) == (node is None):
         raise UsageError("name one job, or one node", "write: cronguard forget NS/JOB, or forget --node NODE")

@@ -8,8 +8,8 @@ import click
 from cronguard.cli.common import load_settings, storage_of, storage_options
 
 if TYPE_CHECKING:
-    from cronguard.heartbeat import Heartbeat, News
-    from cronguard.log import Log
+    from cronguard.heartbeat.heartbeat import Heartbeat, News
+    from cronguard.system.log import Log
 
 
 @click.command("heartbeat", short_help="Tell the other nodes that this one is up.")
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 @storage_options
 def command(interval: str | None, verbose: bool, **where: str | None) -> None:
     """Do one beat, for a crontab line of each minute; or beat every TIME until told to stop."""
-    from cronguard.duration import parse_duration
-    from cronguard.errors import UsageError
-    from cronguard.heartbeat import Heartbeat
-    from cronguard.heartbeat_config import load_heartbeat
-    from cronguard.log import Log
-    from cronguard.probes import check_ping
+    from cronguard.heartbeat.config import load_heartbeat
+    from cronguard.heartbeat.heartbeat import Heartbeat
+    from cronguard.heartbeat.probes import check_ping
+    from cronguard.model.duration import parse_duration
+    from cronguard.system.errors import UsageError
+    from cronguard.system.log import Log
 
     settings = load_settings(**where)
     if settings.backend in (None, "local"):
@@ -51,9 +51,9 @@ def _go_on(heartbeat: "Heartbeat", log: "Log", seconds: float, *, verbose: bool)
     """Beat for ever; a store that is out of reach is told when that begins, and is no reason to stop."""
     import sys
 
-    from cronguard.clock import Clock
-    from cronguard.errors import BackendError
-    from cronguard.stderr import say
+    from cronguard.system.clock import Clock
+    from cronguard.system.errors import BackendError
+    from cronguard.system.stderr import say
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     clock, trouble = Clock(), ""
@@ -71,7 +71,7 @@ def _go_on(heartbeat: "Heartbeat", log: "Log", seconds: float, *, verbose: bool)
 
 
 def _tell(news: "list[News]", log: "Log", *, verbose: bool) -> None:
-    from cronguard.stderr import say
+    from cronguard.system.stderr import say
 
     for one in news:
         log.write(

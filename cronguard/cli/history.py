@@ -8,10 +8,10 @@ import click
 
 from cronguard.cli import completing
 from cronguard.cli.common import open_storage, storage_options
-from cronguard.errors import ConfigError, UsageError
+from cronguard.system.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
-    from cronguard.history import Run
+    from cronguard.report.history import Run
 
 _HEADERS = ("JOB", "TICK", "NODE", "STATE", "STATUS", "ATTEMPT", "STARTED", "TOOK")
 _LEFT_OUT, _WIDE = ("STATUS", "ATTEMPT", "STARTED"), 100  # what a terminal of fewer columns does without
@@ -55,8 +55,8 @@ def command(
 def _runs(
     job: str | None, ns: str | None, schedule: str | None, timezone: str | None, where: dict[str, Any]
 ) -> dict[str, list["Run"]]:
-    from cronguard.history import recorded, runs, with_missed
-    from cronguard.job import Job, check_name
+    from cronguard.model.job import Job, check_name
+    from cronguard.report.history import recorded, runs, with_missed
 
     named = str(Job.parse(job)) if job is not None else None
     only = check_name(ns, "--ns") if ns is not None else None
@@ -70,7 +70,7 @@ def _runs(
         raise UsageError(f"there is no job {named!r}", "see cronguard locks --all")
     done = {name: runs(name, outcomes) for name, outcomes in found.items()}
     if schedule is not None:
-        from cronguard.schedule import Schedule
+        from cronguard.schedule.schedule import Schedule
 
         known = Schedule.parse(schedule, timezone)
         done = {name: with_missed(rows, known, storage.clock.wall()) for name, rows in done.items()}
@@ -78,14 +78,14 @@ def _runs(
 
 
 def _print_json(found: dict[str, list["Run"]]) -> None:
-    from cronguard.history import as_row
-    from cronguard.output import as_json
+    from cronguard.report.history import as_row
+    from cronguard.report.output import as_json
 
     click.echo(as_json([as_row(run) for runs in found.values() for run in runs]))
 
 
 def _print(found: dict[str, list["Run"]]) -> None:
-    from cronguard.output import table, terminal_width
+    from cronguard.report.output import table, terminal_width
 
     rows = [_cells(run) for runs in found.values() for run in runs]
     if not rows:
@@ -106,8 +106,8 @@ def _print(found: dict[str, list["Run"]]) -> None:
 
 def print_picture(runs: list["Run"]) -> None:
     """Show runs as a row of signs for each node, as wide and as colourful as standard output is."""
-    from cronguard.output import speaks_unicode, terminal_width, wants_colour
-    from cronguard.timeline import draw
+    from cronguard.report.output import speaks_unicode, terminal_width, wants_colour
+    from cronguard.report.timeline import draw
 
     looks = {
         "unicode": speaks_unicode(sys.stdout, os.environ),
@@ -117,9 +117,9 @@ def print_picture(runs: list["Run"]) -> None:
 
 
 def _cells(run: "Run") -> dict[str, str]:
-    from cronguard.duration import format_duration
-    from cronguard.output import local_time
-    from cronguard.tick import Tick
+    from cronguard.model.duration import format_duration
+    from cronguard.model.tick import Tick
+    from cronguard.report.output import local_time
 
     cells = {"JOB": run.job, "TICK": Tick.of(run.tick).label, "NODE": run.node, "STATE": run.state}
     cells["STATUS"] = "" if run.status is None else str(run.status)
@@ -133,7 +133,7 @@ def write_picture(runs: list["Run"], path: str) -> None:
     """Draw runs into an SVG file, or for `-` onto standard output; raises ConfigError when that cannot be written."""
     import time
 
-    from cronguard.svg import draw
+    from cronguard.report.svg import draw
 
     text = draw(runs, time.time())
     if path == "-":

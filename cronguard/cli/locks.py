@@ -9,7 +9,7 @@ from cronguard.cli.common import open_storage, storage_options
 from cronguard.cli.watch import show, watch_options
 
 if TYPE_CHECKING:
-    from cronguard.backend import Backend
+    from cronguard.store.contract import Backend
 
 _HEADERS = ("JOB", "STATE", "NODE", "PID", "TICK", "SINCE", "UNTIL", "TOKEN")
 _PAUSED = ("PAUSED", "SINCE", "UNTIL", "BY", "REASON")
@@ -25,7 +25,7 @@ def command(
     ns: str | None, show_all: bool, only_paused: bool, as_json: bool, watch: bool, **where: str | None
 ) -> None:
     """Show who holds which lock, since when, until when, and for which tick; and what is paused."""
-    from cronguard.inventory import leases, paused
+    from cronguard.report.inventory import leases, paused
 
     storage = open_storage(**where)
 
@@ -46,7 +46,7 @@ def command(
 
 
 def _locks_as_text(rows: list[dict[str, Any]], now: float) -> str:
-    from cronguard.output import table
+    from cronguard.report.output import table
 
     text = table(_HEADERS, [_cells(row, now) for row in rows])
     held = [row["job"] for row in rows if row["state"] in ("running", "revoked")]
@@ -55,14 +55,14 @@ def _locks_as_text(rows: list[dict[str, Any]], now: float) -> str:
 
 
 def _paused_as_text(rows: list[dict[str, Any]], now: float) -> str:
-    from cronguard.output import table
+    from cronguard.report.output import table
 
     problems = [f"\n{row['problem']}" for row in rows if "problem" in row]
     return table(_PAUSED, [_paused_cells(row, now) for row in rows]) + "".join(problems)
 
 
 def _paused_cells(row: dict[str, Any], now: float) -> list[str]:
-    from cronguard.output import moment
+    from cronguard.report.output import moment
 
     what = row["name"] if row["kind"] == "job" else f"{row['kind']} {row['name']}"
     if "problem" in row:
@@ -84,7 +84,7 @@ def _how_to_clear(rows: list[dict[str, Any]], now: float) -> str:
 
 
 def _cells(row: dict[str, Any], now: float) -> list[str]:
-    from cronguard.output import moment
+    from cronguard.report.output import moment
 
     if "problem" in row:
         return [row["job"], row["state"]]

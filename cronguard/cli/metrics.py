@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cronguard.cli.common import load_settings, storage_of, storage_options
-from cronguard.errors import BackendError, ConfigError, StoreRefusedError, UsageError
+from cronguard.system.errors import BackendError, ConfigError, StoreRefusedError, UsageError
 
 if TYPE_CHECKING:
-    from cronguard.settings import Settings
+    from cronguard.config.settings import Settings
 
 _READ_BY_COLLECTOR = ".prom"
 
@@ -23,8 +23,8 @@ def command(path: str | None, **where: str | None) -> int:
 
     When the backend is out of reach, the counters are all the same printed or written, with backend_up 0.
     """
-    from cronguard.exposition import expose
-    from cronguard.metrics import families
+    from cronguard.report.exposition import expose
+    from cronguard.report.metrics import families
 
     if path is not None and not path.endswith(_READ_BY_COLLECTOR):
         raise UsageError(
@@ -41,7 +41,7 @@ def command(path: str | None, **where: str | None) -> int:
 
 
 def _ask(settings: "Settings") -> tuple[list[dict[str, Any]] | None, BackendError | None]:
-    from cronguard.metrics import facts
+    from cronguard.report.metrics import facts
 
     try:
         return storage_of(settings).ask(facts), None
@@ -53,8 +53,8 @@ def _counters(settings: "Settings") -> dict[Any, int]:
     """Return what was counted: for root that of all users, unless they are told to keep it elsewhere."""
     import time
 
-    from cronguard.counters import counted
-    from cronguard.statedir import StateDir
+    from cronguard.report.counters import counted
+    from cronguard.system.statedir import StateDir
 
     state = StateDir(settings.state_dir, settings.node)
     is_for_all = os.geteuid() == 0 and settings.state_dir is None
@@ -64,7 +64,7 @@ def _counters(settings: "Settings") -> dict[Any, int]:
 def _told(failure: BackendError, settings: "Settings") -> int:
     """Complain as a run does: when a backend gets out of reach, and then once an hour, lest cron mails each minute."""
     from cronguard.cli.run import is_news
-    from cronguard.statedir import StateDir
+    from cronguard.system.statedir import StateDir
 
     state, url = StateDir(settings.state_dir, settings.node), settings.backend or "local"
     if isinstance(failure, StoreRefusedError) or is_news(state, url, is_loud=settings.verbose):

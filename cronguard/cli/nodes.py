@@ -15,7 +15,7 @@ _HEADERS = ("NODE", "STATE", "SINCE", "LAST BEAT", "CHECKS", "SEEN BY", "JOBS")
 @storage_options
 def command(as_json: bool, watch: bool, **where: str | None) -> None:
     """Show each node: its last beat, each path to it, the verdict and since when, and which jobs it runs."""
-    from cronguard.cluster import nodes
+    from cronguard.report.cluster import nodes
 
     settings = load_settings(**where)
     storage = storage_of(settings)
@@ -31,7 +31,7 @@ def command(as_json: bool, watch: bool, **where: str | None) -> None:
 
 
 def _as_text(rows: list[dict[str, Any]], now: float) -> str:
-    from cronguard.output import table
+    from cronguard.report.output import table
 
     if not rows:
         return "no nodes: none has beaten here yet, and none is configured; see cronguard heartbeat"
@@ -45,8 +45,8 @@ def _as_text(rows: list[dict[str, Any]], now: float) -> str:
 
 
 def _cells(row: dict[str, Any], now: float) -> list[str]:
-    from cronguard.duration import format_duration
-    from cronguard.output import moment
+    from cronguard.model.duration import format_duration
+    from cronguard.report.output import moment
 
     if "problem" in row:
         return [row["node"], row["state"]]
@@ -66,7 +66,7 @@ def _cells(row: dict[str, Any], now: float) -> list[str]:
 
 
 def _state(row: dict[str, Any], now: float) -> str:
-    from cronguard.duration import format_duration
+    from cronguard.model.duration import format_duration
 
     pause = row["paused"]
     if not pause:

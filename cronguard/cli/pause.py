@@ -9,9 +9,9 @@ from cronguard.cli import completing
 from cronguard.cli.common import load_settings, storage_of, storage_options
 
 if TYPE_CHECKING:
-    from cronguard.pauses import Pause
-    from cronguard.storage import Storage
-    from cronguard.target import Target
+    from cronguard.model.pauses import Pause
+    from cronguard.model.target import Target
+    from cronguard.store.storage import Storage
 
 
 @click.command("pause", short_help="Have a job, a namespace or a node begin no runs.")
@@ -37,8 +37,8 @@ def command(
     **where: str | None,
 ) -> None:
     """Have NS/JOB, a namespace or a node begin no runs until it is resumed; what runs now is left alone."""
-    from cronguard import drain, halt
-    from cronguard.target import NODE, Target
+    from cronguard.admin import drain, halt
+    from cronguard.model.target import NODE, Target
 
     settings = load_settings(**where)
     target = Target.chosen(job, ns, node, settings.node)
@@ -53,10 +53,10 @@ def command(
 
 
 def _wish(target: "Target", length: str | None, reason: str, here: str, now: float) -> "Pause":
-    from cronguard.duration import parse_duration
-    from cronguard.errors import UsageError
-    from cronguard.pauses import Pause, printable
-    from cronguard.user import user_name
+    from cronguard.model.duration import parse_duration
+    from cronguard.model.pauses import Pause, printable
+    from cronguard.system.errors import UsageError
+    from cronguard.system.user import user_name
 
     seconds = parse_duration(length, "--for") if length is not None else None
     if seconds == 0:
@@ -68,7 +68,7 @@ def _wish(target: "Target", length: str | None, reason: str, here: str, now: flo
 
 
 def _until(wish: "Pause") -> str:
-    from cronguard.duration import format_duration
+    from cronguard.model.duration import format_duration
 
     return (
         " until it is resumed" if wish.until is None else f" for {format_duration(wish.until - wish.since)}"
@@ -77,8 +77,8 @@ def _until(wish: "Pause") -> str:
 
 def _still_running(storage: "Storage", target: "Target") -> str:
     """Say what of it still runs; asked apart, because the pause holds also where that takes too long."""
-    from cronguard.active import running
-    from cronguard.errors import BackendError
+    from cronguard.admin.active import running
+    from cronguard.system.errors import BackendError
 
     try:
         found = storage.ask(lambda backend: running(backend, target))

@@ -17,8 +17,8 @@ _HEADERS = ("JOB", "PLACE", "NODE", "MISSED", "")
 @storage_options
 def command(ns: str | None, as_json: bool, watch: bool, **where: str | None) -> None:
     """Show the queues: the nodes of each round robin, head first, and the runs that wait with --fair."""
-    from cronguard.cluster import queues
-    from cronguard.job import check_name
+    from cronguard.model.job import check_name
+    from cronguard.report.cluster import queues
 
     storage = storage_of(load_settings(**where))
     wanted = check_name(ns, "--ns") if ns is not None else None
@@ -30,7 +30,7 @@ def command(ns: str | None, as_json: bool, watch: bool, **where: str | None) -> 
 
 
 def _as_text(rows: list[dict[str, Any]]) -> str:
-    from cronguard.output import table
+    from cronguard.report.output import table
 
     if not rows:
         return "no queues"

@@ -18,8 +18,8 @@ from cronguard.cli.common import load_settings, storage_of, storage_options
 @click.argument("job", metavar="[NS/JOB]", required=False, shell_complete=completing.paused_jobs)
 def command(job: str | None, ns: str | None, node: str | None, **where: str | None) -> None:
     """Let NS/JOB, a namespace or a node begin runs again; a tick that was skipped may be run by hand."""
-    from cronguard import drain, halt
-    from cronguard.target import NODE, Target
+    from cronguard.admin import drain, halt
+    from cronguard.model.target import NODE, Target
 
     settings = load_settings(**where)
     target = Target.chosen(job, ns, node, settings.node)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cronguard.cli.common import backup_place
-from cronguard.stderr import say
+from cronguard.system.stderr import say
 
 if TYPE_CHECKING:
     from cronguard.crontab.source import Source
@@ -56,7 +56,7 @@ def rewrite(
 
 
 def _show(source: "Source", new: str, *, whole: bool) -> None:
-    from cronguard.output import difference, wants_colour
+    from cronguard.report.output import difference, wants_colour
 
     shown = new if whole else difference(source.text, new, source.title, wants_colour(sys.stdout, os.environ))
     if not shown:

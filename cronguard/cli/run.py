@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cronguard.clock import Clock
-from cronguard.errors import BackendError, CronguardError, StoreRefusedError, TooLateError, UsageError
-from cronguard.program import shell_line
-from cronguard.stderr import is_terminal, say
+from cronguard.system.clock import Clock
+from cronguard.system.errors import BackendError, CronguardError, StoreRefusedError, TooLateError, UsageError
+from cronguard.system.program import shell_line
+from cronguard.system.stderr import is_terminal, say
 
 if TYPE_CHECKING:
-    from cronguard.guard import Guard
-    from cronguard.log import Log
-    from cronguard.plan import Plan
-    from cronguard.settings import Settings
-    from cronguard.statedir import StateDir
+    from cronguard.config.settings import Settings
+    from cronguard.run.guard import Guard
+    from cronguard.run.plan import Plan
+    from cronguard.system.log import Log
+    from cronguard.system.statedir import StateDir
 
 Decorator = Callable[[Callable[..., int]], Callable[..., int]]
 
@@ -121,14 +121,14 @@ def command(
     The exit status is the command's; 75 skipped, 76 lease lost, 69 backend unreachable, 124 timed out,
     126/127 the command cannot be executed or found. A TIME is seconds, or a number with s, m, h or d.
     """
-    from cronguard.config import load
+    from cronguard.config.sources import load
 
     return guard_command(load(options, config), _argv(line, words), dry_run=dry_run)
 
 
 def guard_command(settings: "Settings", argv: list[str], *, dry_run: bool = False) -> int:
     """Run the command under the settings, or say what would happen; returns the exit status."""
-    from cronguard.plan import make_plan
+    from cronguard.run.plan import make_plan
 
     plan = make_plan(settings, argv, os.environ, Clock())
     if settings.backend is None and not settings.quiet:
@@ -151,8 +151,8 @@ def _argv(line: str | None, words: tuple[str, ...]) -> list[str]:
 
 
 def _run(plan: "Plan", settings: "Settings") -> int:
-    from cronguard.claim import Skip
-    from cronguard.guard import Guard
+    from cronguard.lease.claim import Skip
+    from cronguard.run.guard import Guard
 
     log, clock = _log(plan, settings), Clock()
     began = clock.boot()
@@ -198,7 +198,7 @@ def _say(settings: "Settings", text: str) -> None:
 
 
 def _log(plan: "Plan", settings: "Settings") -> "Log":
-    from cronguard.log import Log
+    from cronguard.system.log import Log
 
     ask = plan.ask
     facts = {"job": str(ask.job), "tick": ask.tick.label, "node": ask.node, "program": ask.program}
@@ -238,8 +238,8 @@ def _forget_complaint(plan: "Plan") -> None:
 
 
 def _explain(plan: "Plan", settings: "Settings") -> int:
-    from cronguard.dry_run import explain
-    from cronguard.storage import Storage
+    from cronguard.run.dry_run import explain
+    from cronguard.store.storage import Storage
 
     errand = plan.errand
     storage = Storage(errand.url, errand.state, errand.backend_timeout, Clock())

@@ -6,7 +6,7 @@ cron runs `$SHELL -c LINE`. Used in any other way it is the real shell, and guar
 import os
 import sys
 
-from cronguard.errors import CommandNotExecutableError, ConfigError, CronguardError
+from cronguard.system.errors import CommandNotExecutableError, ConfigError, CronguardError
 
 SKIP = "# cronguard: skip"
 _REAL = "/bin/sh"
@@ -16,7 +16,7 @@ _QUOTING = frozenset("'\"\\$`;&|<>()*?[]{}~#!")
 
 def entry() -> None:
     """Run as a program."""
-    from cronguard.cli import finish, guarded
+    from cronguard.cli.main import finish, guarded
 
     finish(guarded(lambda: run(sys.argv[1:])))
 
@@ -66,8 +66,8 @@ def wishes(line: str) -> tuple[dict[str, str], str]:
 
 def _guard(real: str, line: str) -> int:
     from cronguard.cli.run import guard_command
-    from cronguard.config import load
-    from cronguard.job import Job
+    from cronguard.config.sources import load
+    from cronguard.model.job import Job
 
     for variable in _OF_ONE_LINE:
         if os.environ.get(variable):

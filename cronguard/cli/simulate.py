@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cronguard.errors import UsageError
+from cronguard.system.errors import UsageError
 
 if TYPE_CHECKING:
-    from cronguard.history import Run
-    from cronguard.settings import Settings
+    from cronguard.config.settings import Settings
+    from cronguard.report.history import Run
     from cronguard.simulation.outcome import Outcome
     from cronguard.simulation.scenario import Scenario
 
@@ -87,10 +87,10 @@ def _scenario(
     schedule: str, timezone: str | None, start: str, length: str, duration: str, failures: tuple[str, ...],
     heartbeat: str | None, late: str, seed: int, **options: Any,
 ) -> "Scenario":  # fmt: skip
-    from cronguard.duration import parse_duration
-    from cronguard.schedule import Schedule
+    from cronguard.model.duration import parse_duration
+    from cronguard.model.tick import Tick
+    from cronguard.schedule.schedule import Schedule
     from cronguard.simulation.scenario import Failure, Scenario
-    from cronguard.tick import Tick
 
     settings = _settings(schedule, timezone or "UTC", options)
     return Scenario(
@@ -108,11 +108,11 @@ def _scenario(
 
 def _settings(schedule: str, timezone: str, options: dict[str, Any]) -> "Settings":
     """Return the settings of the line; no file and no variable is read, so that a picture can be drawn again."""
-    from cronguard.plan import check_nodes, strategy_of
-    from cronguard.settings import PARSERS, Settings
+    from cronguard.config.settings import PARSERS, Settings
+    from cronguard.model.tick import Tick
+    from cronguard.model.timing import Timing
+    from cronguard.run.plan import check_nodes, strategy_of
     from cronguard.simulation.scenario import node_names
-    from cronguard.tick import Tick
-    from cronguard.timing import Timing
 
     given = {key: value for key, value in options.items() if value is not None}
     values = {key: PARSERS[key](value, f"--{key.replace('_', '-')}") for key, value in given.items()}
@@ -127,7 +127,7 @@ def _settings(schedule: str, timezone: str, options: dict[str, Any]) -> "Setting
 
 
 def _bounded(text: str, what: str, least: float, most: float) -> float:
-    from cronguard.duration import format_duration, parse_duration
+    from cronguard.model.duration import format_duration, parse_duration
 
     seconds = parse_duration(text, what)
     if not least <= seconds <= most:
@@ -137,10 +137,10 @@ def _bounded(text: str, what: str, least: float, most: float) -> float:
 
 
 def _print_json(found: "Outcome") -> None:
-    from cronguard.history import as_row
-    from cronguard.output import as_json
-    from cronguard.simulation import SIMPLIFIED
+    from cronguard.report.history import as_row
+    from cronguard.report.output import as_json
     from cronguard.simulation.outcome import late
+    from cronguard.simulation.scenario import SIMPLIFIED
 
     rows = [as_row(run) | {"late": late(run)} for run in found.runs]
     click.echo(as_json({"runs": rows, "summary": found.summary(), "simplified": SIMPLIFIED}))
@@ -148,8 +148,8 @@ def _print_json(found: "Outcome") -> None:
 
 def _print(found: "Outcome") -> None:
     from cronguard.cli.history import print_picture
-    from cronguard.output import table
-    from cronguard.simulation import SIMPLIFIED
+    from cronguard.report.output import table
+    from cronguard.simulation.scenario import SIMPLIFIED
 
     click.echo(table(_HEADERS, [_cells(run) for run in found.runs]))
     click.echo()
@@ -159,9 +159,9 @@ def _print(found: "Outcome") -> None:
 
 
 def _cells(run: "Run") -> list[str]:
-    from cronguard.duration import format_duration
+    from cronguard.model.duration import format_duration
+    from cronguard.model.tick import Tick
     from cronguard.simulation.outcome import late
-    from cronguard.tick import Tick
 
     if not run.node:
         return [Tick.of(run.tick).label, "", run.state]
@@ -171,7 +171,7 @@ def _cells(run: "Run") -> list[str]:
 
 def _said(found: "Outcome") -> str:
     """Say the summary in words, without what did not happen."""
-    from cronguard.duration import format_duration
+    from cronguard.model.duration import format_duration
 
     told = found.summary()
     shares = ", ".join(f"{node} {count}" for node, count in told["nodes"].items())

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from cronguard.cli.common import program_for_cron
-from cronguard.errors import UsageError
-from cronguard.program import shell_line
+from cronguard.system.errors import UsageError
+from cronguard.system.program import shell_line
 
 if TYPE_CHECKING:
     from cronguard.turns.time_slice import Slice
@@ -115,7 +115,7 @@ def _check(nodes: int, index: int) -> None:
 
 
 def _print_shares(words: tuple[str, ...], nodes: int, index: int, timezone: str | None) -> None:
-    from cronguard.schedule import Schedule
+    from cronguard.schedule.schedule import Schedule
     from cronguard.turns.time_slice import share
 
     if len(words) > 1 or not _SCHEDULE.fullmatch(words[0]):
@@ -139,13 +139,13 @@ def _command_line(line: str | None, words: tuple[str, ...]) -> list[str]:
 
 
 def _current_slice(schedule: str | None, period: str | None, timezone: str | None) -> "Slice":
-    from cronguard.duration import parse_duration
+    from cronguard.model.duration import parse_duration
     from cronguard.turns.time_slice import slice_of_period, slice_of_schedule
 
     if (schedule is None) == (period is None):
         raise UsageError("either --schedule or --slice is needed, and not both", _RUN_HINT)
     if schedule is not None:
-        from cronguard.schedule import Schedule
+        from cronguard.schedule.schedule import Schedule
 
         return slice_of_schedule(Schedule.parse(schedule, timezone), _started())
     seconds = parse_duration(period or "", "--slice")
@@ -156,19 +156,19 @@ def _current_slice(schedule: str | None, period: str | None, timezone: str | Non
 
 def _started() -> float:
     """Return when cron started us: on a busy machine, Python may take us into the next slice."""
-    from cronguard.clock import Clock, process_started
+    from cronguard.system.clock import Clock, process_started
 
     clock = Clock()
     return clock.wall() - (clock.boot() - process_started(clock))
 
 
 def _run(argv: list[str], current: "Slice", nodes: int, index: int, *, strict: bool) -> int:
-    from cronguard.clock import Clock
+    from cronguard.system.clock import Clock
 
     left = current.end - Clock().wall()
     if not current.belongs_to(nodes, index) or (strict and left <= 0):
         return _SKIPPED
-    from cronguard.plain_run import run_plain
+    from cronguard.run.plain import run_plain
 
     return run_plain(argv, dict(os.environ), left if strict else None)
 
@@ -190,7 +190,7 @@ def _split(nodes: int, index: int, timezone: str | None, *, system: bool, write:
 
 def _split_text(given: bytes, nodes: int, index: int, timezone: str | None, *, system: bool) -> bytes:
     from cronguard.crontab.split import split
-    from cronguard.schedule import Schedule
+    from cronguard.schedule.schedule import Schedule
     from cronguard.turns.time_slice import share
 
     def shares(expression: str, zone: str | None) -> list[str] | None:

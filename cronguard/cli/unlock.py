@@ -12,8 +12,8 @@ from cronguard.cli.common import open_storage, storage_options
 @click.argument("job", metavar="NS/JOB", shell_complete=completing.jobs)
 def command(job: str, force: bool, **where: str | None) -> None:
     """Tell the node that runs NS/JOB to stop it; others may run it when it has."""
-    from cronguard.job import Job
-    from cronguard.override import unlock
+    from cronguard.admin.override import unlock
+    from cronguard.model.job import Job
 
     named = Job.parse(job)
     storage = open_storage(**where)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from cronguard.errors import BackendError, StoreRefusedError
+from cronguard.system.errors import BackendError, StoreRefusedError
 
 _EVERY = 2.0  # seconds, as watch(1): a renewal comes every ten at most
 Rows = list[dict[str, Any]]
@@ -22,7 +22,7 @@ def watch_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def show(rows: Callable[[], Rows], as_text: Callable[[Rows], str], *, as_json: bool, watch: bool) -> None:
     """Print the rows; with `watch` until interrupted."""
-    from cronguard.output import as_json as json_text
+    from cronguard.report.output import as_json as json_text
 
     def text() -> str:
         found = rows()

@@ -17,7 +17,7 @@ from cronguard.crontab.lines import (
 from cronguard.crontab.shell import CUT_SHORT, Token, is_cut_short
 from cronguard.crontab.split import made_lines
 from cronguard.crontab.wrap import SKIP, Note, judge
-from cronguard.errors import UsageError
+from cronguard.system.errors import UsageError
 
 GUARDED, ALONE, UNGUARDED, PROBLEM = "guarded", "left alone", "not guarded", "problem"
 _OF_ONE_LINE = ("CRONGUARD_NAME", "CRONGUARD_TICK", "CRONGUARD_SCHEDULE")

@@ -5,7 +5,7 @@ import os
 import subprocess
 from contextlib import suppress
 
-from cronguard.errors import ConfigError
+from cronguard.system.errors import ConfigError
 
 _MOST = 1000  # copies of one second
 

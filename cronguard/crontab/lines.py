@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from cronguard.errors import UsageError
+from cronguard.system.errors import UsageError
 
 LONGEST_COMMAND = 998  # bytes; cron refuses a crontab with a longer one (MAX_COMMAND in its source)
 

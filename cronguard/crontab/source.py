@@ -11,7 +11,7 @@ from typing import NamedTuple
 from cronguard.crontab.installed import install_crontab, keep, read_crontab
 from cronguard.crontab.lines import is_entry, parse_entry
 from cronguard.crontab.names import clean
-from cronguard.errors import ConfigError, UsageError
+from cronguard.system.errors import ConfigError, UsageError
 
 OWN, STDIN = "", "-"
 _SYSTEM_FILE, _SYSTEM_FOLDER = "/etc/crontab", "/etc/cron.d"

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from cronguard.crontab.lines import LONGEST_COMMAND, Entry, is_entry, length, parse_entry, places, quoted
-from cronguard.errors import UsageError
+from cronguard.system.errors import UsageError
 
 # (schedule, zone) -> the schedules to put in its place, or None if its command needs a gate
 Shares = Callable[[str, str | None], list[str] | None]

@@ -19,7 +19,7 @@ from cronguard.crontab.lines import (
 )
 from cronguard.crontab.shell import CUT_SHORT, is_cut_short, scan
 from cronguard.crontab.split import made_lines
-from cronguard.errors import UsageError
+from cronguard.system.errors import UsageError
 
 SKIP = "# cronguard: skip"
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "rbash"})
@@ -136,7 +136,7 @@ def _reasons(place: Place, entry: Entry, lines: list[str], made: set[int]) -> It
 
 
 def _check_schedule(schedule: str, zone: str | None) -> None:
-    from cronguard.schedule import Schedule
+    from cronguard.schedule.schedule import Schedule
 
     Schedule.parse(schedule.removeprefix("-"), zone)
 

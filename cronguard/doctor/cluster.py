@@ -5,16 +5,16 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from cronguard.backend import Backend, Entry
-from cronguard.beat import PREFIX as BEATS
-from cronguard.beat import Beat, beat_key
-from cronguard.beat import decode as decode_beat
 from cronguard.doctor.finding import Finding, note, ok, problem, warning
 from cronguard.doctor.visits import LATELY, PREFIX
 from cronguard.doctor.visits import decode as decode_visits
-from cronguard.duration import format_duration
-from cronguard.errors import StoreRefusedError
-from cronguard.record import decode as decode_lease
+from cronguard.model.beat import PREFIX as BEATS
+from cronguard.model.beat import Beat, beat_key
+from cronguard.model.beat import decode as decode_beat
+from cronguard.model.duration import format_duration
+from cronguard.model.record import decode as decode_lease
+from cronguard.store.contract import Backend, Entry
+from cronguard.system.errors import StoreRefusedError
 
 _SETTLING = 60.0  # seconds: the ages of leases are those of another clock
 

@@ -7,12 +7,12 @@ from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
-from cronguard.config import load
-from cronguard.config_files import SYSTEM_FILE, USER_FILE
+from cronguard.config.files import SYSTEM_FILE, USER_FILE
+from cronguard.config.settings import PARSERS, Settings
+from cronguard.config.sources import load
 from cronguard.doctor.finding import Finding, failed, note, ok, problem, warning
-from cronguard.errors import ConfigError
-from cronguard.heartbeat_config import load_heartbeat
-from cronguard.settings import PARSERS, Settings
+from cronguard.heartbeat.config import load_heartbeat
+from cronguard.system.errors import ConfigError
 
 _PASSWORD_FILES = ("password_file", "sentinel_password_file", "passfile")
 

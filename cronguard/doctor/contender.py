@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from cronguard.backend import Backend
 from cronguard.doctor.chain import Attempt, End
-from cronguard.errors import BackendError
+from cronguard.store.contract import Backend
+from cronguard.system.errors import BackendError
 
 _PADS = (0, 10, 5000)  # bytes: a record that fits into one block, and one that does not
 

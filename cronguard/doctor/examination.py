@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from cronguard import __version__
-from cronguard.backend import Backend
-from cronguard.clock import boot_id
-from cronguard.config_files import read_files
+from cronguard.config.files import read_files
+from cronguard.config.settings import Settings
 from cronguard.doctor import cluster
 from cronguard.doctor.configuration import judge_passwords, password_files
 from cronguard.doctor.finding import Finding, failed, ok, problem
@@ -17,11 +16,12 @@ from cronguard.doctor.share import judge_directory
 from cronguard.doctor.state_folder import judge_state
 from cronguard.doctor.store import Answers, judge_answers, root_of, touch
 from cronguard.doctor.surroundings import judge_surroundings
-from cronguard.errors import CronguardError, StoreRefusedError
-from cronguard.gate import Gate
-from cronguard.heartbeat import machine_id
-from cronguard.settings import Settings
-from cronguard.storage import Storage, in_child
+from cronguard.heartbeat.heartbeat import machine_id
+from cronguard.store.contract import Backend
+from cronguard.store.gate import Gate
+from cronguard.store.storage import Storage, in_child
+from cronguard.system.clock import boot_id
+from cronguard.system.errors import CronguardError, StoreRefusedError
 
 
 class Patient(NamedTuple):

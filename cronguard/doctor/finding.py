@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from cronguard.errors import CronguardError
+from cronguard.system.errors import CronguardError
 
 OK, NOTE, WARNING, PROBLEM = "ok", "note", "warning", "problem"
 

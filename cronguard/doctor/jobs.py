@@ -4,14 +4,14 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from cronguard import beat, pauses, rotation, waiters
-from cronguard.backend import Backend, Entry
 from cronguard.doctor import visits
 from cronguard.doctor.finding import Finding, ok, problem, warning
-from cronguard.duration import format_duration
-from cronguard.errors import StoreRefusedError
-from cronguard.record import Record, decode
-from cronguard.timing import takeover_after
+from cronguard.model import beat, pauses, rotation, waiters
+from cronguard.model.duration import format_duration
+from cronguard.model.record import Record, decode
+from cronguard.model.timing import takeover_after
+from cronguard.store.contract import Backend, Entry
+from cronguard.system.errors import StoreRefusedError
 
 _LATELY = 7 * 86400.0  # seconds: what was lost a week ago and not since is past
 _RECENT = 10  # runs of a job

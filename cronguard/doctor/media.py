@@ -5,11 +5,11 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 
-from cronguard.backends.fileport import unique
-from cronguard.backends.mounts import Mount, mount_of
 from cronguard.doctor.finding import Finding, note, ok, problem, warning
-from cronguard.linux import die_with_parent
-from cronguard.signals import fork
+from cronguard.store.files.fileport import unique
+from cronguard.store.files.mounts import Mount, mount_of
+from cronguard.system.linux import die_with_parent
+from cronguard.system.signals import fork
 
 _NFS = ("nfs", "nfs4")
 _REMOTE = frozenset({"cifs", "smb3", "ceph", "lustre", "glusterfs", "9p", "virtiofs", "vboxsf", "afs"})

@@ -8,12 +8,12 @@ import json
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from cronguard.backend import MAX_DATA, Backend, latest
-from cronguard.clock import Clock
 from cronguard.doctor.chain import Attempt, End
 from cronguard.doctor.contender import end_of
-from cronguard.errors import BackendError
-from cronguard.update import update
+from cronguard.store.contract import MAX_DATA, Backend, latest
+from cronguard.store.update import update
+from cronguard.system.clock import Clock
+from cronguard.system.errors import BackendError
 
 _LOOK = 0.5  # seconds between two looks at a note: people start the others by hand
 _ROOM = MAX_DATA - 4096  # bytes of a note; the rest is for what is around its rows

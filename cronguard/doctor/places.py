@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from cronguard.log import SOCKET
+from cronguard.system.log import SOCKET
 
 
 class Places(NamedTuple):

@@ -3,11 +3,11 @@
 import os
 from typing import Any
 
-from cronguard.backend import Terms, import_backend, scheme_of, storage_errors
-from cronguard.backends.share import absolute_path
 from cronguard.doctor.finding import Finding, ok
-from cronguard.errors import BackendError, UsageError
-from cronguard.storage import Storage
+from cronguard.store.contract import Terms, import_backend, scheme_of, storage_errors
+from cronguard.store.files.share import absolute_path
+from cronguard.store.storage import Storage
+from cronguard.system.errors import BackendError, UsageError
 
 _SHARED, _OWN = 0o2770, 0o700
 

@@ -5,10 +5,10 @@ import stat
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from cronguard.backend import storage_errors
 from cronguard.doctor.finding import Finding, note, ok, problem, warning
 from cronguard.doctor.media import judge_locks, judge_room, judge_share, mounted_at
-from cronguard.gate import try_lock
+from cronguard.store.contract import storage_errors
+from cronguard.store.gate import try_lock
 
 _MOST = 2000  # folders: what is wrong with one of them is mostly wrong with many
 

@@ -8,7 +8,7 @@ from itertools import islice
 from cronguard.doctor.finding import Finding, ok, problem
 from cronguard.doctor.media import judge_home, judge_room, mounted_at
 from cronguard.doctor.places import Places
-from cronguard.statedir import StateDir
+from cronguard.system.statedir import StateDir
 
 _MOST = 10_000  # files: a moment's work, and more than a node has
 _HINT = "chown it to the user of the lines, or set state_dir to a folder of his"

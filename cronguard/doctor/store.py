@@ -4,14 +4,14 @@ import os
 import time
 from typing import NamedTuple
 
-from cronguard.backend import Backend
-from cronguard.clock import Clock
+from cronguard.config.settings import Settings
 from cronguard.doctor.finding import Finding, note, ok, problem, warning
 from cronguard.doctor.visits import PREFIX, leave
-from cronguard.duration import format_duration
-from cronguard.settings import Settings
-from cronguard.timing import Timing
-from cronguard.url import without_secrets
+from cronguard.model.duration import format_duration
+from cronguard.model.timing import Timing
+from cronguard.store.contract import Backend
+from cronguard.store.url import without_secrets
+from cronguard.system.clock import Clock
 
 _SKEW = (
     60.0  # seconds: half of the smallest bound that is of use, and a clock that is kept is off by far less

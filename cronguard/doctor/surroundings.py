@@ -8,11 +8,11 @@ import sys
 from collections.abc import Iterable
 from contextlib import suppress
 
+from cronguard.config.settings import Settings
 from cronguard.doctor.configuration import judge_writers, look
 from cronguard.doctor.finding import Finding, note, ok, problem, warning
 from cronguard.doctor.places import Places
-from cronguard.linux import is_clock_kept
-from cronguard.settings import Settings
+from cronguard.system.linux import is_clock_kept
 
 _CRONS = frozenset({"cron", "crond", "fcron", "dcron", "bcron-sched", "supercronic", "systemd-cron"})
 

@@ -9,19 +9,19 @@ from functools import partial
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from cronguard.backend import Terms, open_backend
-from cronguard.clock import Clock, boot_id
+from cronguard.config.settings import PARSERS
 from cronguard.doctor.chain import Attempt, End, chain_faults
 from cronguard.doctor.contender import Log, read_attempts, swap_often
 from cronguard.doctor.finding import Finding, ok, problem
 from cronguard.doctor.meeting import Meeting, gather, join, leave, tell
-from cronguard.duration import format_duration, parse_duration
-from cronguard.errors import BackendError, CronguardError, UsageError
-from cronguard.linux import die_with_parent
-from cronguard.settings import PARSERS
-from cronguard.signals import fork
-from cronguard.statedir import StateDir
-from cronguard.storage import Storage
+from cronguard.model.duration import format_duration, parse_duration
+from cronguard.store.contract import Terms, open_backend
+from cronguard.store.storage import Storage
+from cronguard.system.clock import Clock, boot_id
+from cronguard.system.errors import BackendError, CronguardError, UsageError
+from cronguard.system.linux import die_with_parent
+from cronguard.system.signals import fork
+from cronguard.system.statedir import StateDir
 
 _CONTENDERS = 4  # of each node; more of them lose more races and find no more
 _MOST = 1000  # swaps of each: what all nodes did is told in entries of 64 KiB

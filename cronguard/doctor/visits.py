@@ -4,9 +4,9 @@ import os
 from typing import Any, NamedTuple
 
 from cronguard import __version__
-from cronguard.backend import Backend
-from cronguard.envelope import Unknown, open_envelope, seal, unknown_fields
-from cronguard.update import update
+from cronguard.model.envelope import Unknown, open_envelope, seal, unknown_fields
+from cronguard.store.contract import Backend
+from cronguard.store.update import update
 
 PREFIX = "doctor/cluster/"
 LATELY = 86400.0  # seconds: doctor runs once a day, if somebody made a crontab line of it

@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from math import inf
 from random import Random
 
-from cronguard.claim import Ask
-from cronguard.drain import pause
-from cronguard.job import Job
-from cronguard.pauses import Pause
-from cronguard.plan import strategy_of
+from cronguard.admin.drain import pause
+from cronguard.lease.claim import Ask
+from cronguard.model.job import Job
+from cronguard.model.pauses import Pause
+from cronguard.model.tick import Tick
+from cronguard.model.timing import Timing
+from cronguard.run.plan import strategy_of
 from cronguard.simulation.heart import Heart
 from cronguard.simulation.node import Node, NodeClock
 from cronguard.simulation.run import Came, SimulatedRun
 from cronguard.simulation.scenario import Scenario
 from cronguard.simulation.store import Connection, Store
 from cronguard.simulation.virtual_time import VirtualTime
-from cronguard.tick import Tick
-from cronguard.timing import Timing
 
 JOB = Job("simulated", "job")
 _KNOWN_AFTER = 5  # beats, after which every node has its verdict on every other

@@ -1,9 +1,9 @@
 """The heartbeat of a simulated node, by the project's own assessment."""
 
-from cronguard.assessment import Found, Look, assess
-from cronguard.health import Counting
-from cronguard.heartbeat import beat_of, publish, read_beats
-from cronguard.heartbeat_state import HeartbeatState
+from cronguard.heartbeat.assessment import Found, Look, assess
+from cronguard.heartbeat.health import Counting
+from cronguard.heartbeat.heartbeat import beat_of, publish, read_beats
+from cronguard.heartbeat.state import HeartbeatState
 from cronguard.simulation.node import Node
 from cronguard.simulation.store import Connection
 

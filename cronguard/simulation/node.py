@@ -1,9 +1,9 @@
 """A simulated node: its clocks, and what has failed on it."""
 
-from cronguard.clock import Clock
-from cronguard.seen import Sightings
+from cronguard.lease.seen import Sightings
 from cronguard.simulation.scenario import Failure
 from cronguard.simulation.virtual_time import Thread, VirtualTime
+from cronguard.system.clock import Clock
 
 _UPTIME = 30 * 86400.0  # seconds since its first boot: nobody takes it for one that has just come back
 

@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from cronguard.history import MISSED, OVERRUN, Run, is_busy
+from cronguard.model.tick import Tick
+from cronguard.report.history import MISSED, OVERRUN, Run, is_busy
 from cronguard.simulation.cluster import JOB, simulate
 from cronguard.simulation.run import Came
 from cronguard.simulation.scenario import Scenario
-from cronguard.tick import Tick
 
 
 class Outcome(NamedTuple):

@@ -2,18 +2,18 @@
 
 from typing import NamedTuple
 
-from cronguard.advice import Advice
-from cronguard.claim import Ask, Skip
-from cronguard.errors import BackendError
-from cronguard.grant import Grant
-from cronguard.history import Run
-from cronguard.keeper import HEARD
-from cronguard.lease import Lease
-from cronguard.settings import Settings
+from cronguard.advice.advice import Advice
+from cronguard.config.settings import Settings
+from cronguard.lease.claim import Ask, Skip
+from cronguard.lease.grant import Grant
+from cronguard.lease.lease import Lease
+from cronguard.report.history import Run
+from cronguard.run.keeper import HEARD
 from cronguard.simulation.node import Node, ThreadClock
 from cronguard.simulation.store import Connection, Store
 from cronguard.simulation.virtual_time import Ended, Thread
-from cronguard.turns import Strategy
+from cronguard.system.errors import BackendError
+from cronguard.turns.turn import Strategy
 
 _SETTLE_LOST = 5.0  # as the guard has it
 _RETRY = 1.0  # seconds after a renewal that failed, as the keeper has it

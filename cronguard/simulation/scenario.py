@@ -1,14 +1,20 @@
-"""What is to be simulated: nodes and their strategy, a job, and what fails when."""
+"""What is to be simulated: nodes and their strategy, a job, and what fails when.
+
+Real are the strategies, the advice that asks them, the claim, the lease and its record, the round robin's queue, the
+line of those who wait, and the heartbeats' verdicts, all on the memory backend. Stood in for are time, cron, the
+command, the machines and their way to the store, more simply than in tests/simulation, which looks for faults in
+cronguard itself.
+"""
 
 from math import inf
 from typing import NamedTuple
 
-from cronguard.duration import parse_duration
-from cronguard.errors import UsageError
-from cronguard.job import check_name
-from cronguard.schedule import Schedule
-from cronguard.settings import Settings
-from cronguard.tick import Tick
+from cronguard.config.settings import Settings
+from cronguard.model.duration import parse_duration
+from cronguard.model.job import check_name
+from cronguard.model.tick import Tick
+from cronguard.schedule.schedule import Schedule
+from cronguard.system.errors import UsageError
 
 KINDS = ("dead", "cut", "cron", "paused", "job")
 _HINT = f"write [KIND:]NODE@AFTER[+LENGTH], like web1@10m+20m or cut:web1@90s; kinds are {', '.join(KINDS)}"
@@ -16,6 +22,15 @@ _LATEST = Tick.parse(
     "9000-01-01T00:00Z"
 )  # 29 February may be years after it, and Python's years end with 9999
 _MOST_RUNS = 10_000  # half a minute's work: a day of every minute on six nodes
+
+
+SIMPLIFIED = (
+    "all clocks agree",
+    "the store answers at once, or not at all",
+    "a command that is told to stop has stopped",
+    "a node that comes back is up at once",
+    "heartbeats are seen through the store alone, and go on when a cron is dead",
+)
 
 
 class Failure(NamedTuple):

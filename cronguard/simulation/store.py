@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from cronguard.backend import Entry
-from cronguard.backends.memory import MemoryBackend
-from cronguard.clock import Clock
-from cronguard.errors import BackendError
 from cronguard.simulation.node import Node
 from cronguard.simulation.virtual_time import Thread
+from cronguard.store.contract import Entry
+from cronguard.store.memory import MemoryBackend
+from cronguard.system.clock import Clock
+from cronguard.system.errors import BackendError
 
 
 class Store:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from heapq import heappop, heappush
 
-from cronguard.errors import UsageError
+from cronguard.system.errors import UsageError
 
 # What happens, and looks at other nodes' beats: a minute's work or two. A job of a year is renewed millions of times.
 _MOST_STEPS = 100_000

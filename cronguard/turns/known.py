@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from math import inf
 from typing import NamedTuple
 
-from cronguard.turns import Turn
+from cronguard.turns.turn import Turn
 
 
 class Peer(NamedTuple):

@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from cronguard.turns import Turn
+from cronguard.turns.turn import Turn
 
 if TYPE_CHECKING:
-    from cronguard.tick import Tick
+    from cronguard.model.tick import Tick
     from cronguard.turns.known import Known
 
 

@@ -2,9 +2,9 @@
 
 from itertools import takewhile
 
-from cronguard.tick import Tick
-from cronguard.turns import Turn
+from cronguard.model.tick import Tick
 from cronguard.turns.known import Known
+from cronguard.turns.turn import Turn
 
 
 def turn(me: str, tick: Tick, known: Known) -> Turn:

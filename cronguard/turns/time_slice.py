@@ -7,11 +7,11 @@ number leaves that remainder. Over any time the nodes' slices are disjoint and t
 from itertools import pairwise
 from typing import NamedTuple
 
-from cronguard.schedule import Schedule
-from cronguard.tick import Tick
-from cronguard.turns import Turn
+from cronguard.model.tick import Tick
+from cronguard.schedule.schedule import Schedule
+from cronguard.schedule.zone import changing_hours
 from cronguard.turns.known import Known
-from cronguard.zone import changing_hours
+from cronguard.turns.turn import Turn
 
 _LONG_LIST = 6  # values; a longer list is written as a range if it is one
 

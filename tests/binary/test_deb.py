@@ -11,7 +11,7 @@ from built import CHECKOUT
 from processes import LIMIT
 
 from cronguard import __version__
-from cronguard.config import load
+from cronguard.config.sources import load
 
 PAGES = ["man/cronguard.1", "man/cronguard-shell.1", "man/cronguard.toml.5"]
 PROGRAMS = "usr/bin/"

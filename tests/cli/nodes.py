@@ -17,7 +17,7 @@ SKEWED = """
 import sys, time
 right = time.time
 time.time = lambda: right() + float(sys.argv[1])
-from cronguard.cli import main
+from cronguard.cli.main import main
 sys.exit(main(sys.argv[2:]))
 """
 # Root, less the right to pass by modes; anybody else has not got it anyway.

@@ -3,7 +3,7 @@ import re
 import pytest
 from nodes import BOUND_BY_MODES, PLAIN, content, told
 
-from cronguard.backend import SCHEMES
+from cronguard.store.contract import SCHEMES
 
 SLICE = ("--strategy", "time-slice", "--schedule", "* * * * *")
 OPTIONS = [

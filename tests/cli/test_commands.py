@@ -270,11 +270,11 @@ def test_a_nested_run_inherits_no_wish_of_the_outer_one(node):
 # A machine that stood still from when the deadline was last looked at until long after it.
 LATE = """
 import sys
-from cronguard.clock import Clock
-from cronguard.process import Process
+from cronguard.system.clock import Clock
+from cronguard.run.process import Process
 release = Process.release
 Process.release = lambda process, deadline: release(process, Clock().boot() - 1)
-from cronguard.cli import main
+from cronguard.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
 

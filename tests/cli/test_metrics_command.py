@@ -41,8 +41,8 @@ def test_runs_and_skips_of_this_node_and_the_jobs_of_all_are_shown(ask, node, ot
 def test_a_run_that_is_stopped_for_its_lost_lease_is_a_lease_loss(node, ask):
     """Its lease is given to another while it runs: the keeper finds that out at the next beat."""
     steal = (
-        "import sys; from cronguard.backend import open_backend; from cronguard.clock import Clock;"
-        "from cronguard.record import decode, encode; from cronguard.statedir import StateDir;"
+        "import sys; from cronguard.store.contract import open_backend; from cronguard.system.clock import Clock;"
+        "from cronguard.model.record import decode, encode; from cronguard.system.statedir import StateDir;"
         f"b = open_backend('dir:{node.store}', Clock(), StateDir('{node.home}/thief', 'web9'));"
         "e = b.read('lease/b/j'); r = decode(e.data, '');"
         "b.swap(e, encode(r._replace(run='thief', node='web9', token=r.token + 1))); import time; time.sleep(60)"

@@ -6,7 +6,7 @@ import re
 import pytest
 from nodes import content, told
 
-from cronguard.beat import Beat, beat_key, encode
+from cronguard.model.beat import Beat, beat_key, encode
 
 JOB = ("--ns", "billing", "--name", "nightly")
 TICK = ("--tick", "2026-01-01T02:00Z")

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 from cronguard.cli import time_slice
 from cronguard.cli.common import program_for_cron
 from cronguard.cli.time_slice import command
-from cronguard.clock import Clock
-from cronguard.errors import ConfigError, UsageError
+from cronguard.system.clock import Clock
+from cronguard.system.errors import ConfigError, UsageError
 
 CRONTAB = b"# caf\xe9\n*/10 * * * * job\n0 3 * * * night"
 HALF_PAST_FIVE = 1795325400.0  # 2026-11-22T05:30Z; the number of this fire of */10 is odd
@@ -35,7 +35,7 @@ def started(monkeypatch):
         calls.append((argv, env, limit))
         return 7
 
-    monkeypatch.setitem(sys.modules, "cronguard.plain_run", types.SimpleNamespace(run_plain=run_plain))
+    monkeypatch.setitem(sys.modules, "cronguard.run.plain", types.SimpleNamespace(run_plain=run_plain))
     return calls
 
 
@@ -140,7 +140,7 @@ def test_a_strict_slice_that_was_over_before_we_looked_is_skipped(monkeypatch, a
 def test_a_slice_is_that_in_which_we_were_started(monkeypatch):
     monkeypatch.setattr(Clock, "wall", lambda _: 1000.0)
     monkeypatch.setattr(Clock, "boot", lambda _: 500.0)
-    monkeypatch.setattr("cronguard.clock.process_started", lambda _: 490.0)
+    monkeypatch.setattr("cronguard.system.clock.process_started", lambda _: 490.0)
     assert time_slice._started() == 990.0
 
 

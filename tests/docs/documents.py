@@ -4,9 +4,10 @@ import re
 from importlib import import_module
 from pathlib import Path
 
-from cronguard import cli, guard
-from cronguard.errors import CronguardError
-from cronguard.settings import Settings
+from cronguard.cli.main import main as cli
+from cronguard.config.settings import Settings
+from cronguard.run import guard
+from cronguard.system.errors import CronguardError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

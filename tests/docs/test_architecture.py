@@ -1,4 +1,4 @@
-"""The floors in ARCHITECTURE.md are those that import-linter checks."""
+"""The rooms in ARCHITECTURE.md are those that import-linter checks, and those that are there."""
 
 import re
 import tomllib
@@ -6,26 +6,47 @@ import tomllib
 from documents import CHECKOUT, read, section
 
 
-def floors_checked():
-    contract = tomllib.loads(read("pyproject.toml"))["tool"]["importlinter"]["contracts"][0]
-    return [set(re.findall(r"cronguard\.(\w+)", layer)) for layer in contract["layers"]]
+def contract(name):
+    contracts = tomllib.loads(read("pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    [found] = [one for one in contracts if one["name"].startswith(name)]
+    return found
 
 
-def floors_described():
-    rows = re.findall(r"^\| ([^`|]+) \| (.*) \|$", section("ARCHITECTURE.md", "## The floors"), re.MULTILINE)
-    return [set(re.findall(r"`(\w+)/?`", modules)) for name, modules in rows if name != "floor"]
+def rooms_checked():
+    return [set(layer.split(" | ")) for layer in contract("rooms")["layers"]]
 
 
-def test_each_floor_has_its_modules():
-    described = floors_described()
-    checked = floors_checked()
-    assert len(described) == len(checked)
-    for row, modules in zip(described, checked, strict=True):
-        assert modules <= row
+def rooms_described():
+    rows = re.findall(
+        r"^\| (\d+) \| `(\w+)/` \| .* \|$", section("ARCHITECTURE.md", "## The rooms"), re.MULTILINE
+    )
+    floors = sorted({int(floor) for floor, _ in rows}, reverse=True)
+    return [{room for floor, room in rows if int(floor) == each} for each in floors]
 
 
-def test_every_module_has_a_floor():
-    package = CHECKOUT / "cronguard"
-    folders = {path.parent.name for path in package.glob("*/__init__.py")}
-    modules = {path.stem for path in package.glob("*.py")} - {"__init__", "__main__"}
-    assert set.union(*floors_checked()) == modules | folders
+def test_each_room_stands_on_the_floor_that_is_checked():
+    assert rooms_described() == rooms_checked()
+
+
+def test_every_room_is_described():
+    folders = {path.parent.name for path in (CHECKOUT / "cronguard").glob("*/__init__.py")}
+    assert set.union(*rooms_described()) == folders
+
+
+def test_every_family_of_backends_is_in_the_contracts():
+    folders = {path.parent.name for path in (CHECKOUT / "cronguard/store").glob("*/__init__.py")} - {"shared"}
+    layers = " ".join(contract("in the store")["layers"]).replace("|", " ").split()
+    independent = {name.removeprefix("cronguard.store.") for name in contract("the families")["modules"]}
+    assert folders <= set(layers)
+    assert folders - {"ssh"} <= independent
+
+
+def test_the_package_itself_has_no_modules():
+    assert {path.name for path in (CHECKOUT / "cronguard").glob("*.py")} == {"__init__.py", "__main__.py"}
+
+
+def test_a_room_holds_its_one_line_and_nothing_else():
+    faces = [
+        path for path in (CHECKOUT / "cronguard").rglob("__init__.py") if path.parent.name != "cronguard"
+    ]
+    assert [str(path) for path in faces if not re.fullmatch(r'"""[^"\n]+"""\n', path.read_text())] == []

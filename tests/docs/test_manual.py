@@ -9,11 +9,11 @@ import click
 import pytest
 from documents import CHECKOUT, commands, exit_statuses, man_section, read
 
-from cronguard import heartbeat_config
-from cronguard.backend import SCHEMES
 from cronguard.cli import shell
-from cronguard.probes import CHECKS, PROBES
-from cronguard.settings import PARSERS
+from cronguard.config.settings import PARSERS
+from cronguard.heartbeat import config as heartbeat_config
+from cronguard.heartbeat.probes import CHECKS, PROBES
+from cronguard.store.contract import SCHEMES
 
 SHELL, CONFIG = "man/cronguard-shell.1", "man/cronguard.toml.5"
 PAGES = ["man/cronguard.1", SHELL, CONFIG]

@@ -9,9 +9,9 @@ import subprocess
 import pytest
 from documents import CHECKOUT, blocks, blocks_in, exit_statuses, read, section
 
-from cronguard.backend import SCHEMES
-from cronguard.config import load
+from cronguard.config.sources import load
 from cronguard.crontab.wrap import Wish, wrap
+from cronguard.store.contract import SCHEMES
 
 RUN_HERE = {"console", "sh", "toml", "sql", "crontab"}
 NOT_RUN = {"shell", "text"}  # `shell` needs a fresh machine or changes this one

@@ -9,8 +9,8 @@ import sys
 import pytest
 from documents import CHECKOUT, blocks_in, commands, read
 
-from cronguard.config import load
-from cronguard.heartbeat_config import load_heartbeat
+from cronguard.config.sources import load
+from cronguard.heartbeat.config import load_heartbeat
 
 PAGE = "docs/schemes.md"
 

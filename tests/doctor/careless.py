@@ -1,7 +1,7 @@
 """A store that publishes whatever it is told, over whatever is there: nothing on it excludes."""
 
-from cronguard.backends.directory import DirectoryBackend
-from cronguard.backends.share import Share
+from cronguard.store.files.directory import DirectoryBackend
+from cronguard.store.files.share import Share
 
 
 class CarelessBackend(DirectoryBackend):

@@ -17,7 +17,7 @@ import pytest
 from ports import free_port
 from processes import wait_until
 
-from cronguard.record import decode, encode
+from cronguard.model.record import decode, encode
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "doctor.md"
 IS_ROOT = os.geteuid() == 0
@@ -299,9 +299,9 @@ def test_a_share_that_this_user_cannot_write_is_found(machine):
 
 HOLDER = """
 import sys
-from cronguard.clock import Clock
-from cronguard.gate import Gate
-from cronguard.statedir import StateDir
+from cronguard.system.clock import Clock
+from cronguard.store.gate import Gate
+from cronguard.system.statedir import StateDir
 class LongAgo(Clock):
     def boot(self):
         return max(0.0, super().boot() - 100)

@@ -9,11 +9,11 @@ import stat
 import pytest
 import sshd
 
-from cronguard.clock import Clock
 from cronguard.doctor import preparation
-from cronguard.errors import BackendError
-from cronguard.statedir import StateDir
-from cronguard.storage import Storage
+from cronguard.store.storage import Storage
+from cronguard.system.clock import Clock
+from cronguard.system.errors import BackendError
+from cronguard.system.statedir import StateDir
 
 GROUP = grp.getgrgid(os.getegid()).gr_name
 

@@ -6,11 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cronguard.backend import MAX_DATA, Entry
-from cronguard.backends.memory import MemoryBackend
-from cronguard.backends.mounts import Mount
-from cronguard.beat import Beat
-from cronguard.clock import Clock
+from cronguard.config.settings import Settings
 from cronguard.doctor.chain import Attempt, End
 from cronguard.doctor.cluster import Me, Trace, judge_heartbeat, judge_machines, judge_versions
 from cronguard.doctor.configuration import Kept, judge_writers
@@ -24,9 +20,13 @@ from cronguard.doctor.store import Answers, judge_answers, judge_clocks
 from cronguard.doctor.verification import judge_chain
 from cronguard.doctor.visits import LATELY, Visits, decode, encode
 from cronguard.doctor.visits import leave as visit
-from cronguard.errors import BackendError, StoreRefusedError
-from cronguard.gate import try_lock
-from cronguard.settings import Settings
+from cronguard.model.beat import Beat
+from cronguard.store.contract import MAX_DATA, Entry
+from cronguard.store.files.mounts import Mount
+from cronguard.store.gate import try_lock
+from cronguard.store.memory import MemoryBackend
+from cronguard.system.clock import Clock
+from cronguard.system.errors import BackendError, StoreRefusedError
 
 ME = Me("web1", "m1", "1.0", "boot/time", 1000.0)
 

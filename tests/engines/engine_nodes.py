@@ -6,11 +6,11 @@ import sys
 from fuzz_checks import Hold
 from rig import Cluster
 
-from cronguard.backend import open_backend
-from cronguard.clock import Clock
-from cronguard.record import decode
-from cronguard.statedir import StateDir
-from cronguard.tick import Tick
+from cronguard.model.record import decode
+from cronguard.model.tick import Tick
+from cronguard.store.contract import open_backend
+from cronguard.system.clock import Clock
+from cronguard.system.statedir import StateDir
 
 TICK, NEXT_TICK = "2026-01-01T05:30Z", "2026-01-01T05:31Z"
 FIRST = Tick.parse(TICK).epoch

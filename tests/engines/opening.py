@@ -1,8 +1,8 @@
 """A backend opened by its URL and options, as in a configuration."""
 
-from cronguard.backend import Terms, open_backend
-from cronguard.clock import Clock
-from cronguard.statedir import StateDir
+from cronguard.store.contract import Terms, open_backend
+from cronguard.system.clock import Clock
+from cronguard.system.statedir import StateDir
 
 KEY = "lease/billing/invoices"
 

@@ -4,13 +4,13 @@ from engine_nodes import FIRST
 from fuzz_checks import hold_faults
 from processes import wait_until
 
-from cronguard import rotation
-from cronguard.backend import open_backend
-from cronguard.clock import Clock
-from cronguard.job import Job
-from cronguard.rotation import Place, Rotation
-from cronguard.statedir import StateDir
-from cronguard.tick import Tick
+from cronguard.model import rotation
+from cronguard.model.job import Job
+from cronguard.model.rotation import Place, Rotation
+from cronguard.model.tick import Tick
+from cronguard.store.contract import open_backend
+from cronguard.system.clock import Clock
+from cronguard.system.statedir import StateDir
 
 ORDER = ["web1", "web2", "web3"]
 PATIENTLY = ("--ttl", 60, "--wait", "2m", "--backend-timeout", 60)

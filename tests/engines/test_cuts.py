@@ -9,10 +9,10 @@ import session
 from proxy import Proxy
 from stores import KEY, STORES
 
-from cronguard.backend import Terms, open_backend
-from cronguard.clock import Clock
-from cronguard.errors import BackendError
-from cronguard.statedir import StateDir
+from cronguard.store.contract import Terms, open_backend
+from cronguard.system.clock import Clock
+from cronguard.system.errors import BackendError
+from cronguard.system.statedir import StateDir
 
 MOST_MESSAGES = 60  # connecting and swapping take far less on each engine
 TIMEOUT = 6.0  # each try has a second of it

@@ -11,14 +11,14 @@ from fuzz_worker import JOB, ROUND
 from redis_servers import Redis
 from servers import wait_for
 
-from cronguard import rotation
-from cronguard.backend import Terms, open_backend
-from cronguard.clock import Clock
 from cronguard.doctor.chain import chain_faults
-from cronguard.record import decode
-from cronguard.rotation import Place as Standing
-from cronguard.rotation import Rotation
-from cronguard.statedir import StateDir
+from cronguard.model import rotation
+from cronguard.model.record import decode
+from cronguard.model.rotation import Place as Standing
+from cronguard.model.rotation import Rotation
+from cronguard.store.contract import Terms, open_backend
+from cronguard.system.clock import Clock
+from cronguard.system.statedir import StateDir
 
 pytestmark = pytest.mark.slow
 TICKS = 5 * CONTENDERS  # ticks, of which each node has the same share

@@ -9,7 +9,7 @@ from postgres_servers import Postgres
 from processes import mentioning, wait_until
 from redis_servers import Redis
 
-from cronguard.errors import StoreForbiddenError, StoreRefusedError
+from cronguard.system.errors import StoreForbiddenError, StoreRefusedError
 
 RIGHT, WRONG = "right-horse-battery", "wrong-horse-battery"
 REDIS_RIGHTS = "+evalsha +script|load +set +hmget +hset +time +wait +role +info +scan"

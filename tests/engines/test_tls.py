@@ -11,7 +11,7 @@ from postgres_servers import ME, Postgres
 from redis_servers import Redis
 from servers import wait_for
 
-from cronguard.errors import ConfigError, StoreRefusedError
+from cronguard.system.errors import ConfigError, StoreRefusedError
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 from fusefs import Mount, reason_not_to_mount
 from matrix import Site
 
-from cronguard.backends import versioned
+from cronguard.store.files import versioned
 
 # Caches that forget nothing by themselves during a test. Those of an NFS client ask again after a minute at most.
 LONG = 600

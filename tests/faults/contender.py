@@ -6,16 +6,16 @@ import struct
 import time
 from typing import NamedTuple
 
-from cronguard.backends.directory import DirectoryBackend
-from cronguard.backends.file import FileBackend
-from cronguard.backends.share import Share
-from cronguard.claim import Ask
-from cronguard.job import Job
-from cronguard.lease import Lease
-from cronguard.seen import Sightings
-from cronguard.statedir import StateDir
-from cronguard.tick import Tick
-from cronguard.timing import Timing, takeover_after
+from cronguard.lease.claim import Ask
+from cronguard.lease.lease import Lease
+from cronguard.lease.seen import Sightings
+from cronguard.model.job import Job
+from cronguard.model.tick import Tick
+from cronguard.model.timing import Timing, takeover_after
+from cronguard.store.files.directory import DirectoryBackend
+from cronguard.store.files.file import FileBackend
+from cronguard.store.files.share import Share
+from cronguard.system.statedir import StateDir
 
 JOB = Job.of("faults", "job")
 TTL = 30.0

@@ -17,9 +17,9 @@ from steps import STEPS
 from storage_faults import Fault
 from troubles import TROUBLES
 
-from cronguard.claim import Skip
-from cronguard.errors import CronguardError
-from cronguard.grant import Grant
+from cronguard.lease.claim import Skip
+from cronguard.lease.grant import Grant
+from cronguard.system.errors import CronguardError
 
 _NUMBERS = count()
 # The kernel waits for no answer to a release, and tells nobody of its errors.

@@ -5,14 +5,14 @@ import os
 from contextlib import suppress
 from typing import NamedTuple
 
-from backends.version_stress import NoRenamingAway, NoSecondLook
 from contender import Rules
+from store.version_stress import NoRenamingAway, NoSecondLook
 
-from cronguard.backends import slots, versioned
-from cronguard.backends.directory import DirectoryBackend
-from cronguard.backends.file import FileBackend
-from cronguard.claim import held
-from cronguard.lease import Lease
+from cronguard.lease.claim import held
+from cronguard.lease.lease import Lease
+from cronguard.store.files import slots, versioned
+from cronguard.store.files.directory import DirectoryBackend
+from cronguard.store.files.file import FileBackend
 
 
 class NoReadingBack(DirectoryBackend):

@@ -5,16 +5,16 @@ import os
 import pytest
 from contender import FIRST, JOB, Rules, SharedClock, contend, open_backend
 
-from cronguard import halt
-from cronguard.advice import Advice
-from cronguard.claim import Skip
-from cronguard.grant import Grant
-from cronguard.pauses import Pause
-from cronguard.statedir import StateDir
-from cronguard.target import JOB as A_JOB
-from cronguard.target import NAMESPACE, Target
-from cronguard.tick import Tick
-from cronguard.turns import Strategy
+from cronguard.admin import halt
+from cronguard.advice.advice import Advice
+from cronguard.lease.claim import Skip
+from cronguard.lease.grant import Grant
+from cronguard.model.pauses import Pause
+from cronguard.model.target import JOB as A_JOB
+from cronguard.model.target import NAMESPACE, Target
+from cronguard.model.tick import Tick
+from cronguard.system.statedir import StateDir
+from cronguard.turns.turn import Strategy
 
 
 @pytest.mark.parametrize("scheme", ["dir", "file"])

@@ -4,7 +4,7 @@ import pytest
 from matrix import ViolationError, cases, try_case
 from rules_off import RULES_OFF
 
-from cronguard.backends import slots
+from cronguard.store.files import slots
 
 
 @pytest.mark.parametrize("off", RULES_OFF, ids=lambda off: off.rule.replace(" ", "-"))

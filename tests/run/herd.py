@@ -10,15 +10,10 @@ import os
 import sys
 import time
 
-from cronguard import (  # noqa: F401 - imported here, once for all
-    cli,
-    guard,
-    keeper,
-    keeping,
-    plan,
-)
-from cronguard.backends import directory  # noqa: F401
+from cronguard.cli import main as cli
 from cronguard.cli import run  # noqa: F401
+from cronguard.run import guard, keeper, keeping, plan  # noqa: F401
+from cronguard.store.files import directory  # noqa: F401
 
 if any("ssh://" in word for word in sys.argv):
     import paramiko  # noqa: F401

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from processes import LIMIT, Seen, boot, children, mentioning, wait_until, words
 
-from cronguard.backends.directory import DirectoryBackend
-from cronguard.clock import Clock
-from cronguard.record import decode
-from cronguard.statedir import StateDir
+from cronguard.model.record import decode
+from cronguard.store.files.directory import DirectoryBackend
+from cronguard.system.clock import Clock
+from cronguard.system.statedir import StateDir
 
 BEGAN = time.time()
 # What the runs execute: this checkout, or another build of it, such as dist/cronguard.

@@ -20,7 +20,7 @@ from test_cron import PATIENCE, reason_not_to_run
 import cronguard
 
 ROOT = Path(cronguard.__file__).parents[1]
-LINES = Path(__file__).parents[1] / "unit/data/crontabs"
+LINES = Path(__file__).parents[1] / "crontab/data"
 WORLDS = ("plain", "wrapped", "shell")
 PROGRAMS = "bundle certbot checkarray mail mail_customers.sh perl pg_dump php run-parts su warm-cache".split()
 # what the lines name by its path lies below a folder of the test's
@@ -124,7 +124,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cron")
     (folder / "tables").mkdir()
     worlds = {name: World(folder / name) for name in WORLDS}
-    for name, module in (("cronguard", "cronguard.cli"), ("cronguard-shell", "cronguard.cli.shell")):
+    for name, module in (("cronguard", "cronguard.cli.main"), ("cronguard-shell", "cronguard.cli.shell")):
         start = f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom {module} import entry\nentry()\n"
         program(folder / "bin" / name, start)
     for name, shell in (("plain", "/bin/sh"), ("shell", folder / "bin/cronguard-shell")):

@@ -8,7 +8,7 @@ from members import Family, Member
 from processes import LIMIT, boot, wait_until
 from rig import renewed_at, shell, tick
 
-from cronguard.timing import takeover_after
+from cronguard.model.timing import takeover_after
 
 TTL = 5
 SNAPSHOTS = 5.0  # seconds: twice what the keeper takes to note who descends from the guard

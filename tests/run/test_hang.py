@@ -9,9 +9,9 @@ from members import HERE, PYTHON, Member
 from processes import LIMIT, boot, wait_until, words
 from rig import PROGRAM, tick
 
-from cronguard.clock import Clock
-from cronguard.gate import Gate
-from cronguard.statedir import StateDir
+from cronguard.store.gate import Gate
+from cronguard.system.clock import Clock
+from cronguard.system.statedir import StateDir
 
 TTL = 5
 ALL = Fault("*", "hang")

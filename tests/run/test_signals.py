@@ -12,7 +12,7 @@ from rig import shell, tick
 # A command that is stopped, and killed just when its parent has seen that: as by a keeper whose guard wakes late.
 KILLED_MEANWHILE = """
 import os, signal
-from cronguard.process import Process
+from cronguard.run.process import Process
 process = Process("/bin/sleep", ["sleep", "1000"], {})
 process.release()
 os.kill(process.pid, signal.SIGSTOP)

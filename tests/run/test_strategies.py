@@ -14,12 +14,12 @@ import pytest
 from processes import LIMIT, wait_until
 from rig import shell, tick
 
-from cronguard.backends.directory import DirectoryBackend
-from cronguard.beat import Beat
-from cronguard.clock import Clock
-from cronguard.gate import Gate
-from cronguard.heartbeat import publish
-from cronguard.statedir import StateDir
+from cronguard.heartbeat.heartbeat import publish
+from cronguard.model.beat import Beat
+from cronguard.store.files.directory import DirectoryBackend
+from cronguard.store.gate import Gate
+from cronguard.system.clock import Clock
+from cronguard.system.statedir import StateDir
 
 STANDBY = ("--strategy", "standby", "--nodes", "web1,web2")
 ROBIN = ("--strategy", "round-robin")

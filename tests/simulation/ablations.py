@@ -50,8 +50,8 @@ _STEPS = focus.on(faults=("step", "cut"))
 _SLOW_CUTS = focus.on(faults=("cut",), slow=0.3)
 _CUT_AND_CRASH = focus.on(faults=("cut", "crash-others"), ttl=60.0)
 _NO_MARGIN = _patched(
-    claim__takeover_after=lambda ttl: ttl,
-    timing__Timing__kill=property(lambda timing: timing.kill_after),
+    lease__claim__takeover_after=lambda ttl: ttl,
+    model__timing__Timing__kill=property(lambda timing: timing.kill_after),
 )
 
 ABLATIONS = (
@@ -73,7 +73,7 @@ ABLATIONS = (
     _off(
         "three attempts a tick",
         "excess",
-        patches=_patched(claim__MAX_ATTEMPTS=99),
+        patches=_patched(lease__claim__MAX_ATTEMPTS=99),
         on=_struck("started", "kill-guard"),
         within=500,
     ),

@@ -2,7 +2,7 @@
 
 from math import inf
 
-from cronguard.errors import BackendError
+from cronguard.system.errors import BackendError
 
 _RETRANSMIT = 3.0  # seconds: the network is back for so long before a request that was held up goes through
 _SLOWEST = 20.0

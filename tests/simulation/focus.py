@@ -1,6 +1,6 @@
 """Schedules in which certain faults meet more often than by chance."""
 
-from cronguard.timing import Timing
+from cronguard.model.timing import Timing
 
 from .schedule import Fault, Strikes
 

@@ -2,7 +2,7 @@
 
 from math import inf
 
-from cronguard.grant import Grant
+from cronguard.lease.grant import Grant
 
 from .job import Job
 from .keeper import Keeper

@@ -6,12 +6,12 @@ node that is cut off sees neither store nor nodes, and is not seen.
 
 from functools import lru_cache
 
-from cronguard.assessment import Found, Look, assess, is_fit
-from cronguard.beat import PREFIX, Beat, Opinion, decode
-from cronguard.health import Counting
-from cronguard.heartbeat import publish
-from cronguard.heartbeat_state import HeartbeatState
-from cronguard.probe_handlers import Answer
+from cronguard.heartbeat.assessment import Found, Look, assess, is_fit
+from cronguard.heartbeat.health import Counting
+from cronguard.heartbeat.heartbeat import publish
+from cronguard.heartbeat.probe_handlers import Answer
+from cronguard.heartbeat.state import HeartbeatState
+from cronguard.model.beat import PREFIX, Beat, Opinion, decode
 
 EVERY = 10.0
 COUNTING = Counting()

@@ -2,13 +2,13 @@
 
 from math import inf
 
-from cronguard.advice import Advice
-from cronguard.claim import Skip
-from cronguard.errors import BackendError, CronguardError
-from cronguard.grant import Grant
-from cronguard.keeper import HEARD
-from cronguard.turns import Turn
-from cronguard.watchdog import GUARD_SILENT
+from cronguard.advice.advice import Advice
+from cronguard.lease.claim import Skip
+from cronguard.lease.grant import Grant
+from cronguard.run.keeper import HEARD
+from cronguard.run.watchdog import GUARD_SILENT
+from cronguard.system.errors import BackendError, CronguardError
+from cronguard.turns.turn import Turn
 
 from .connection import Connection
 from .node import ThreadClock

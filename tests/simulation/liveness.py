@@ -8,9 +8,9 @@ are refused, or whose answers are lost, excuse nothing but an error after the ti
 from collections import defaultdict
 from math import inf
 
-from cronguard.claim import MAX_ATTEMPTS
-from cronguard.keeper import HEARD
-from cronguard.timing import takeover_after
+from cronguard.lease.claim import MAX_ATTEMPTS
+from cronguard.model.timing import takeover_after
+from cronguard.run.keeper import HEARD
 
 from .connection import LATE
 

@@ -1,8 +1,8 @@
 """What stands in the place of the project's own code when one of its rules is switched off."""
 
-from cronguard.grant import Grant, Lost
-from cronguard.lease import Lease
-from cronguard.seen import Sightings
+from cronguard.lease.grant import Grant, Lost
+from cronguard.lease.lease import Lease
+from cronguard.lease.seen import Sightings
 
 
 class ByTheWallClock(Sightings):

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from cronguard.lease import Lease
-from cronguard.seen import Sightings
+from cronguard.lease.lease import Lease
+from cronguard.lease.seen import Sightings
 
 
 def _sightings(world, node, clock):

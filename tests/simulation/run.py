@@ -2,8 +2,8 @@
 
 from math import inf
 
-from cronguard.claim import Skip
-from cronguard.grant import Grant
+from cronguard.lease.claim import Skip
+from cronguard.lease.grant import Grant
 
 
 class Run:

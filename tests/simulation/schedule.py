@@ -3,8 +3,8 @@
 from random import Random
 from typing import NamedTuple
 
-from cronguard.timing import Timing, takeover_after
-from cronguard.turns import Strategy
+from cronguard.model.timing import Timing, takeover_after
+from cronguard.turns.turn import Strategy
 
 QUIET = 130.0  # seconds without faults at the end: whatever happened, all must go on as if it had not
 

@@ -3,9 +3,9 @@
 from functools import lru_cache
 from typing import NamedTuple
 
-from cronguard import record
-from cronguard.backend import Entry
-from cronguard.backends.memory import MemoryBackend
+from cronguard.model import record
+from cronguard.store.contract import Entry
+from cronguard.store.memory import MemoryBackend
 
 EPOCH = 1_795_305_600.0  # a whole minute; true time 0 on a right clock
 _NOTICED = 1.0  # seconds within which one who waits sees a change: the longest pause of polling

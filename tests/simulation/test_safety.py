@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cronguard.timing import Timing
+from cronguard.model.timing import Timing
 
 from .safety import overlaps
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from cronguard.turns import Strategy, Turn
+from cronguard.turns.turn import Strategy, Turn
 
 from .hearts import DETECTED
 from .invariants import history, violations

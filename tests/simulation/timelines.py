@@ -1,7 +1,7 @@
 """The timelines in docs/schemes.md, drawn from simulated runs: `python -m tests.simulation.timelines` prints them."""
 
-from cronguard.timing import Timing
-from cronguard.turns import Strategy
+from cronguard.model.timing import Timing
+from cronguard.turns.turn import Strategy
 
 from .schedule import Fault, JobPlan, NodePlan, Schedule, Strikes, Weather
 from .world import World

@@ -5,9 +5,9 @@ from math import ceil
 from random import Random
 from unittest.mock import patch
 
-from cronguard.claim import Ask
-from cronguard.job import Job
-from cronguard.tick import Tick
+from cronguard.lease.claim import Ask
+from cronguard.model.job import Job
+from cronguard.model.tick import Tick
 
 from . import faults, hearts
 from .guard import Guard
@@ -19,7 +19,7 @@ from .store import Store, decode
 from .timeline import Timeline
 
 JOB = Job("sim", "job")
-_CACHED = "cronguard.lease.decode"
+_CACHED = "cronguard.lease.lease.decode"
 _LATE_CRON = 0.9  # seconds at most from the minute until cron starts its line
 _DRAIN = 400.0  # seconds after the last tick: the longest job, wait, takeover and settling are over by then
 

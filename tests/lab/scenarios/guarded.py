@@ -23,11 +23,11 @@ from scenarios.contest import (
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.dirname(os.path.dirname(HERE))
-sys.path.append(f"{TESTS}/backends")
+sys.path.append(f"{TESTS}/store")
 
 from fuzz_worker import KEY  # noqa: E402 - the suite's own, beside these tests
 
-WORKER = f"{TESTS}/backends/fuzz_worker.py"
+WORKER = f"{TESTS}/store/fuzz_worker.py"
 FUZZ_ATTEMPTS = 40  # a process; a fork and exec takes 50 ms on a node, a version 15 ms
 TAKEOVER = TTL + 1 + 2  # ttl, the margin for unequal clocks, and two seconds to look and to start
 

@@ -3,9 +3,9 @@
 import os
 import sys
 
-from cronguard.backend import open_backend
-from cronguard.clock import Clock
-from cronguard.statedir import StateDir
+from cronguard.store.contract import open_backend
+from cronguard.system.clock import Clock
+from cronguard.system.statedir import StateDir
 
 url, key = sys.argv[1:]
 entry = open_backend(url, Clock(), StateDir(None, os.uname().nodename)).read(key)

@@ -1,0 +1,57 @@
+"""A node that is no more: what it left in the store is taken away."""
+
+import os
+
+from cronguard.admin.active import running
+from cronguard.admin.drain import check_known
+from cronguard.admin.override import HeldError
+from cronguard.model import rotation
+from cronguard.model.beat import beat_key, decode
+from cronguard.model.target import NODE, Target
+from cronguard.store.contract import Backend, Entry, latest
+from cronguard.store.update import update
+from cronguard.system.errors import StoreRefusedError
+
+
+def forget(backend: Backend, node: str, known: tuple[str, ...], wall: float, *, force: bool) -> str:
+    """Empty the node's entry, its pause with it, and take it out of every round robin; returns what was done.
+
+    Raises UsageError for a node that nobody knows, and HeldError for one that beat lately or runs a job, unless
+    `force`. What it ran stays in the jobs' histories.
+    """
+    check_known(backend, node, known)
+    if not force:
+        _check_gone(backend, node, wall)
+    while (entry := latest(backend, beat_key(node))).data and not backend.swap(entry, b""):
+        continue
+    for entry in backend.scan("queue/"):
+        _leave(backend, entry, node)
+    configured = "; the configuration names it still: see nodes there" if node in known else ""
+    return f"{node} is forgotten{configured}"
+
+
+def _check_gone(backend: Backend, node: str, wall: float) -> None:
+    beat = decode(latest(backend, beat_key(node)).data, node)
+    if beat and beat.beat and beat.is_recent(wall):
+        raise HeldError(
+            f"{node} is alive: it beat {max(0.0, wall - beat.wall):.0f}s ago",
+            f"stop its heartbeat first; to keep it from running jobs: cronguard pause --node {node}",
+        )
+    if busy := running(backend, Target(NODE, node)):
+        raise HeldError(
+            f"{node} is running {', '.join(busy)}",
+            "if it is dead, wait until another node has taken that over, or: cronguard unlock NS/JOB",
+        )
+
+
+def _leave(backend: Backend, entry: Entry, node: str) -> None:
+    """Take the node out of a queue; one that cannot be read is left to who mends it."""
+    by = os.urandom(8).hex()
+
+    def without(old: rotation.Rotation | None) -> rotation.Rotation | None:
+        return old.without(node).published(by) if old and node in old.nodes else None
+
+    try:
+        update(backend, entry.key, rotation.decode, rotation.encode, without)
+    except StoreRefusedError:
+        return

@@ -1,0 +1,65 @@
+"""Taking a node out of every strategy, and back in: before a reboot, or while it is repaired."""
+
+import os
+
+from cronguard.model.beat import PREFIX, Beat, beat_key, decode, encode
+from cronguard.model.pauses import Pause
+from cronguard.model.record import decode as decode_lease
+from cronguard.store.contract import Backend, latest
+from cronguard.store.update import update
+from cronguard.system.errors import StoreRefusedError, UsageError
+
+
+def pause(backend: Backend, node: str, pause_: Pause, known: tuple[str, ...], *, force: bool = False) -> None:
+    """Pause a node. What it runs just now, it runs to the end.
+
+    Raises UsageError for a node that nobody knows: neither `known`, nor in the store; unless `force`.
+    """
+    if not force:
+        check_known(backend, node, known)
+    _change(backend, node, pause_)
+
+
+def resume(backend: Backend, node: str, known: tuple[str, ...]) -> str:
+    """Take a pause back; returns what was done. Raises UsageError for a node that nobody knows."""
+    check_known(backend, node, known)
+    before = decode(latest(backend, beat_key(node)).data, node)  # an old entry knows of no pause
+    if before is None or before.pause is None:
+        return f"{node} is not paused"
+    _change(backend, node, None)
+    return f"{node} takes its turns again"
+
+
+def check_known(backend: Backend, node: str, known: tuple[str, ...]) -> None:
+    """Raise UsageError for a node that is neither `known` nor has left a trace in the store."""
+    if node not in known and node not in (found := _nodes(backend)):
+        told = ", ".join(sorted({*known, *found}))
+        raise UsageError(f"--node: {node} is not known here; known are {told}", "is it misspelt?")
+
+
+def _change(backend: Backend, node: str, pause_: Pause | None) -> None:
+    by = os.urandom(8).hex()
+
+    def changed(old: Beat | None) -> Beat | None:
+        known = old or Beat(node)
+        return None if known.pause == pause_ else known._replace(pause=pause_).published(by)
+
+    update(backend, beat_key(node), decode, encode, changed)
+
+
+def _nodes(backend: Backend) -> set[str]:
+    """Return all nodes of which the store has a trace."""
+    beats = {entry.key.removeprefix(PREFIX) for entry in backend.scan(PREFIX) if entry.data}
+    return beats | _runners(backend)
+
+
+def _runners(backend: Backend) -> set[str]:
+    found = set()
+    for entry in backend.scan("lease/"):
+        try:
+            record = decode_lease(entry.data, entry.key)
+        except StoreRefusedError:
+            continue
+        if record:
+            found.add(record.node)
+    return found

@@ -1,0 +1,95 @@
+"""Having a namespace, or one job, begin no runs on any node, and letting it go on."""
+
+import os
+
+from cronguard.model.pauses import Pause, Pauses, decode, encode, pauses_key
+from cronguard.model.record import decode as decode_lease
+from cronguard.model.target import JOB, Target
+from cronguard.store.contract import MAX_DATA, Backend, latest
+from cronguard.store.update import update
+from cronguard.system.errors import StoreRefusedError, UsageError
+
+_NEAR = 5  # names in an error: as many as a person reads
+
+
+def pause(backend: Backend, target: Target, pause_: Pause, *, force: bool) -> None:
+    """Pause a namespace or a job, and drop the pauses of its namespace that are over. What runs is left alone.
+
+    Raises UsageError for one that has never run, unless `force`, and where there are too many for an entry.
+    """
+    if not force:
+        _check_known(backend, target)
+    _change(backend, target, pause_, pause_.since)
+
+
+def resume(backend: Backend, target: Target, wall: float) -> str:
+    """Take a pause back; returns what was done. Raises UsageError for one that is not paused and has never run."""
+    before = _read(backend, target)
+    if before.of(target) is None:
+        _check_known(backend, target, before)
+        return f"{target} is not paused{_others(before, target, wall)}"
+    after = _change(backend, target, None, wall)
+    return f"{target} is resumed{_others(after, target, wall)}"
+
+
+def _read(backend: Backend, target: Target) -> Pauses:
+    """Read past all caches: an old entry knows of no pause."""
+    key = pauses_key(target.ns)
+    return decode(latest(backend, key).data, key) or Pauses()
+
+
+def _change(backend: Backend, target: Target, pause_: Pause | None, wall: float) -> Pauses:
+    by = os.urandom(8).hex()
+
+    def changed(old: Pauses | None) -> Pauses | None:
+        after = (old or Pauses()).changed(target, pause_, wall).published(by)
+        if len(encode(after)) > MAX_DATA:
+            raise UsageError(
+                f"{target}: {len(after.jobs) - 1} jobs of its namespace are paused, and there is no room for one more",
+                f"pause the namespace: cronguard pause --ns {target.ns}",
+            )
+        return after
+
+    return update(backend, pauses_key(target.ns), decode, encode, changed) or Pauses()
+
+
+def _others(pauses: Pauses, target: Target, wall: float) -> str:
+    """Say what else keeps its runs from beginning: who takes one pause of two back waits in vain."""
+    holding = [one for one, _ in pauses.holding(target.ns, wall) if one != target]
+    kept = [one for one in holding if target.kind != JOB or one.kind != JOB]
+    if not kept:
+        return ""
+    names = ", ".join(map(str, kept[:_NEAR])) + (", ..." if len(kept) > _NEAR else "")
+    return f"; still paused: {names} (cronguard resume {kept[0].options})"
+
+
+def _check_known(backend: Backend, target: Target, pauses: Pauses | None = None) -> None:
+    known = _known(backend, target)
+    if target.name in known or _is_there(backend, target):
+        return
+    from difflib import get_close_matches
+
+    paused = [one.name for one, _ in pauses.holding(target.ns, 0.0)] if pauses else []
+    near = get_close_matches(target.name, sorted({*known, *paused}), _NEAR, 0.5)
+    like = f"; like it are {', '.join(near)}" if near else ""
+    hint = "is it misspelt? see cronguard locks --all" + (
+        "" if pauses else "; for one that has yet to run for the first time: --force"
+    )
+    raise UsageError(f"{target} is not known here{like}", hint)
+
+
+def _known(backend: Backend, target: Target) -> set[str]:
+    """Return the names, of the target's kind, of all that has run."""
+    jobs = {entry.key.partition("/")[2] for entry in backend.scan("lease/") if entry.data}
+    return jobs if target.kind == JOB else {job.partition("/")[0] for job in jobs}
+
+
+def _is_there(backend: Backend, target: Target) -> bool:
+    """Return whether a job has run since the listing was made that a network file system shows."""
+    if target.kind != JOB:
+        return False
+    key = f"lease/{target.name}"
+    try:
+        return decode_lease(latest(backend, key).data, key) is not None
+    except StoreRefusedError:
+        return True  # broken, but there

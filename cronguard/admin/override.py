@@ -1,0 +1,83 @@
+"""What an administrator may do to a lease against its holder: tell it to stop, free it, forget the job."""
+
+from cronguard.model.job import Job
+from cronguard.model.record import Record, decode, encode
+from cronguard.model.timing import takeover_after
+from cronguard.store.contract import Backend, Entry, latest
+from cronguard.system.clock import Clock
+from cronguard.system.errors import CronguardError, UsageError
+
+_TRIES = 10  # a holder renews every few seconds; ten collisions in a row are no coincidence
+
+
+class HeldError(CronguardError):
+    """The lease is held, and what was asked for is not to be done to a held lease."""
+
+    status = 75
+
+
+def unlock(backend: Backend, job: Job, clock: Clock, *, force: bool) -> str:
+    """Tell the holder to stop at its next beat; with `force` free the lease at once. Returns what was done.
+
+    Raises UsageError for a job that is not there.
+    """
+    for _ in range(_TRIES):
+        entry, record = _read(backend, job)
+        if not record.is_running:
+            return f"{job} is not locked (last: {record.state} on {record.node})"
+        wall = clock.wall()
+        changed = (
+            record.settled("cancelled", None, wall, None) if force else record.next_beat(state="revoked")
+        )
+        if backend.swap(entry, encode(changed)):
+            return _freed(job, record) if force else _revoked(job, record)
+    raise _too_busy(job)
+
+
+def forget(backend: Backend, job: Job, *, force: bool) -> str:
+    """Remove the job's record, its history and its token with it, and its queues; a job that runs only with `force`."""
+    for _ in range(_TRIES):
+        entry, record = _read(backend, job)
+        if record.is_running and not force:
+            raise HeldError(
+                f"{job} is running on {record.node} (pid {record.pid})",
+                f"stop it first: cronguard unlock {job}",
+            )
+        if backend.swap(entry, b""):
+            _forget_queues(backend, job)
+            return f"{job} is forgotten"
+    raise _too_busy(job)
+
+
+def _forget_queues(backend: Backend, job: Job) -> None:
+    """Empty what its strategies kept; a queue that somebody changes just now is one that is still used."""
+    for kind in ("queue", "waiters"):
+        entry = backend.read(f"{kind}/{job.ns}/{job.name}")
+        if entry.data:
+            backend.swap(entry, b"")
+
+
+def _read(backend: Backend, job: Job) -> tuple[Entry, Record]:
+    entry = latest(backend, job.key)
+    record = decode(entry.data, f"{job} (version {entry.version})")
+    if record is None:
+        raise UsageError(f"{job}: there is no such job in this backend", "see cronguard locks --all")
+    return entry, record
+
+
+def _revoked(job: Job, record: Record) -> str:
+    return (
+        f"{job}: {record.node} will stop it (pid {record.pid}) at its next beat; if that node is dead, "
+        f"others may run it after {takeover_after(record.ttl):g}s"
+    )
+
+
+def _freed(job: Job, record: Record) -> str:
+    return (
+        f"{job} is free; if it still runs on {record.node} (pid {record.pid}), it is stopped there at its next "
+        "beat, and until then two may run at once"
+    )
+
+
+def _too_busy(job: Job) -> CronguardError:
+    return HeldError(f"{job}: it changes too fast to be changed from here", "try again")

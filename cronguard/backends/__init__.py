@@ -1,1 +1,0 @@
-"""One file per backend; `cronguard.backend` has the contract and the list."""

@@ -1,0 +1,103 @@
+"""Where settings come from: from options, CRONGUARD_* variables, the user's file and the system's; the nearer wins."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from cronguard.config.files import read_files
+from cronguard.config.settings import PARSERS, Settings
+from cronguard.model.job import check_name
+from cronguard.system.errors import ConfigError, UsageError
+
+# What `cronguard heartbeat` alone reads, and checks.
+TABLES = frozenset({"heartbeat", "probes"})
+
+# In a file they would give all jobs one name, or stop all ticks after the first.
+_OF_ONE_LINE = frozenset({"name", "tick", "schedule"})
+
+# The password of an engine, for who does not keep it in a file. It is no setting, lest it gets into a file or a list.
+PASSWORD = "CRONGUARD_BACKEND_PASSWORD"  # noqa: S105 - the variable's name
+
+# These say where and who this node is, and hold for a cronguard inside the job too; all others are one run's wishes.
+_INHERITED = frozenset({"node", "state_dir"})
+WISHES = frozenset(f"CRONGUARD_{key.upper()}" for key in PARSERS if key not in _INHERITED) | {PASSWORD}
+
+
+def load(
+    options: Mapping[str, Any], config: str | None = None, env: Mapping[str, str] = os.environ
+) -> Settings:
+    """Merge all sources into settings; options that are None were not given.
+
+    Raises UsageError for a bad option, ConfigError for a bad variable or file, naming it and the value.
+    """
+    values: dict[str, Any] = {}
+    for path, data in read_files(config or env.get("CRONGUARD_CONFIG")):
+        _check_keys(path, data)
+        values |= _from_file(path, data)
+    cluster = values.get("nodes", ())
+    values |= _from_variables(env)
+    for key, value in options.items():
+        if value is not None:
+            values[key] = PARSERS[key](value, _option(key))
+    values.setdefault("node", _host_name())
+    _check_known(values.get("nodes", ()), cluster)
+    return Settings(**values)
+
+
+def _check_keys(path: str, data: dict[str, Any]) -> None:
+    for key, value in data.items():
+        if key in TABLES and not isinstance(value, dict):
+            raise ConfigError(
+                f"{path}: {key} is a table, not {value!r}", f"write [{key}], and its keys below"
+            )
+        if key not in TABLES and key not in PARSERS:
+            raise ConfigError(f"{path}: unknown key {key!r}", _close_to(key))
+
+
+def _check_known(nodes: tuple[str, ...], cluster: tuple[str, ...]) -> None:
+    """Refuse a node that is not in the cluster, where a file says which are: it would be waited for, for ever."""
+    unknown = [node for node in nodes if node not in cluster and not node.isdecimal()]
+    if unknown and cluster and not cluster[0].isdecimal():
+        raise UsageError(
+            f"--nodes: {', '.join(unknown)} is not among the nodes of the configuration: {','.join(cluster)}",
+            "is it misspelt? else add it there",
+        )
+
+
+def _option(key: str) -> str:
+    return "-E" if key == "skip_status" else "--" + key.replace("_", "-")
+
+
+def _from_variables(env: Mapping[str, str]) -> dict[str, Any]:
+    given = {key: f"CRONGUARD_{key.upper()}" for key in PARSERS}
+    return {key: _configured(key, env[var], var) for key, var in given.items() if env.get(var)}
+
+
+def _from_file(path: str, data: dict[str, Any]) -> dict[str, Any]:
+    keys = data.keys() - TABLES
+    values = {key: _configured(key, data[key], f"{path}: {key}") for key in data if key in keys}
+    for key in _OF_ONE_LINE & values.keys():
+        raise ConfigError(f"{path}: {key} belongs to one crontab line, not to all", f"write --{key} there")
+    return values
+
+
+def _configured(key: str, value: Any, what: str) -> Any:
+    try:
+        return PARSERS[key](value, what)
+    except UsageError as error:
+        raise ConfigError(str(error), error.hint) from error
+
+
+def _close_to(key: str) -> str:
+    import difflib
+
+    close = difflib.get_close_matches(key.replace("-", "_"), [*PARSERS, *sorted(TABLES)], n=1)
+    return f"did you mean {close[0]}?" if close else f"known are {', '.join(PARSERS)}"
+
+
+def _host_name() -> str:
+    name = os.uname().nodename
+    try:
+        return check_name(name, "host name")
+    except UsageError as error:
+        raise ConfigError(str(error), 'set node = "NAME" in the configuration, or CRONGUARD_NODE') from error

@@ -1,0 +1,196 @@
+"""The heartbeat: look at oneself and at the others, judge, and publish it with the node's next beat."""
+
+import os
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from cronguard.heartbeat.assessment import Found, Look, assess, is_fit
+from cronguard.heartbeat.config import HeartbeatConfig
+from cronguard.heartbeat.probe_handlers import Answer
+from cronguard.heartbeat.probes import run_probes
+from cronguard.heartbeat.state import HeartbeatState, keep, recall
+from cronguard.model.beat import DOWN, PREFIX, Beat, Opinion, beat_key, decode, encode
+from cronguard.store.contract import MAX_DATA, Backend
+from cronguard.store.storage import Storage
+from cronguard.store.update import update
+from cronguard.system.clock import Clock, boot_id
+from cronguard.system.errors import BackendError, ConfigError, StoreRefusedError
+
+_TAKEN = 300.0  # seconds without a beat of another machine of this name, until the name counts as given up
+_SEPARATOR = " "
+
+
+class News(NamedTuple):
+    """What has changed, for the log: `down`, `up`, `unfit`, `fit` or `trouble`, about whom, and why."""
+
+    word: str
+    about: str
+    detail: str
+
+
+class Heartbeat:
+    """A node's heartbeat. `every` is in how many seconds the next beat is due."""
+
+    def __init__(
+        self, node: str, cluster: tuple[str, ...], storage: Storage, config: HeartbeatConfig, every: float
+    ) -> None:
+        self._node, self._cluster = node, tuple(name for name in cluster if name != node)
+        self._storage, self._config, self._every = storage, config, every
+        self._clock, self._boot = storage.clock, boot_id()
+        self._run = os.urandom(8).hex()
+
+    def beat(self) -> list[News]:
+        """Do one beat; returns what has changed since the last.
+
+        Raises BackendError when the store cannot be reached; what was found out is remembered all the same. Raises
+        ConfigError when another machine beats under this name.
+        """
+        before = recall(self._storage.state, self._storage.url, self._boot)
+        answers = self._ask()
+        looks, failure = self._look()
+        found = self._found(answers, looks)
+        memory = self._check_name(assess(before, found, self._config.counting, self._cluster), looks)
+        if failure is None:
+            failure = self._publish(memory)
+        if failure is None:
+            memory = memory._replace(beats=memory.beats + 1, beaten=self._clock.boot())
+        memory = memory._replace(troubles=_troubles(answers))
+        keep(memory, self._storage.state, self._storage.url, self._boot)
+        if failure:
+            raise failure
+        return _news(before, memory)
+
+    def _ask(self) -> dict[str, Answer]:
+        own = {f"{self._node} {name}": probe for name, probe in self._config.checks.items()}
+        others = {
+            f"{node} {name}": probe
+            for node, probes in self._config.probes.items()
+            for name, probe in probes.items()
+            if node != self._node
+        }
+        return run_probes(own | others, self._config.limit)
+
+    def _found(self, answers: dict[str, Answer], looks: dict[str, Look] | None) -> Found:
+        by_node: dict[str, dict[str, Answer]] = {}
+        for key, answer in answers.items():
+            node, _, name = key.partition(_SEPARATOR)
+            by_node.setdefault(node, {})[name] = answer
+        own = by_node.pop(self._node, {})
+        others = None if looks is None else {node: look for node, look in looks.items() if node != self._node}
+        last = (looks or {}).get(self._node)
+        away = None if last is None else self._clock.wall() - last.wall
+        return Found(own, by_node, others, self._clock.boot(), self._every, away)
+
+    def _look(self) -> tuple[dict[str, Look] | None, BackendError | None]:
+        try:
+            rows = self._storage.ask(read_beats)
+        except BackendError as error:
+            return None, error
+        return {row[0]: Look(*row) for row in rows}, None
+
+    def _check_name(self, memory: HeartbeatState, looks: dict[str, Look] | None) -> HeartbeatState:
+        """Refuse to beat under a name under which another machine beats: each would take the other's turns."""
+        mine, theirs = machine_id(), (looks or {}).get(self._node)
+        if theirs is None or theirs.machine == mine:
+            return memory
+        memory = memory._replace(mine=memory.mine.after(theirs.identity, self._clock.boot(), self._every))
+        keep(memory, self._storage.state, self._storage.url, self._boot)
+        if memory.mine.quiet < _TAKEN:
+            raise ConfigError(
+                f"another machine is called {self._node}, too: {theirs.machine}; this one is {mine}",
+                f'set node = "NAME" in the configuration of one of them; if that one is no more, wait {_TAKEN:g}s',
+            )
+        return memory
+
+    def _publish(self, memory: HeartbeatState) -> BackendError | None:
+        beat = beat_of(memory, self._node, machine_id(), self._boot, self._clock, self._every)
+        try:
+            self._storage.ask(lambda backend: publish(backend, beat, self._run))
+        except BackendError as error:
+            return error
+        return None
+
+
+def beat_of(memory: HeartbeatState, node: str, machine: str, boot: str, clock: Clock, every: float) -> Beat:
+    """Return the next beat of a node that remembers this."""
+    now, wall = clock.boot(), clock.wall()
+    opinions = {
+        name: Opinion(
+            other.verdict.state,
+            wall - (now - other.verdict.since) if other.verdict.since else wall,
+            {path: known.state for path, known in other.paths.items()},
+            other.verdict.back,
+        )
+        for name, other in memory.others.items()
+    }
+    return Beat(
+        node=node,
+        beat=memory.beats + 1,
+        machine=machine,
+        boot=boot,
+        at=now,
+        wall=wall,
+        every=every,
+        back=now if memory.back is None else memory.back,
+        is_fit=is_fit(memory),
+        checks={name: path.state for name, path in memory.own.items()},
+        details=memory.details,
+        opinions=opinions,
+    )
+
+
+def publish(backend: Backend, beat: Beat, by: str) -> None:
+    """Publish a beat in the node's entry; what others wrote there, such as a pause, stays."""
+
+    def renewed(old: Beat | None) -> Beat:
+        known = old or Beat(beat.node)
+        kept = beat._replace(pause=known.pause, sequence=known.sequence, unknown=known.unknown)
+        return _fitting(kept.published(by))
+
+    update(backend, beat_key(beat.node), decode, encode, renewed)
+
+
+def _fitting(beat: Beat) -> Beat:
+    """Return the beat as it fits into an entry: with hundreds of nodes, verdicts matter more than their reasons."""
+    if len(encode(beat)) <= MAX_DATA:
+        return beat
+    short = {node: opinion._replace(paths={}) for node, opinion in beat.opinions.items()}
+    return beat._replace(details={}, opinions=short)
+
+
+def machine_id() -> str:
+    """Return what tells two machines of one name apart."""
+    with suppress(OSError), open("/etc/machine-id", encoding="ascii", errors="replace") as file:
+        if name := file.read().strip():
+            return name
+    return os.uname().nodename
+
+
+def read_beats(backend: Backend) -> list[list[Any]]:
+    """Return what the store shows of each node that beats: the fields of a `Look`, which survive JSON."""
+    rows: list[list[Any]] = []
+    for entry in backend.scan(PREFIX):
+        with suppress(StoreRefusedError):  # a broken entry is as one that is not there
+            beat = decode(entry.data, entry.key)
+            if beat and beat.beat:
+                identity = f"{beat.boot}:{beat.beat}:{beat.at}"
+                name = entry.key.removeprefix(PREFIX)
+                rows.append([name, identity, beat.every, beat.is_fit, beat.machine, beat.wall])
+    return rows
+
+
+def _troubles(answers: dict[str, Answer]) -> tuple[str, ...]:
+    return tuple(f"{key}: {answer.detail}" for key, answer in answers.items() if answer.is_good is None)
+
+
+def _news(before: HeartbeatState, after: HeartbeatState) -> list[News]:
+    news = [News("trouble", text, "") for text in after.troubles if text not in before.troubles]
+    if is_fit(before) != is_fit(after):
+        bad = [name for name, path in after.own.items() if path.state == DOWN]
+        news.append(News("fit" if is_fit(after) else "unfit", "this node", ", ".join(bad)))
+    for node, other in after.others.items():
+        old = before.others.get(node)
+        if old and old.verdict.state != other.verdict.state:
+            paths = ", ".join(f"{name} {path.state}" for name, path in other.paths.items())
+            news.append(News(other.verdict.state, node, paths))
+    return news

@@ -1,0 +1,1 @@
+"""The right to run: claim, renew, settle, take over."""

@@ -1,0 +1,45 @@
+"""For how long a run that may not claim yet goes on watching the lease."""
+
+from cronguard.lease.claim import Ask, Claim, Skip, Verdict, Watch, looks_abandoned
+from cronguard.model.record import Record
+from cronguard.system.clock import Clock
+from cronguard.turns.turn import Turn
+
+
+class Watching:
+    """One run's patience with a lease, which begins when this is made."""
+
+    def __init__(self, ask: Ask, clock: Clock) -> None:
+        self._ask, self._clock = ask, clock
+        self._began = clock.boot()
+        self._first_seen = ""
+
+    def in_turn(self, verdict: Verdict, turn: Turn) -> Verdict:
+        """Leave a free lease to others for as long as the strategy says, which is asked again each time."""
+        if not isinstance(verdict, Claim):
+            return verdict
+        if turn.head_start is None:
+            return Skip(turn.word, turn.reason, is_final=False)
+        left = self._began + turn.head_start - self._clock.boot()
+        return Watch(left, is_head_start=True) if left > 0 else verdict
+
+    def patience(
+        self, verdict: Watch | Skip, record: Record | None, age: float | None, *, is_fresh: bool
+    ) -> float:
+        """Return for how many seconds to go on; `age` is the record's by the store's clock, if it has one."""
+        if isinstance(verdict, Skip):
+            return 0.0
+        if verdict.is_head_start or record is None:
+            return verdict.left
+        if self._stands_still(record, is_fresh=is_fresh) and looks_abandoned(record, age, self._clock):
+            return verdict.left
+        return min(verdict.left, self._began + self._ask.wait - self._clock.boot())
+
+    def _stands_still(self, record: Record, *, is_fresh: bool) -> bool:
+        """Return whether this is the record that this run saw first: one that moved on since is not abandoned.
+
+        Without this, a node whose clock is far ahead takes every living lease for an old one, and stays.
+        """
+        if is_fresh:
+            self._first_seen = self._first_seen or record.identity
+        return not is_fresh or self._first_seen == record.identity

@@ -1,0 +1,117 @@
+"""What a namespace's entry says: that it, or some of its jobs, are to begin no runs."""
+
+from typing import Any, NamedTuple
+
+from cronguard.model.envelope import Unknown, open_envelope, seal, unknown_fields
+from cronguard.model.job import is_name
+from cronguard.model.target import JOB, NAMESPACE, Target
+
+
+class Pause(NamedTuple):
+    """What is left out: from when until when (None: until resumed), by wall clocks; why, and who said so."""
+
+    since: float
+    until: float | None
+    reason: str
+    by: str
+
+    def holds(self, wall: float) -> bool:
+        """Return whether it still holds."""
+        return self.until is None or wall < self.until
+
+
+class Pauses(NamedTuple):
+    """The pause of a whole namespace, if any, and those of its jobs, by their names.
+
+    They are kept in one entry, so that a run has one to read. `by` and `sequence` together name a published entry
+    for ever.
+    """
+
+    whole: Pause | None = None
+    jobs: dict[str, Pause] = {}  # noqa: RUF012 - nobody changes it
+    by: str = ""
+    sequence: int = 0
+    unknown: Unknown = ()
+
+    def of(self, target: Target) -> Pause | None:
+        """Return what is said of this very target, whether it still holds or not."""
+        return self.jobs.get(target.job) if target.kind == JOB else self.whole
+
+    def holding(self, ns: str, wall: float) -> list[tuple[Target, Pause]]:
+        """Return all that holds now, the namespace `ns` first."""
+        whole = [(Target(NAMESPACE, ns), self.whole)] if self.whole else []
+        jobs = [(Target(JOB, f"{ns}/{name}"), pause) for name, pause in sorted(self.jobs.items())]
+        return [(target, pause) for target, pause in [*whole, *jobs] if pause.holds(wall)]
+
+    def against(self, ns: str, name: str, wall: float) -> tuple[Target, Pause] | None:
+        """Return what keeps a job from beginning now, if anything does."""
+        hit = [one for one in self.holding(ns, wall) if one[0].job in ("", name)]
+        return hit[0] if hit else None
+
+    def changed(self, target: Target, pause: Pause | None, wall: float) -> "Pauses":
+        """Return it with this pause of the target, or without one; what is over is left out."""
+        whole = pause if target.kind == NAMESPACE else self.whole
+        jobs = {name: one for name, one in self.jobs.items() if name != target.job}
+        if target.kind == JOB and pause:
+            jobs[target.job] = pause
+        kept = {name: one for name, one in jobs.items() if one.holds(wall)}
+        return self._replace(whole=whole if whole and whole.holds(wall) else None, jobs=kept)
+
+    def published(self, by: str) -> "Pauses":
+        """Return it as `by`'s next version of it."""
+        return self._replace(by=by, sequence=self.sequence + 1)
+
+
+PREFIX = "pause/cluster/"
+
+
+def pauses_key(ns: str) -> str:
+    """Where the pauses of a namespace are kept in a backend."""
+    return f"{PREFIX}{ns}"
+
+
+_KNOWN = frozenset(Pauses._fields) - {"unknown"}
+
+
+def encode(pauses: Pauses) -> bytes:
+    """Return the entry as JSON."""
+    fields = {
+        "whole": pauses.whole._asdict() if pauses.whole else None,
+        "jobs": {name: pause._asdict() for name, pause in pauses.jobs.items()},
+    }
+    return seal({**fields, "by": pauses.by, "sequence": pauses.sequence}, pauses.unknown)
+
+
+def decode(data: bytes, where: str) -> Pauses | None:
+    """Read an entry; None for no data. Raises StoreRefusedError, naming `where`, for what is none."""
+    return open_envelope(data, where, _checked)
+
+
+def as_pause(one: dict[str, Any] | None) -> Pause | None:
+    """Return a pause as it was written, with nothing in it that a terminal would obey; None for none."""
+    if one is None:
+        return None
+    until = one["until"]
+    ending = None if until is None else as_moment(until)
+    return Pause(as_moment(one["since"]), ending, printable(str(one["reason"])), printable(str(one["by"])))
+
+
+def as_moment(value: Any) -> float:
+    """Return seconds that people can be told: JSON as Python reads it knows infinities."""
+    seconds = float(value)
+    if not -1e15 < seconds < 1e15:
+        raise ValueError(f"{value!r} is not a moment")
+    return seconds
+
+
+def printable(text: str) -> str:
+    """Return the text on one line, of at most 200 signs that can be shown."""
+    return "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))[:200]
+
+
+def _checked(parsed: dict[str, Any]) -> Pauses:
+    jobs = {name: as_pause(one) for name, one in parsed["jobs"].items()}
+    if not all(map(is_name, jobs)):
+        raise ValueError("its jobs are not names")
+    whole, known = as_pause(parsed["whole"]), {name: one for name, one in jobs.items() if one}
+    return Pauses(whole, known, str(parsed["by"]), int(parsed["sequence"]), unknown_fields(parsed, _KNOWN))

@@ -1,0 +1,139 @@
+"""The record of a job's lease: who has, or had, the right to run, and what became of it."""
+
+from typing import Any, NamedTuple
+
+from cronguard.model.envelope import open_envelope, seal, unknown_fields
+from cronguard.model.tick import Tick
+
+HISTORY = 50  # outcomes kept in the record: at some 200 bytes each they stay far below an entry's 64 KiB
+RUNNING = frozenset({"running", "revoked"})  # revoked: told to stop, not yet known to be gone
+ENDED = frozenset({"done", "failed", "timed-out", "lost", "cancelled"})
+
+
+class Record(NamedTuple):
+    """Who has, or last had, the right to run a job. Moments are seconds of the holder's wall clock.
+
+    `beat` counts the records that one run published, so run and beat together name a record for ever.
+    `latest` is the highest tick ever claimed; `tick` is this run's, which is lower only when a person ran an
+    old tick again by hand. `ended_boot` is on the boot clock that `boot` names. `succeeded` is when a run of the job
+    last ended well, which the history forgets after fifty that did not.
+    """
+
+    job: str
+    state: str
+    run: str
+    beat: int
+    token: int
+    tick: Tick
+    latest: Tick
+    attempt: int
+    node: str
+    boot: str
+    pid: int
+    user: str
+    program: str
+    ttl: float
+    started: float
+    renewed: float
+    ended: float | None = None
+    ended_boot: float | None = None
+    status: int | None = None
+    succeeded: float | None = None
+    history: tuple[dict[str, Any], ...] = ()
+    unknown: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def is_running(self) -> bool:
+        """True until the run is known to be over."""
+        return self.state in RUNNING
+
+    @property
+    def identity(self) -> str:
+        """Unique among all records ever published."""
+        return f"{self.run}:{self.beat}"
+
+    def next_beat(self, **changes: Any) -> "Record":
+        """Return this record changed, as the same run's next one."""
+        return self._replace(beat=self.beat + 1, **changes)
+
+    def settled(self, state: str, status: int | None, wall: float, boot: float | None) -> "Record":
+        """Return the record of how the run came to its end, added to the history.
+
+        `boot` is the holder's boot time, which nobody else knows.
+        """
+        over = self.next_beat(state=state, status=status, renewed=wall, ended=wall, ended_boot=boot)
+        succeeded = wall if state == "done" else self.succeeded
+        return over._replace(succeeded=succeeded, history=(*self.history, over.outcome())[-HISTORY:])
+
+    def closed_history(self) -> tuple[dict[str, Any], ...]:
+        """Return the history as the next run finds it: a run that never settled is in it as crashed."""
+        if not self.is_running:
+            return self.history
+        return (*self.history, self._replace(state="crashed").outcome())[-HISTORY:]
+
+    def outcome(self) -> dict[str, Any]:
+        """Return the line of history that this record is worth."""
+        return {
+            "tick": self.tick.label,
+            "node": self.node,
+            "state": self.state,
+            "status": self.status,
+            "token": self.token,
+            "attempt": self.attempt,
+            "started": self.started,
+            "ended": self.ended,
+        }
+
+
+_TICKS = ("tick", "latest")
+_KNOWN = frozenset(Record._fields) - {"unknown"}
+
+
+def encode(record: Record) -> bytes:
+    """Return the record as JSON, one line, the fields that only a newer cronguard knows included."""
+    known = {name: getattr(record, name) for name in _KNOWN}
+    return seal(known | {name: known[name].label for name in _TICKS}, record.unknown)
+
+
+def decode(data: bytes, where: str) -> Record | None:
+    """Read a record; None for no data (never written, or forgotten).
+
+    Raises StoreRefusedError, naming `where`, for anything that is not a record that this version understands.
+    """
+    return open_envelope(data, where, _checked)
+
+
+def _checked(parsed: dict[str, Any]) -> Record:
+    known = {name: value for name, value in parsed.items() if name in _KNOWN}
+    known |= {name: _tick(parsed[name]) for name in _TICKS}
+    known["history"] = tuple(dict(outcome) for outcome in parsed.get("history", ()))
+    record = Record(**known, unknown=unknown_fields(parsed, _KNOWN))
+    _check_types(record)
+    return record
+
+
+def _tick(label: Any) -> Tick:
+    from cronguard.system.errors import UsageError
+
+    try:
+        return Tick.parse(label)
+    except UsageError as error:
+        raise ValueError(str(error)) from error
+
+
+def _check_types(record: Record) -> None:
+    if record.state not in RUNNING | ENDED:
+        raise ValueError(f"unknown state {record.state!r}")
+    for name in ("job", "run", "node", "boot", "user", "program"):
+        if not isinstance(getattr(record, name), str):
+            raise TypeError(f"{name} is not a text")
+    for name in ("beat", "token", "attempt", "pid"):
+        if type(getattr(record, name)) is not int:
+            raise TypeError(f"{name} is not a whole number")
+    for name in ("ttl", "started", "renewed", "ended", "ended_boot", "status", "succeeded"):
+        value = getattr(record, name)
+        missing = value is None and name in ("ended", "ended_boot", "status", "succeeded")
+        if not missing and (type(value) not in (int, float) or not -1e15 < value < 1e15):
+            raise TypeError(f"{name} is not a number")
+    if record.ttl <= 0:
+        raise ValueError("ttl is not positive")

@@ -1,0 +1,117 @@
+"""The nodes of a backend and the queues of its jobs, as rows that people and programs read."""
+
+from typing import Any
+
+from cronguard.model import rotation, waiters
+from cronguard.model.beat import DOWN, PREFIX, UNKNOWN, UP, Beat, decode
+from cronguard.model.job import Job
+from cronguard.model.record import Record
+from cronguard.model.record import decode as decode_lease
+from cronguard.store.contract import Backend
+from cronguard.system.errors import StoreRefusedError
+
+
+def nodes(backend: Backend, known: tuple[str, ...], wall: float) -> list[dict[str, Any]]:
+    """Return a row per node: those in the store, and those that are configured and have never been seen."""
+    beats, broken = _beats(backend)
+    jobs = _jobs(backend)
+    rows = [_node(beats.get(name, Beat(name)), beats, jobs, wall) for name in sorted({*beats, *known})]
+    return rows + [
+        {"node": name, "state": "unreadable", "problem": problem} for name, problem in broken.items()
+    ]
+
+
+def queues(backend: Backend, ns: str | None) -> list[dict[str, Any]]:
+    """Return a row per job that has a queue, or runs that wait for it; the queue as the next run will find it."""
+    found: dict[str, dict[str, Any]] = {}
+    for kind in ("queue", "waiters"):
+        for entry in backend.scan(f"{kind}/{ns}/" if ns else f"{kind}/"):
+            job = entry.key.partition("/")[2]
+            row = found.setdefault(job, {"job": job, "queue": [], "waiting": [], "last": None})
+            try:
+                row |= (
+                    _queue(backend, job, entry.data)
+                    if kind == "queue"
+                    else _waiting(backend, job, entry.data)
+                )
+            except StoreRefusedError as error:
+                row["problem"] = str(error)
+    return [row for _, row in sorted(found.items()) if row["queue"] or row["waiting"] or "problem" in row]
+
+
+def _beats(backend: Backend) -> tuple[dict[str, Beat], dict[str, str]]:
+    beats, broken = {}, {}
+    for entry in backend.scan(PREFIX):
+        name = entry.key.removeprefix(PREFIX)
+        try:
+            if beat := decode(entry.data, name):
+                beats[name] = beat
+        except StoreRefusedError as error:
+            broken[name] = str(error)
+    return beats, broken
+
+
+def _jobs(backend: Backend) -> dict[str, list[str]]:
+    jobs: dict[str, list[str]] = {}
+    for entry in backend.scan("lease/"):
+        try:
+            record = decode_lease(entry.data, entry.key)
+        except StoreRefusedError:
+            continue
+        if record and record.is_running:
+            jobs.setdefault(record.node, []).append(record.job)
+    return jobs
+
+
+def _node(beat: Beat, beats: dict[str, Beat], jobs: dict[str, list[str]], wall: float) -> dict[str, Any]:
+    pause = beat.paused(wall)
+    seen = {name: other.opinions[beat.node] for name, other in beats.items() if beat.node in other.opinions}
+    recent = {name: opinion for name, opinion in seen.items() if beats[name].is_recent(wall)}
+    states = {opinion.state for opinion in recent.values()} - {UNKNOWN}
+    verdicts = {name: opinion._asdict() for name, opinion in recent.items()}
+    return {
+        "node": beat.node,
+        "state": _state(beat, states, wall),
+        "beat": beat.wall if beat.beat else None,
+        "age": round(wall - beat.wall, 1) if beat.beat else None,
+        "every": beat.every if beat.beat else None,
+        "machine": beat.machine or None,
+        "fit": beat.is_fit,
+        "checks": beat.checks,
+        "details": beat.details,
+        "seen_by": verdicts,
+        "since": max((opinion.since for opinion in recent.values()), default=None),
+        "paused": pause._asdict() if pause else None,
+        "jobs": jobs.get(beat.node, []),
+    }
+
+
+def _state(beat: Beat, states: set[str], wall: float) -> str:
+    """Return the verdict: that of the others, if they are of one mind, else that its own beat is recent or not."""
+    if beat.paused(wall):
+        return "paused"
+    if states == {UP, DOWN}:
+        return "disputed"
+    if states:
+        return states.pop()
+    return (UP if beat.is_fit else DOWN) if beat.beat and beat.is_recent(wall) else UNKNOWN
+
+
+def _lease(backend: Backend, job: str) -> Record | None:
+    try:
+        return decode_lease(backend.read(f"lease/{job}").data, job)
+    except StoreRefusedError:
+        return None
+
+
+def _queue(backend: Backend, job: str, data: bytes) -> dict[str, Any]:
+    record = _lease(backend, job)
+    queue = rotation.decode(data, rotation.queue_key(Job.parse(job))) or rotation.Rotation()
+    places = [place._asdict() for place in queue.following(record).places]
+    return {"queue": places, "last": record.node if record else None}
+
+
+def _waiting(backend: Backend, job: str, data: bytes) -> dict[str, Any]:
+    record = _lease(backend, job)
+    found = waiters.decode(data, waiters.waiters_key(Job.parse(job))) or waiters.Waiters()
+    return {"waiting": [one._asdict() for one in found.without({record.run} if record else ()).waiting]}

@@ -1,0 +1,94 @@
+"""What was counted on this node: how the runs of its users ended, and why others were skipped."""
+
+import os
+import pwd
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
+from typing import NamedTuple
+
+from cronguard.model.job import is_name
+from cronguard.store.files.mounts import kind_of
+from cronguard.system.statedir import FULL, StateDir
+
+# One that is not added to for so long, in seconds, is of a job that is no more; a quarterly job still lives.
+_FORGOTTEN = 100 * 86400.0
+_MOST = 10_000  # files that are looked at: a user could make millions of them, and Prometheus would keep each
+_LOCAL = {"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "overlay", "tmpfs", "xfs", "zfs"}
+
+
+class Event(NamedTuple):
+    """What is counted: `kind` is `run` or `skip`, `word` the outcome or the reason, `user` whose run it was."""
+
+    kind: str
+    ns: str
+    job: str
+    word: str
+    user: str
+
+
+def counted(state: StateDir, node: str, wall: float, *, all_users: bool) -> dict[Event, int]:
+    """Return the counters of this node and user, or those of all its users that keep them in their homes.
+
+    Homes that may be another machine's disk are not looked into: that could take for ever.
+    """
+    _tidy(state.counters, wall)
+    found = _read(state.counters)
+    if all_users:
+        for folder in _in_homes(node):
+            for event, value in _read(folder).items():
+                found[event] = found.get(event, 0) + value
+    return dict(sorted(found.items()))
+
+
+def _read(folder: str) -> dict[Event, int]:
+    found: dict[Event, int] = {}
+    for path, (kind, ns, job, word) in _files(folder):
+        with suppress(OSError):
+            about = os.lstat(path)
+            found[Event(kind, ns, job, word, _user(about.st_uid))] = min(about.st_size, FULL)
+    return found
+
+
+def _tidy(folder: str, wall: float) -> None:
+    for path, _ in _files(folder):
+        with suppress(OSError):
+            if wall - os.lstat(path).st_mtime > _FORGOTTEN:
+                os.unlink(path)
+
+
+def _files(folder: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield what has the name of a counter, with the parts of that; whatever else lies there is not ours to touch."""
+    with suppress(OSError), os.scandir(folder) as files:
+        for file in islice(files, _MOST):
+            parts = file.name.split("@")
+            if len(parts) == 4 and parts[0] in ("run", "skip") and all(map(is_name, parts)):
+                yield file.path, parts
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _in_homes(node: str) -> list[str]:
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        mountinfo = file.read()
+    homes = {entry.pw_dir for entry in pwd.getpwall() if entry.pw_uid and os.path.isabs(entry.pw_dir)}
+    folders = (f"{home.rstrip('/')}/.local/state/cronguard/node/{node}/counters" for home in sorted(homes))
+    return [folder for folder in folders if _is_here(folder, mountinfo)]
+
+
+def _is_here(folder: str, mountinfo: str) -> bool:
+    """Return whether it is a folder on a disk of this machine, by looking only where that cannot hang.
+
+    No symbolic link is followed: a user could lead root anywhere by one.
+    """
+    path = ""
+    for name in folder.split("/")[1:]:
+        path = f"{path}/{name}"
+        if kind_of(mountinfo, path) not in _LOCAL or os.path.islink(path) or not os.path.isdir(path):
+            return False
+    return True

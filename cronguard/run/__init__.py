@@ -1,0 +1,1 @@
+"""One guarded run, in three processes: guard, keeper and job."""

@@ -1,0 +1,30 @@
+"""The job's environment."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+
+from cronguard.config.sources import WISHES
+from cronguard.lease.claim import Ask
+
+
+def job_environment(env: Mapping[str, str], ask: Ask, token: int | None) -> dict[str, str]:
+    """Return ours, less what a nested cronguard must not take for wishes of its own, plus what the job may know.
+
+    None of the added variables is an option. Without a token, the run is not guarded.
+    """
+    kept = {name: value for name, value in env.items() if name not in WISHES and name != "CRONGUARD_TOKEN"}
+    if kept.get("LC_CTYPE") == "C.UTF-8" and not _was_given("LC_CTYPE"):
+        del kept["LC_CTYPE"]  # set by Python itself where cron gives no locale (PEP 538)
+    kept["CRONGUARD_RUN"] = ask.run
+    kept["CRONGUARD_JOB"] = str(ask.job)
+    kept["CRONGUARD_RUN_TICK"] = ask.tick.label
+    if token is not None:
+        kept["CRONGUARD_TOKEN"] = str(token)
+    return kept
+
+
+def _was_given(name: str) -> bool:
+    """Return whether this process was started with the variable."""
+    with suppress(OSError), open("/proc/self/environ", "rb") as file:
+        return any(item.startswith(f"{name}=".encode()) for item in file.read().split(b"\0"))
+    return True

@@ -1,0 +1,48 @@
+"""The command of a run: started with its environment, watched to its end."""
+
+import signal
+from collections.abc import Callable, Mapping
+from math import inf
+
+from cronguard.run.environment import job_environment
+from cronguard.run.keeping import Keeping
+from cronguard.run.plan import Plan
+from cronguard.run.process import Process
+from cronguard.run.supervisor import Ending, Supervisor
+from cronguard.system import linux, proctree
+from cronguard.system.clock import Clock
+from cronguard.system.errors import CronguardError
+from cronguard.system.signals import Signals
+
+
+class Execution:
+    """A planned command as a process that waits for its start. `token` None: it runs unguarded."""
+
+    def __init__(self, plan: Plan, env: Mapping[str, str], token: int | None) -> None:
+        linux.become_subreaper()
+        self._plan = plan
+        self._process = Process(plan.program, plan.argv, job_environment(env, plan.ask, token))
+
+    @property
+    def leader(self) -> proctree.Stat | None:
+        """The command's process."""
+        return proctree.stat(self._process.pid)
+
+    def run(
+        self, signals: Signals, clock: Clock, notice: Callable[[str], None], keeping: Keeping | None = None
+    ) -> Ending:
+        """Let it begin, unless its deadline is over already; return when its processes are gone."""
+        self._process.release(keeping.deadline if keeping else inf)
+        ask, limits = self._plan.ask, self._plan.limits
+        try:
+            ending = Supervisor(self._process, signals, limits, clock, ask.run, keeping, notice).watch()
+        except BaseException:  # a bug, or no memory: what cannot be watched must not run
+            self._process.signal_tree(signal.SIGKILL, keeping.numbers() if keeping else frozenset())
+            raise
+        self._process.reap()
+        return ending
+
+    @property
+    def failure(self) -> CronguardError | None:
+        """Why the command never began, if it did not."""
+        return self._process.exec_failure()

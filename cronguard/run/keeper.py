@@ -1,0 +1,142 @@
+"""The keeper: the storage side of a run, in a process that the guard can abandon.
+
+It does its storage work on the main thread, which may hang for ever, and watches on another: when the guard is
+gone it ends the job, and when the guard is frozen at the deadline it does so too.
+"""
+
+import os
+import signal
+import threading
+from contextlib import suppress
+
+from cronguard.advice.advice import Advice
+from cronguard.lease.claim import Skip
+from cronguard.lease.grant import Grant, Lost
+from cronguard.lease.lease import Lease
+from cronguard.lease.seen import Sightings
+from cronguard.run.errand import Errand
+from cronguard.run.mailbox import Mailbox
+from cronguard.run.watchdog import Watchdog
+from cronguard.store.contract import Backend, Terms, open_backend
+from cronguard.store.gate import Gate
+from cronguard.system.clock import Clock
+from cronguard.system.errors import BackendError, CronguardError, StoreRefusedError, as_message
+from cronguard.system.link import Link
+
+HEARD = (
+    0.8  # of the time after which the guard gives a silent keeper up: what went wrong is to be told before
+)
+_CONNECTING = 10.0  # seconds: three steps of three, where a good host takes a tenth
+
+
+class CancelledError(Exception):
+    """The guard was told to end before anything was claimed."""
+
+
+class Keeper:
+    """Claims, renews and settles one lease, as the guard at the other end of the link asks."""
+
+    def __init__(self, errand: Errand, link: Link, clock: Clock) -> None:
+        self._errand = errand
+        self._link = link
+        self._clock = clock
+        self._orders = Mailbox()
+        self._gate = Gate(errand.state, errand.url, errand.backend_timeout, clock, self._moved)
+        self._watchdog = Watchdog(link, clock, errand, self._orders.put)
+
+    def run(self) -> None:
+        """Do the whole errand; what goes wrong is the guard's to tell."""
+        _leave_cron(self._link.fileno())
+        threading.Thread(target=self._watchdog.run, daemon=True).start()
+        try:
+            self._keep()
+        except CancelledError:
+            self._advice.leave()
+            self._link.send("cancelled")
+        except CronguardError as error:
+            self._link.send("failed", **as_message(error))
+        except Exception as error:  # noqa: BLE001 - the guard tells, and exits 70
+            self._link.send("failed", **as_message(CronguardError(f"{type(error).__name__}: {error}")))
+
+    def _keep(self) -> None:
+        self._gate.enter()
+        backend = open_backend(self._errand.url, self._clock, self._errand.state, self._terms())
+        self._lease = self._make_lease(backend)
+        answer = self._lease.resume() if self._errand.is_resumed else self._lease.acquire()
+        if isinstance(answer, Skip):
+            self._advice.leave()
+            self._link.send("skipped", reason=answer.reason, detail=answer.detail)
+            return
+        self._tell(answer)
+        self._renew_until_told(answer)
+
+    def _make_lease(self, backend: Backend) -> Lease:
+        ask = self._errand.ask
+        sightings = Sightings(self._errand.state, self._errand.url, ask.boot, self._clock)
+        slice_ = min(5.0, self._errand.backend_timeout / 6)  # the guard hears nothing while the backend waits
+        self._advice = Advice(backend, ask, self._errand.strategy, self._clock, self._answered)
+        patience = HEARD * self._errand.backend_timeout
+        return Lease(backend, ask, self._clock, sightings, self._answered, slice_, self._advice, patience)
+
+    def _terms(self) -> Terms:
+        """What comes when the lease is over comes too late; but a short lease must not keep one from connecting."""
+        useful = max(_CONNECTING, self._errand.ask.timing.run_for)
+        return Terms(min(self._errand.backend_timeout, useful), self._warn)
+
+    def _warn(self, text: str) -> None:
+        self._link.send("warned", text=text)
+
+    def _moved(self) -> None:
+        """Others of this node are answered, and our turn will come."""
+        self._link.send("answered")
+        if self._watchdog.is_cancelled:
+            raise CancelledError
+
+    def _answered(self) -> None:
+        self._gate.leave()
+        self._link.send("answered")
+        if self._watchdog.is_cancelled and not self._lease.is_held:
+            raise CancelledError
+
+    def _renew_until_told(self, answer: Grant | Lost) -> None:
+        """Renew at each heartbeat, sooner after a failure, until the guard says how the run ended."""
+        heartbeat = self._errand.ask.timing.heartbeat
+        pause = heartbeat
+        while True:
+            if order := self._orders.take(pause):
+                self._settle(order["state"], order["status"], order["limit"])
+                return
+            pause = heartbeat
+            if isinstance(answer, Grant) and self._watchdog.guard_answers():
+                try:
+                    answer = self._lease.renew()
+                    self._tell(answer)
+                except StoreRefusedError:
+                    raise
+                except BackendError:
+                    pause = min(1.0, heartbeat / 4)
+
+    def _tell(self, answer: Grant | Lost) -> None:
+        if isinstance(answer, Grant):
+            self._watchdog.deadline = answer.deadline
+            self._link.send("granted", **answer._asdict())
+        else:
+            self._link.send("lost", reason=answer.reason, detail=answer.detail)
+
+    def _settle(self, state: str, status: int | None, limit: float) -> None:
+        is_ours = self._lease.is_held and self._lease.settle(state, status, self._clock.boot() + limit)
+        self._link.send("settled", is_ours=is_ours)
+
+
+def _leave_cron(link: int) -> None:
+    """Keep nothing of cron's: a keeper stuck in the kernel must not hold the pipe that cron reads to its end."""
+    os.setsid()
+    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
+        signal.signal(signum, signal.SIG_IGN)  # the guard forwards, and tells when it is over
+    os.chdir("/")
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) != link:
+            with suppress(OSError):  # the listing's own descriptor is closed by now
+                os.close(int(name))
+    for _ in range(3):
+        os.open(os.devnull, os.O_RDWR)

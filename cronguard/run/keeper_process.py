@@ -1,0 +1,64 @@
+"""The guard's hold on a keeper: started, heard, and given up when it hangs."""
+
+import os
+import signal
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from cronguard.store.gate import Gate
+from cronguard.system import proctree
+from cronguard.system.clock import Clock
+from cronguard.system.link import Link
+from cronguard.system.signals import fork
+
+if TYPE_CHECKING:
+    from cronguard.run.errand import Errand
+
+_DYING = 1.0  # seconds: a process that SIGKILL has not ended by then is stuck in the kernel
+
+
+class KeeperProcess:
+    """A keeper as a child process."""
+
+    def __init__(self, errand: "Errand", clock: Clock) -> None:
+        self._errand = errand
+        self._clock = clock
+        self.link, theirs = Link.pair()
+
+        def keep() -> None:
+            from cronguard.run.keeper import Keeper
+
+            self.link.close()
+            Keeper(errand, theirs, clock).run()
+
+        self.pid = fork(keep)
+        theirs.close()
+        self._row = proctree.stat(self.pid)
+        self._is_reaped = False
+
+    def receive(self) -> list[dict[str, Any]]:
+        """Return the messages that have come."""
+        return self.link.receive()
+
+    def is_alive(self) -> bool:
+        """Return whether it still runs, and reap it if not."""
+        if not self._is_reaped:
+            with suppress(ChildProcessError):
+                self._is_reaped = os.waitpid(self.pid, os.WNOHANG)[0] == self.pid
+        return not self._is_reaped
+
+    def end(self) -> bool:
+        """Kill it; False if the kernel does not let it go, which the next runs on this node are told.
+
+        It is killed before the link is closed, lest it take the guard for dead and end the job.
+        """
+        if self.is_alive():
+            os.kill(self.pid, signal.SIGKILL)
+        give_up_at = time.monotonic() + _DYING
+        while self.is_alive() and time.monotonic() < give_up_at:
+            time.sleep(0.001)
+        if self.is_alive() and self._row:
+            Gate(self._errand.state, self._errand.url, 0.0, self._clock).mark_stuck(self._row)
+        self.link.close()
+        return not self.is_alive()

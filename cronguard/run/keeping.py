@@ -1,0 +1,192 @@
+"""The guard's side of the lease: what it asks of the keeper, and how long it waits for an answer."""
+
+import os
+import signal
+from contextlib import suppress
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from cronguard.lease.claim import Skip
+from cronguard.run.keeper_process import KeeperProcess
+from cronguard.store.contract import prepare_backend
+from cronguard.store.url import silent
+from cronguard.system import proctree
+from cronguard.system.clock import Clock
+from cronguard.system.errors import from_message
+from cronguard.system.link import wait_for_any
+from cronguard.system.signals import ENDING, Signals
+from cronguard.system.stderr import say
+
+if TYPE_CHECKING:
+    from cronguard.lease.grant import Grant
+    from cronguard.run.errand import Errand
+
+BEAT = 0.5  # seconds between two signs of life to the keeper, which does not renew for a frozen guard
+# Seconds between the starts of two keepers: one that dies at once must not be started a hundred times. Doubled after
+# each that renewed nothing, up to the heartbeat: a lock host that refuses our key must not be asked each second.
+_RESTART = 1.0
+_CANCELLING = 5.0  # seconds for a claim to be taken back when the run is cancelled
+_LONGEST_SLEEP = 0.25  # timers stop while the machine is suspended: the loops must wake and look at the clock
+
+
+class Keeping:
+    """A lease as the guard knows it: by messages alone. `deadline` is when the command must be told to stop."""
+
+    def __init__(self, errand: "Errand", clock: Clock) -> None:
+        self._errand, self._clock = errand, clock
+        self._keeper = KeeperProcess(errand, clock)
+        self._numbers = {self._keeper.pid}
+        self._started = self._beaten = clock.boot()
+        self._pause = _RESTART
+        self._leader: proctree.Stat | None = None
+        self._trouble = ""
+        self.deadline = inf
+        self.has_stopped_job = False
+
+    def acquire(self, signals: Signals) -> "Grant | Skip | signal.Signals":
+        """Wait for the claim; the signal that ended the waiting, if one did.
+
+        Raises what the keeper reports, and BackendError when it reports nothing for the backend's time limit.
+        """
+        import cronguard.run.keeper  # noqa: F401 - all that a later keeper needs, before anything depends on it
+
+        prepare_backend(self._errand.url)
+
+        answered, cancelled = self._clock.boot(), None
+        while True:
+            for signum in signals.receive():
+                if signum in ENDING and cancelled is None:
+                    cancelled, answered = signum, self._clock.boot()
+                    self._keeper.link.send("cancel")
+            for message in self._keeper.receive():
+                answered = self._clock.boot()
+                if answer := self._answer(message):
+                    return self._cancelled(cancelled) if cancelled else answer
+            self._check_patience(answered, cancelled)
+            if cancelled and not self._is_going_on(answered):
+                return self._cancelled(cancelled)
+            self._revive(is_resumed=False)
+            wait_for_any([signals.fileno(), self._keeper.link.fileno()], _LONGEST_SLEEP)
+
+    def guard(self, leader: proctree.Stat) -> None:
+        """Tell the keeper which process to end when the guard is gone: before the command begins."""
+        self._leader = leader
+        self._keeper.link.send("started", leader=leader, deadline=self.deadline)
+
+    def attend(self) -> tuple[str, str] | None:
+        """Say that the guard is there and hear the keeper; returns the cause and detail when the lease is lost."""
+        now = self._clock.boot()
+        if now - self._beaten >= BEAT * 0.9:
+            self._beaten = now
+            self._keeper.link.send("beat")
+        for message in self._keeper.receive():
+            if message["kind"] == "granted" and self._clock.boot() < self.deadline:
+                self.deadline = message["deadline"]
+                self._pause = _RESTART
+            elif message["kind"] == "lost":
+                return ("revoked" if message["reason"] == "revoked" else "lost"), message["detail"]
+            elif message["kind"] == "failed":
+                self._trouble = message["message"]
+            elif message["kind"] == "stopped":
+                self.has_stopped_job = True
+            elif message["kind"] == "warned":
+                say(message["text"])
+        if now < self.deadline:
+            self._revive(is_resumed=True)
+        return None
+
+    def settle(self, state: str, status: int | None, limit: float) -> bool:
+        """Have the outcome written within about `limit` seconds; a keeper that is frozen or dead is replaced once."""
+        is_written = self._settle(state, status, limit)
+        if is_written is None and self._keeper.end():
+            self._started = -inf
+            self._revive(is_resumed=True)
+            is_written = self._settle(state, status, limit)
+        self.end()
+        return bool(is_written)
+
+    def end(self) -> None:
+        """Let the keeper go; what is claimed and not settled runs out."""
+        self._keeper.end()
+
+    def numbers(self) -> frozenset[int]:
+        """Return the keepers' process numbers: they are not the job's."""
+        return frozenset(self._numbers)
+
+    def fileno(self) -> int:
+        """Return what to poll."""
+        return self._keeper.link.fileno()
+
+    @property
+    def trouble(self) -> str:
+        """What the keeper last complained of."""
+        return self._trouble
+
+    def _answer(self, message: dict[str, Any]) -> "Grant | Skip | None":
+        from cronguard.lease.grant import Grant
+
+        kind = message.pop("kind")
+        if kind == "granted":
+            grant = Grant(**message)
+            self.deadline = grant.deadline
+            return grant
+        if kind == "failed":
+            self.end()
+            raise from_message(message)
+        if kind == "warned":
+            say(message["text"])
+        return Skip(message["reason"], message["detail"]) if kind == "skipped" else None
+
+    def _cancelled(self, signum: signal.Signals) -> signal.Signals:
+        if self.deadline < inf:
+            self._settle("cancelled", None, _CANCELLING)
+        self.end()
+        return signum
+
+    def _is_going_on(self, cancelled_at: float) -> bool:
+        return self._keeper.link.is_open and self._clock.boot() < cancelled_at + _CANCELLING
+
+    def _check_patience(self, answered: float, cancelled: signal.Signals | None) -> None:
+        limit = self._errand.backend_timeout
+        if cancelled is None and self._clock.boot() - answered > limit:
+            self.end()
+            raise silent(self._errand.url, limit)
+
+    def _settle(self, state: str, status: int | None, limit: float) -> bool | None:
+        """Return whether it was written; None when the keeper does not say."""
+        self._keeper.link.send("settle", state=state, status=status, limit=limit)
+        give_up_at = self._clock.boot() + limit + 1.0
+        while self._keeper.link.is_open and self._clock.boot() < give_up_at:
+            wait_for_any([self._keeper.link.fileno()], _LONGEST_SLEEP)
+            for message in self._keeper.receive():
+                if message["kind"] == "settled":
+                    return bool(message["is_ours"])
+                if message["kind"] == "failed":
+                    self._trouble = message["message"]
+                    return False
+        return None
+
+    def _revive(self, *, is_resumed: bool) -> None:
+        """Start another keeper if this one is dead; one that has only closed its end is ended first."""
+        if self._keeper.link.is_open:
+            return
+        with suppress(ProcessLookupError):
+            if self._keeper.is_alive():
+                os.kill(self._keeper.pid, signal.SIGKILL)
+        if not self._keeper.is_alive() and self._clock.boot() - self._started >= self._rest():
+            self._started = self._clock.boot()
+            self._pause = min(2 * self._pause, self._errand.ask.timing.heartbeat)
+            with suppress(OSError):  # no process to be had: another try in a second, and the deadline stands
+                self._replace_keeper(self._errand._replace(is_resumed=is_resumed))
+
+    def _rest(self) -> float:
+        """Return for how long after the start of a keeper none follows: less near the deadline, where each may save it."""
+        return max(_RESTART, min(self._pause, (self.deadline - self._started) / 2))
+
+    def _replace_keeper(self, errand: "Errand") -> None:
+        self._numbers.discard(self._keeper.pid)  # reaped: it may soon be a number of the job's
+        self._keeper.link.close()
+        self._keeper = KeeperProcess(errand, self._clock)
+        self._numbers.add(self._keeper.pid)
+        if self._leader:
+            self.guard(self._leader)

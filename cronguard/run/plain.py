@@ -1,0 +1,32 @@
+"""A command run with our manners and without a lease."""
+
+import os
+from collections.abc import Mapping, Sequence
+
+from cronguard.run.limits import TIMED_OUT, Limits
+from cronguard.run.process import Process
+from cronguard.run.supervisor import Supervisor
+from cronguard.system import linux
+from cronguard.system.clock import Clock
+from cronguard.system.program import find_program
+from cronguard.system.signals import Signals
+
+_KILL_AFTER = 10.0  # seconds: as a guarded run of the default ttl
+
+
+def run_plain(argv: Sequence[str], env: Mapping[str, str], limit: float | None) -> int:
+    """Run a command for `limit` seconds at most and return its exit status, 124 if it was stopped.
+
+    Its streams and its terminal are ours, signals are forwarded, and its whole tree ends with it. Raises
+    CommandNotFoundError and CommandNotExecutableError.
+    """
+    linux.become_subreaper()
+    signals = Signals()
+    process = Process(find_program(argv[0], env.get("PATH")), argv, env)
+    process.release()
+    limits = Limits(kill_after=_KILL_AFTER, timeout=limit)
+    ending = Supervisor(process, signals, limits, Clock(), os.urandom(8).hex()).watch()
+    process.reap()
+    if failure := process.exec_failure():
+        raise failure
+    return TIMED_OUT if ending.cause else ending.status

@@ -1,0 +1,210 @@
+"""The job's process and its tree: started in a group of its own, watched and ended to the last member."""
+
+import errno
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from math import inf
+
+from cronguard.system import linux, proctree
+from cronguard.system.clock import Clock
+from cronguard.system.errors import (
+    CommandNotExecutableError,
+    CommandNotFoundError,
+    CronguardError,
+    TooLateError,
+)
+from cronguard.system.signals import fork
+
+_LOOKS = 50  # a list of children that changes so often is a storm: a calmer moment will come
+_KEYBOARD_STOPS = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+
+
+class Process:
+    """A started command. This process must be single-threaded and a child subreaper.
+
+    `status` is None until the leader has ended, then its exit status, 128+n when signal n killed it.
+    """
+
+    def __init__(self, program: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        self._program, self._argv, self._env = program, argv, env
+        self._go_reader, self._go = os.pipe()
+        self._exec_error, self._exec_writer = os.pipe()
+        self.has_terminal = _foreground() != 0
+        self._guard = os.getpid()
+        self.pid = fork(self._become_command)
+        os.close(self._go_reader)
+        os.close(self._exec_writer)
+        os.set_blocking(self._exec_error, False)
+        with suppress(OSError):  # the child does the same; whoever is first is right
+            os.setpgid(self.pid, self.pid)
+        self.status: int | None = None
+        self.is_stopped = False
+
+    def release(self, deadline: float = inf) -> None:
+        """Let the command begin: until now its process has only waited, and would have ended with this one.
+
+        It looks at the boot clock itself, as the last thing before: this process, or the machine, may have stood
+        still since it was last looked at. After the deadline it does not begin, see `exec_failure`.
+        """
+        self.give_terminal()
+        os.write(self._go, repr(deadline).encode())
+        os.close(self._go)
+
+    def look(self) -> None:
+        """Take note of what became of the leader, and reap orphans that came to this process and have ended.
+
+        The leader itself is not reaped: as long as it is not, its number, and its group's, belong to nobody else.
+        """
+        flags = os.WEXITED | os.WSTOPPED | os.WCONTINUED | os.WNOHANG
+        if self.status is None and (change := os.waitid(os.P_PID, self.pid, flags | os.WNOWAIT)):
+            if change.si_code in (os.CLD_STOPPED, os.CLD_CONTINUED):
+                with suppress(ChildProcessError):  # killed since: to be seen at the next look
+                    os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WCONTINUED | os.WNOHANG)
+                    self.is_stopped = change.si_code == os.CLD_STOPPED and change.si_status in _KEYBOARD_STOPS
+            else:
+                self.status = _exit_status(change)
+
+    def exec_failure(self) -> CronguardError | None:
+        """Return why the command could not be executed, once that is known; None if it was."""
+        with suppress(BlockingIOError):
+            if number := os.read(self._exec_error, 16):
+                return _exec_failure(self._program, int(number))
+        return None
+
+    def remaining(self, except_for: frozenset[int]) -> tuple[list[proctree.Stat], list[proctree.Stat]]:
+        """Return what is left, once the leader has ended: the run's own, and daemons in a session of their own.
+
+        Only the topmost of each are named: as this process is the subreaper, there is none below without one
+        that is its child, though that may be a daemon now. A look at the whole table would miss one that is born
+        while its parent ends. To look at the children misses it, too, but then the list has grown when it is
+        read again.
+
+        `except_for` are other children of this process, which do not belong to the job.
+        """
+        session, before, rows = os.getsid(0), None, list[proctree.Stat]()
+        for _ in range(_LOOKS):
+            pids = set(proctree.children(self._guard)) - {self.pid} - except_for
+            rows = [row for pid in pids if (row := proctree.stat(pid))]
+            alive = [row for row in rows if not row.is_zombie]
+            ours = [row for row in alive if session == row.session or row.group == self.pid]
+            if ours or pids == before:
+                daemons = [row for row in alive if row not in ours]
+                return ours or self._left_below(daemons), daemons
+            before = pids
+        return rows, []
+
+    def _left_below(self, daemons: list[proctree.Stat]) -> list[proctree.Stat]:
+        """Return the run's own among the children of daemons: those born before their parent left its session."""
+        if not daemons:
+            return []
+        below = proctree.descendants(proctree.table(), [row.pid for row in daemons]).values()
+        session = os.getsid(0)
+        return [r for r in below if not r.is_zombie and (r.session == session or r.group == self.pid)]
+
+    def _tree(self, except_for: frozenset[int]) -> list[proctree.Stat]:
+        rows = proctree.table()
+        roots = [row.pid for row in rows.values() if row.parent == self._guard and row.pid not in except_for]
+        tree = proctree.descendants(rows, roots) | {pid: rows[pid] for pid in roots}
+        return [row for row in tree.values() if not row.is_zombie]
+
+    def reap_orphans(self, except_for: frozenset[int]) -> None:
+        """Reap ended descendants whose parents are gone."""
+        for pid in proctree.children(self._guard):
+            if pid != self.pid and pid not in except_for:
+                with suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+
+    def signal_group(self, signum: int) -> None:
+        """Signal the leader and its group, as a terminal would."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signum)
+
+    def signal_tree(self, signum: int, except_for: frozenset[int]) -> None:
+        """Signal the group, then every other descendant."""
+        self.signal_group(signum)
+        for row in self._tree(except_for):
+            if row.group != self.pid:
+                proctree.send(row, signum)
+        if signum != signal.SIGKILL:
+            self.signal_group(signal.SIGCONT)  # a stopped process acts on no other signal
+
+    def reap(self) -> None:
+        """Give the leader's number back, and the terminal: when its group is gone, and not before."""
+        with suppress(ChildProcessError):
+            os.waitpid(self.pid, os.WNOHANG)
+        self.take_terminal()
+
+    def take_terminal(self) -> None:
+        """Make this process's own group the terminal's foreground again, if the command's is."""
+        if _foreground() == self.pid:
+            _give_terminal(os.getpgrp())
+
+    def give_terminal(self) -> bool:
+        """Make the command's group the terminal's foreground if this process's is: never take it from a shell."""
+        is_ours = _foreground() == os.getpgrp()
+        if is_ours:
+            _give_terminal(self.pid)
+        return is_ours
+
+    def _become_command(self) -> None:
+        linux.die_with_parent(signal.SIGKILL)
+        os.setpgid(0, 0)
+        os.close(self._go)
+        deadline = os.read(self._go_reader, 64)
+        if os.getppid() != self._guard or not deadline:
+            os._exit(70)  # the guard is gone: nobody would keep the lease
+        for signum in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them; commands do not expect that
+            signal.signal(signum, signal.SIG_DFL)
+        try:
+            _execute(self._program, list(self._argv), self._env, float(deadline))
+        except OSError as error:
+            os.write(self._exec_writer, str(error.errno or errno.EIO).encode())
+            os._exit(127 if error.errno == errno.ENOENT else 126)
+
+
+def _execute(program: str, argv: list[str], env: Mapping[str, str], deadline: float) -> None:
+    """Become the program; a script without a first line that names its interpreter is sh's, as under cron."""
+    if Clock().boot() >= deadline:
+        raise OSError(errno.ETIME, os.strerror(errno.ETIME))
+    try:
+        os.execve(program, argv, env)
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+        os.execve("/bin/sh", ["sh", program, *argv[1:]], env)
+
+
+def _exec_failure(program: str, number: int) -> CronguardError:
+    told = f"{program}: {os.strerror(number)}"
+    if number == errno.ENOENT:
+        return CommandNotFoundError(told, "is the interpreter in its first line there?")
+    if number == errno.ETIME:
+        return TooLateError(
+            "the lease was over before the command could begin, so it did not",
+            "the machine stood still, or is far too busy; see --ttl",
+        )
+    return CommandNotExecutableError(told, "does it begin with a line like #!/bin/sh?")
+
+
+def _exit_status(change: os.waitid_result) -> int:
+    return change.si_status if change.si_code == os.CLD_EXITED else 128 + change.si_status
+
+
+def _foreground() -> int:
+    """Return the group that has the terminal; 0 if there is none."""
+    try:
+        return os.tcgetpgrp(0)
+    except OSError:
+        return 0
+
+
+def _give_terminal(group: int) -> None:
+    """Change the terminal's foreground; from the background that would stop us, unless SIGTTOU is blocked."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
+    try:
+        with suppress(OSError):
+            os.tcsetpgrp(0, group)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)

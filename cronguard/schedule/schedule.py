@@ -1,0 +1,250 @@
+"""Cron schedules, as Debian's cron keeps them: when they fire, and which fire of them all it is.
+
+The rules are those of cron 3.0pl1, read from its source (cron.c: `main` and `find_jobs`; entry.c) and compared with
+the running daemon in the tests. "Wall minutes" are minutes since 1970 as the clock on the wall shows them, without
+regard to offsets: what cron's source calls virtual time.
+"""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, tzinfo
+from functools import lru_cache
+from itertools import count
+from typing import NamedTuple
+
+from cronguard.model.tick import Tick
+from cronguard.schedule.zone import change_between, find_zone, moments_of, offset_at
+from cronguard.system.errors import UsageError
+
+_WORDS = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+_FIELDS = ("minute", "hour", "day of month", "month", "day of week")
+_BOUNDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
+_NAMES = ("", "", "", "JanFebMarAprMayJunJulAugSepOctNovDec", "SunMonTueWedThuFriSat")
+_VALUE = "[0-9]{1,3}|[a-z]{3}"
+_RANGE = rf"(?P<low>{_VALUE})-(?P<high>{_VALUE})"
+_ITEM = re.compile(rf"(?:\*|{_RANGE})(?P<step>/0*[1-9][0-9]*)?|(?P<one>{_VALUE})", re.IGNORECASE)
+_ZONE_PREFIX = re.compile(r"(?:CRON_)?TZ=(\S+)[ \t]+")
+_HINT = "write five fields as in a crontab, like '*/10 8-17 * * mon-fri', or @hourly, @daily, @weekly, @monthly, @yearly"
+
+_DAY = 24 * 60
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+_FIRST_MONTH = 1970 * 12
+_GREGORIAN_CYCLE = range(_FIRST_MONTH, _FIRST_MONTH + 400 * 12)
+# Cron takes a bigger step for a correction, not for summer time; no zone's clocks go back further.
+_LARGEST_CHANGE = 3 * 60
+
+
+class Fire(NamedTuple):
+    """One fire: the moment in epoch seconds, and the wall minute it was meant for (another one, after a gap)."""
+
+    at: float
+    wall: int
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a crontab line fires; made by `parse`.
+
+    `fields` are its five fields as written. A `wildcard` schedule, whose minute or hour begins with `*`, follows the
+    clock: twice through a repeated hour, never in a skipped one. Any other fires once in both: the first time, or as
+    soon as the gap is over. Days match when either day field does, if neither begins with `*`, else when both do.
+    """
+
+    fields: str
+    zone: tzinfo
+    wildcard: bool
+    either_day: bool
+    minutes: tuple[int, ...]
+    hours: tuple[int, ...]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+
+    @classmethod
+    def parse(cls, expression: str, timezone: str | None = None) -> "Schedule":
+        """Read five fields or an @word, after `CRON_TZ=Zone ` or `TZ=Zone ` if wanted, which goes before `timezone`.
+
+        Raises UsageError for what Debian's cron does not understand or what can never happen, such as 31 February.
+        """
+        text = expression.strip()
+        if match := _ZONE_PREFIX.match(text):
+            text, timezone = text[match.end() :], match[1]
+        fields = _WORDS.get(text, text)
+        minutes, hours, days, months, weekdays = _expand(fields, expression)
+        minute, hour, day, _, weekday = (field.startswith("*") for field in fields.split())
+        schedule = cls(
+            fields=fields,
+            zone=find_zone(timezone),
+            wildcard=minute or hour,
+            either_day=not (day or weekday),
+            minutes=minutes,
+            hours=hours,
+            days=frozenset(days),
+            months=frozenset(months),
+            weekdays=frozenset(weekdays),
+        )
+        if not any(map(schedule._days_of, _GREGORIAN_CYCLE)):
+            raise UsageError(f"schedule {expression!r} never fires", "no month of these has such a day")
+        return schedule
+
+    def latest(self, now: float) -> float:
+        """Return the moment of the latest fire at or before `now`; both in epoch seconds."""
+        return self.latest_fire(now).at
+
+    def latest_fire(self, now: float) -> Fire:
+        """Return the latest fire at or before `now`; of several at the same moment, the one meant for latest."""
+        best: Fire | None = None
+        for wall in self._backward(self._wall(now) + _LARGEST_CHANGE):
+            if best and wall < best.wall - _LARGEST_CHANGE:
+                break
+            fires = [Fire(at, wall) for at in self._moments(wall) if at <= now]
+            best = max([best, *fires] if best else fires, default=None)
+        assert best is not None  # noqa: S101 - time has no beginning
+        return best
+
+    def next(self, after: float) -> float:
+        """Return the moment of the first fire later than `after`; both in epoch seconds."""
+        best: Fire | None = None
+        for wall in self._forward(self._wall(after) - _LARGEST_CHANGE):
+            if best and wall > best.wall + _LARGEST_CHANGE:
+                break
+            fires = [Fire(at, wall) for at in self._moments(wall) if at > after]
+            best = min([best, *fires] if best else fires, default=None)
+        assert best is not None  # noqa: S101 - nor an end
+        return best.at
+
+    def number(self, now: float) -> int:
+        """Say how many fires since 1970 were meant for wall minutes before that of the latest fire at `now`.
+
+        It is counted on the clock on the wall: a repeated hour repeats its numbers.
+        """
+        return self._count_before(self.latest_fire(now).wall)
+
+    def tick(self, now: float) -> Tick:
+        """Return the tick of a run that the latest fire at `now` started."""
+        return Tick.of(self.latest(now))
+
+    def times(self) -> tuple[int, ...]:
+        """Return its times on a day that matches, in minutes since midnight, in order."""
+        return _times(self.hours, self.minutes)
+
+    def _wall(self, at: float) -> int:
+        return int((at + offset_at(self.zone, at)) // 60)
+
+    def _moments(self, wall: int) -> tuple[int, ...]:
+        first, second = moments_of(self.zone, wall * 60)
+        if first <= second:
+            return (first, second) if self.wildcard and first < second else (first,)
+        skipped_for_good = first - second >= _LARGEST_CHANGE * 60
+        if self.wildcard or skipped_for_good:
+            return ()
+        return (change_between(self.zone, second, first),)
+
+    def _backward(self, wall: int) -> Iterator[int]:
+        for month in count(_month_of(wall), -1):
+            for day in reversed(self._days_of(month)):
+                yield from (at for time in reversed(self.times()) if (at := day * _DAY + time) <= wall)
+
+    def _forward(self, wall: int) -> Iterator[int]:
+        for month in count(_month_of(wall)):
+            for day in self._days_of(month):
+                yield from (at for time in self.times() if (at := day * _DAY + time) >= wall)
+
+    def _count_before(self, wall: int) -> int:
+        day, time = divmod(wall, _DAY)
+        month = _month_of(wall)
+        current = self._days_of(month)
+        whole = sum(len(self._days_of(past)) for past in range(_FIRST_MONTH, month)) + bisect_left(
+            current, day
+        )
+        return whole * len(self.times()) + (bisect_left(self.times(), time) if day in current else 0)
+
+    def _days_of(self, month: int) -> list[int]:
+        if month % 12 + 1 not in self.months:
+            return []
+        first = _first_day(month)
+        length = _first_day(month + 1) - first
+        thursday = 4  # 1 January 1970 was one
+        weekday = (first + thursday) % 7
+        return [
+            first + day - 1 for day in _matching(length, weekday, self.days, self.weekdays, self.either_day)
+        ]
+
+
+@lru_cache(maxsize=64)
+def _times(hours: tuple[int, ...], minutes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(hour * 60 + minute for hour in hours for minute in minutes)
+
+
+@lru_cache(maxsize=1024)
+def _matching(
+    length: int, weekday: int, days: frozenset[int], weekdays: frozenset[int], either: bool
+) -> tuple[int, ...]:
+    rule = any if either else all
+    month = range(1, length + 1)
+    return tuple(day for day in month if rule((day in days, (weekday + day - 1) % 7 in weekdays)))
+
+
+def _first_day(month: int) -> int:
+    return date(month // 12, month % 12 + 1, 1).toordinal() - _EPOCH_ORDINAL
+
+
+def _month_of(wall: int) -> int:
+    day = date.fromordinal(wall // _DAY + _EPOCH_ORDINAL)
+    return day.year * 12 + day.month - 1
+
+
+def _expand(fields: str, expression: str) -> list[tuple[int, ...]]:
+    from croniter import CroniterError, croniter
+
+    words = fields.split()
+    if len(words) != len(_FIELDS):
+        raise UsageError(f"schedule {expression!r} does not have five fields", _HINT)
+    plain = " ".join(_plain_field(word, index, expression) for index, word in enumerate(words))
+    try:
+        expanded = croniter.expand(plain)[0]
+    except CroniterError as error:
+        raise UsageError(f"schedule {expression!r} has a value out of range", _HINT) from error
+    return [
+        tuple(range(low, high + 1)) if "*" in values else tuple(sorted(values))
+        for values, (low, high) in zip(expanded, _BOUNDS, strict=True)
+    ]
+
+
+def _plain_field(text: str, index: int, expression: str) -> str:
+    try:
+        return ",".join(_plain_item(item, _NAMES[index]) for item in text.split(","))
+    except ValueError as error:
+        raise UsageError(f"schedule {expression!r}: {_FIELDS[index]} {text!r} {error}", _HINT) from error
+
+
+def _plain_item(text: str, names: str) -> str:
+    match = _ITEM.fullmatch(text)
+    if match is None:
+        raise ValueError("is not understood")
+    if text.startswith("*"):
+        return text
+    low, high = (_number(match[group] or match["one"], names) for group in ("low", "high"))
+    if low > high:  # cron takes it and never fires
+        raise ValueError("runs backward")
+    # croniter reads 5-5 as the whole cycle, cron as 5
+    return f"{low}-{high}{match['step'] or ''}" if low < high else str(low)
+
+
+def _number(value: str, names: str) -> int:
+    if value.isdigit():
+        return int(value)
+    place, misplaced = divmod(names.find(value.capitalize()), len("Jan"))
+    if misplaced or place < 0:
+        raise ValueError("is not understood")
+    return place + (names[:3] == "Jan")  # months count from 1

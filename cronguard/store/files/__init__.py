@@ -1,0 +1,1 @@
+"""Backends on a file system: `dir:`, `file:` and `local`."""

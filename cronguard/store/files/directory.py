@@ -1,0 +1,61 @@
+"""`dir:/path`, a directory on shared storage, and `local`, one on this machine alone."""
+
+import os
+from contextlib import suppress
+
+from cronguard.model.job import is_name
+from cronguard.store.contract import TERMS, Entry, Terms, storage_errors
+from cronguard.store.files.fileport import FilePort
+from cronguard.store.files.localport import LocalPort
+from cronguard.store.files.share import Share
+from cronguard.store.files.versioned import VersionedBackend
+from cronguard.system.clock import Clock
+from cronguard.system.statedir import StateDir
+
+
+class DirectoryBackend(VersionedBackend):
+    """Versions in a directory that the nodes share. The administrator makes it; we make only what is below."""
+
+    def __init__(self, share: Share, clock: Clock, port: FilePort | None = None) -> None:
+        super().__init__(port or LocalPort(share.root), share.root, clock)
+        self._share = share
+
+    @classmethod
+    def open(cls, url: str, clock: Clock, state: StateDir, terms: Terms = TERMS) -> "DirectoryBackend":
+        """Raise BackendError if the directory is not there, StoreRefusedError if another kind of store is in it."""
+        share = Share(url, state)
+        with storage_errors(share.root):
+            return cls(share, clock)
+
+    def swap(self, entry: Entry, data: bytes) -> Entry | None:
+        """Publish the next version, and remember that this node has used this store."""
+        published = super().swap(entry, data)
+        if published:
+            self._share.remember()
+        return published
+
+    def _make_all(self, folder: str) -> None:
+        """Refuse to begin a store anew where this node has used one: an unmounted share looks just like that."""
+        self._share.refuse_if_emptied()
+        super()._make_all(folder)
+
+
+class LocalBackend(VersionedBackend):
+    """Versions in this node's own state folder: guards against itself, not against other machines."""
+
+    @classmethod
+    def open(cls, url: str, clock: Clock, state: StateDir, terms: Terms = TERMS) -> "LocalBackend":
+        """Make the folder if need be; raises StoreForbiddenError where this user cannot."""
+        root = f"{state.root}/local/{_machine()}"
+        with storage_errors(root):
+            state.make_folder(root)
+            return cls(LocalPort(root), root, clock)
+
+
+def _machine() -> str:
+    """Name this machine: a home directory may be shared by many, and `local` is about one."""
+    with suppress(OSError), open("/etc/machine-id", encoding="ascii", errors="replace") as file:
+        name = file.read().strip()
+        if is_name(name):
+            return name
+    return os.uname().nodename

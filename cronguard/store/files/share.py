@@ -1,0 +1,89 @@
+"""The shared directory that a URL names: the administrator makes it, and this node remembers having used it."""
+
+import os
+import stat
+from collections.abc import Callable
+
+from cronguard.store.contract import storage_errors
+from cronguard.system.errors import BackendError, ConfigError, StoreRefusedError
+from cronguard.system.statedir import StateDir
+
+# Two layouts in one place would not see each other's locks; of one layout, the ways to it may be mixed.
+_LAYOUTS = {"dir": "v1", "ssh": "v1", "file": "file-v1"}
+
+
+def is_directory(path: str) -> bool | None:
+    """Return whether a path of this machine is a directory; None if nothing is there."""
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return None
+
+
+class Share:
+    """A directory that must be there before we come: one of our own making, off the share, would guard nothing.
+
+    `root` is its path and `top` the directory in it under which everything of ours lies. `where` is its name for
+    people, and `look` tells of its paths as `is_directory` does.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        state: StateDir,
+        root: str | None = None,
+        where: str | None = None,
+        look: Callable[[str], bool | None] = is_directory,
+    ) -> None:
+        """Raise BackendError if the directory is not there, ConfigError or StoreRefusedError if it cannot be used."""
+        self._url = url
+        self._state = state
+        self._look = look
+        self.root = root or absolute_path(url)
+        self._where = where or self.root
+        scheme = url.partition(":")[0]
+        self.top = f"{self.root.rstrip('/')}/{_LAYOUTS[scheme]}"
+        with storage_errors(self._where):
+            self._require_directory(scheme)
+            self._refuse_another_layout(scheme)
+
+    def remember(self) -> None:
+        """Keep in mind that this node has used this store."""
+        if not self._state.load("store", self._url):
+            self._state.store("store", self._url, self._url.encode())
+
+    def refuse_if_emptied(self) -> None:
+        """Raise BackendError if a store that this node has used is gone: an unmounted share looks just like that."""
+        if self._state.load("store", self._url) and not self._look(self.top):
+            raise BackendError(
+                f"{self._where.rstrip('/')}/{os.path.basename(self.top)} is gone, but this node has used it",
+                f"is the share mounted? if the store was emptied on purpose: mkdir {self.top}",
+            )
+
+    def _require_directory(self, scheme: str) -> None:
+        found = self._look(self.root)
+        if found is None:
+            hint = (
+                f"is the share mounted? if it is new: mkdir {self.root}, with the group and mode of its users"
+            )
+            raise BackendError(f"{self._where} does not exist", hint)
+        if not found:
+            raise ConfigError(f"{self._where} is not a directory", f"give {scheme}: the path of a directory")
+
+    def _refuse_another_layout(self, scheme: str) -> None:
+        for other, top in _LAYOUTS.items():
+            if top != _LAYOUTS[scheme] and self._look(f"{self.root.rstrip('/')}/{top}") is not None:
+                raise StoreRefusedError(
+                    f"{self._url}: the directory is in use as {other}:{self.root}",
+                    f"two kinds of store do not see each other's locks: write {other}: here too, "
+                    "or give all nodes another directory",
+                )
+
+
+def absolute_path(url: str) -> str:
+    """Return the path of a URL like `dir:/path`; raises ConfigError unless it is absolute and plain."""
+    path = url.partition(":")[2]
+    plain = path.startswith("/") and "\0" not in path and ".." not in path.split("/")
+    if not plain:
+        raise ConfigError(f"backend: {url!r} has no absolute path without '..'", "write dir:/shared/folder")
+    return path.rstrip("/") or "/"

@@ -1,0 +1,1 @@
+"""What several families of backends share: addresses, TLS, time limits, polling."""

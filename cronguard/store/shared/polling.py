@@ -1,0 +1,18 @@
+"""Waiting for a change in a store that cannot tell of one."""
+
+from collections.abc import Callable
+
+from cronguard.system.clock import Clock
+
+_FIRST, _MOST = 0.1, 1.0  # a hand-over is seen within a second; a waiter costs a few calls a second
+
+
+def poll(clock: Clock, timeout: float, has_changed: Callable[[], bool]) -> None:
+    """Ask until the answer is yes or `timeout` seconds have passed: at least once, and once after the last pause."""
+    until, pause = clock.boot() + timeout, _FIRST
+    while not has_changed():
+        left = until - clock.boot()
+        if left <= 0:
+            return
+        clock.sleep(min(pause, left))
+        pause = min(2 * pause, _MOST)

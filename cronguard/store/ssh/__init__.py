@@ -1,0 +1,1 @@
+"""The backend on a host reached by SSH."""

@@ -1,0 +1,1 @@
+"""This machine: clocks, processes, files, logs, and the errors that a person reads."""

@@ -1,0 +1,62 @@
+"""The clocks of this node, as one object that tests replace."""
+
+import os
+import time
+
+from cronguard.system.errors import ConfigError
+
+
+class Clock:
+    """Wall time for people, boot time for safety.
+
+    Boot time (CLOCK_BOOTTIME) cannot be set and runs on while the machine is suspended, so a deadline in it
+    passes when it should. All values are seconds.
+    """
+
+    def wall(self) -> float:
+        """Seconds since 1970, as this node believes."""
+        return time.time()
+
+    def boot(self) -> float:
+        """Seconds since this node was booted, suspended time included."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; may return late, never early by more than the clock's grain."""
+        time.sleep(max(0.0, seconds))
+
+
+def boot_id() -> str:
+    """Name the clock that `Clock.boot` reads: another boot, or another time namespace, is another clock."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        boot = file.read().strip()
+    try:
+        return f"{boot}/{os.readlink('/proc/self/ns/time')}"
+    except OSError:  # a kernel without time namespaces has one boot clock
+        return boot
+
+
+def process_started(clock: Clock) -> float:
+    """Boot time at which this process was started, at most one clock tick (10 ms) late, never early.
+
+    The kernel rounds a start time down to its tick: without the added one a process started at 05:30:00.004
+    would be dated 05:29:59.99 and given the minute before.
+    """
+    with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
+        fields = file.read().rpartition(")")[2].split()
+    start_field = 19  # field 22 of proc(5), counted after the command name
+    return min(clock.boot(), (int(fields[start_field]) + 1) / os.sysconf("SC_CLK_TCK"))
+
+
+def check_skew(ours: float, theirs: float | None, bound: float) -> None:
+    """Raise ConfigError, with both times, if this node's wall clock and the backend's differ by more than `bound` s."""
+    if theirs is not None and abs(ours - theirs) > bound:
+        raise ConfigError(
+            f"this node's clock says {_utc(ours)}, the backend's {_utc(theirs)}: "
+            f"they differ by more than max_clock_skew ({bound:g}s)",
+            "set the clock (chronyc tracking, timedatectl), or see max_clock_skew in the manual",
+        )
+
+
+def _utc(wall: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(wall))

@@ -1,0 +1,138 @@
+import pytest
+from fakes import JOB, LATER, TICK, ask, ended, lease, record
+
+from cronguard.admin.override import HeldError, forget, unlock
+from cronguard.lease.claim import decide
+from cronguard.lease.grant import Grant, Lost
+from cronguard.system.errors import StoreRefusedError, UsageError
+
+
+def test_unlocking_tells_the_holder_to_stop_and_says_so(store, clock):
+    store.publish(record())
+    told = unlock(store, JOB, clock, force=False)
+    assert (store.record().state, store.record().is_running) == ("revoked", True)
+    assert "web2 will stop it (pid 22)" in told and "31s" in told
+
+
+def test_a_holder_that_is_told_to_stop_stops_and_settles(store, clock):
+    holder = lease(store)
+    holder.acquire()
+    unlock(store, JOB, clock, force=False)
+    assert holder.renew() == Lost("revoked", "an administrator has unlocked the job")
+    assert holder.settle("cancelled", 143, clock.boot()) is True
+    assert (store.record().state, store.record().status) == ("cancelled", 143)
+
+
+def test_a_revoked_run_is_one_record_with_a_new_identity(store, clock):
+    store.publish(record())
+    unlock(store, JOB, clock, force=False)
+    assert store.record() == record(state="revoked", beat=2)
+
+
+def test_unlocking_twice_is_no_error(store, clock):
+    store.publish(record())
+    unlock(store, JOB, clock, force=False)
+    unlock(store, JOB, clock, force=False)
+    assert store.record().state == "revoked"
+
+
+def test_a_forced_unlock_frees_at_once_and_names_the_risk(store, clock):
+    store.publish(record(tick=TICK))
+    told = unlock(store, JOB, clock, force=True)
+    assert store.record().state == "cancelled"
+    assert store.record().history[-1]["state"] == "cancelled"
+    assert "two may run at once" in told and "web2" in told
+    assert isinstance(lease(store, tick=LATER).acquire(), Grant)
+
+
+def test_a_holder_whose_lease_was_freed_by_force_has_lost_it(store, clock):
+    holder = lease(store)
+    holder.acquire()
+    unlock(store, JOB, clock, force=True)
+    assert isinstance(holder.renew(), Lost)
+
+
+def test_a_forced_unlock_does_not_make_a_contender_of_the_same_tick_a_person(store, clock):
+    store.publish(record(node="web1", boot="boot-1"))
+    contender = ask(retry="never")  # started before, and still waiting
+    unlock(store, JOB, clock, force=True)
+    assert decide(store.record(), contender, 0.0).reason == "already-ran"
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_job_that_does_not_run_is_left_as_it_is(store, clock, force):
+    store.publish(ended())
+    assert unlock(store, JOB, clock, force=force) == "billing/invoices is not locked (last: done on web2)"
+    assert store.record() == ended()
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_job_that_is_not_there_is_a_usage_error(store, clock, force):
+    with pytest.raises(UsageError, match="billing/invoices: there is no such job") as refusal:
+        unlock(store, JOB, clock, force=force)
+    assert "cronguard locks --all" in refusal.value.hint
+    with pytest.raises(UsageError, match="there is no such job"):
+        forget(store, JOB, force=force)
+
+
+def test_a_forgotten_job_begins_anew_with_a_greater_token(store, clock):
+    store.publish(ended(token=7))
+    assert forget(store, JOB, force=False) == "billing/invoices is forgotten"
+    assert store.record() is None
+    assert lease(store).acquire().token == int(clock.wall() * 1_000_000)
+
+
+def test_a_running_job_is_not_forgotten(store):
+    store.publish(record())
+    with pytest.raises(HeldError, match=r"billing/invoices is running on web2 \(pid 22\)") as refusal:
+        forget(store, JOB, force=False)
+    assert refusal.value.status == 75 and "cronguard unlock billing/invoices" in refusal.value.hint
+    assert store.record() == record()
+
+
+def test_a_running_job_is_forgotten_by_force_and_its_holder_told(store):
+    holder = lease(store)
+    holder.acquire()
+    forget(store, JOB, force=True)
+    assert holder.renew().reason == "gone"
+
+
+@pytest.mark.parametrize("change", [unlock, forget])
+def test_who_is_overtaken_looks_again(store, clock, change):
+    store.publish(record())
+    overtaken = iter([record(beat=2), record(beat=3)])
+    store.during_swap = lambda: (following := next(overtaken, None)) and store.publish(following)
+    change(store, JOB, **({"clock": clock} if change is unlock else {}), force=True)
+    assert store.record() is None or (store.record().state, store.record().beat) == ("cancelled", 4)
+
+
+def test_who_is_overtaken_for_ever_gives_up(store, clock):
+    store.publish(record())
+    store.during_swap = lambda: store.publish(record())
+    with pytest.raises(HeldError, match="changes too fast"):
+        unlock(store, JOB, clock, force=False)
+
+
+def test_a_stale_listing_does_not_hide_the_holder(store, clock):
+    store.publish(ended())
+    store.listing = store.inner.read(JOB.key)
+    store.publish(record())
+    unlock(store, JOB, clock, force=False)
+    assert store.record().state == "revoked"
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_what_cannot_be_read_is_not_overwritten(store, clock, force):
+    store.inner.swap(store.inner.read(JOB.key), b"precious")
+    for change in (lambda: unlock(store, JOB, clock, force=force), lambda: forget(store, JOB, force=force)):
+        with pytest.raises(StoreRefusedError):
+            change()
+    assert store.inner.read(JOB.key).data == b"precious"
+
+
+def test_a_forgotten_job_has_no_queue_any_more(store):
+    store.publish(ended())
+    for kind in ("queue", "waiters"):
+        store.inner.swap(store.inner.read(f"{kind}/{JOB}"), b"{broken")
+    forget(store, JOB, force=False)
+    assert [store.inner.read(f"{kind}/{JOB}").data for kind in ("queue", "waiters")] == [b"", b""]

@@ -1,0 +1,36 @@
+"""Crontabs of the kind that people have, and what two crons make of a command before the shell sees it."""
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "data"
+NAMES = sorted(path.name for path in FOLDER.iterdir())
+
+
+def read(name):
+    return (FOLDER / name).read_bytes().decode(errors="surrogateescape")
+
+
+def is_system(name):
+    return "system" in name
+
+
+def debian_cron(command):
+    """Return the shell's part and what follows it, as Debian's do_command.c cuts them."""
+    return _cut(command, "%\\")
+
+
+def cronie(command):
+    """The same, where a backslash escapes only the percent sign."""
+    return _cut(command, "%")
+
+
+def _cut(command, escapable):
+    shell, is_escaped = "", False
+    for place, character in enumerate(command):
+        if is_escaped and character in escapable:
+            shell = shell[:-1]
+        elif character == "%" and not is_escaped:
+            return shell, command[place:]
+        shell += character
+        is_escaped = character == "\\" and not is_escaped
+    return shell, ""

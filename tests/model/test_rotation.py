@@ -1,0 +1,169 @@
+from collections import Counter
+from math import inf
+
+import pytest
+from fakes import EARLIER, JOB, LATER, TICK, ended, record
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cronguard.model.job import is_name
+from cronguard.model.record import HISTORY
+from cronguard.model.rotation import MISSES, MOST, Place, Rotation, decode, encode, queue_key
+from cronguard.model.tick import Tick
+from cronguard.store.contract import MAX_DATA
+from cronguard.system.errors import StoreRefusedError
+
+NODES = ("web1", "web2", "web3")
+
+
+def queue(*nodes, **changes):
+    return Rotation(**{"places": tuple(map(Place, nodes)), "token": 6, "sequence": 1, **changes})
+
+
+def claimed(*nodes, first=EARLIER, token=7, attempts=None):
+    """A lease that these nodes have claimed, tick by tick."""
+    history = tuple(
+        ended(
+            node=node,
+            token=token + number,
+            tick=Tick(first.epoch + 60 * number),
+            attempt=attempts[number] if attempts else 1,
+        ).outcome()
+        for number, node in enumerate(nodes)
+    )
+    latest = Tick(first.epoch + 60 * (len(nodes) - 1))
+    return ended(node=nodes[-1], token=token + len(nodes) - 1, tick=latest, history=history[-HISTORY:])
+
+
+def test_it_is_kept_beside_the_lease():
+    assert queue_key(JOB) == "queue/billing/invoices"
+
+
+def test_the_head_that_claimed_goes_to_the_tail():
+    assert queue(*NODES).following(claimed("web1")).nodes == ("web2", "web3", "web1")
+
+
+def test_a_running_claim_counts_at_once():
+    assert queue(*NODES).following(record(node="web1", token=7)).nodes == ("web2", "web3", "web1")
+
+
+def test_a_claim_counts_once_however_often_it_is_read():
+    once = queue(*NODES).following(claimed("web1", "web2"))
+    assert once.following(claimed("web1", "web2")) == once
+
+
+def test_claims_that_nobody_wrote_down_are_made_up_for():
+    """A run that crashes right after its claim writes nothing, and need not."""
+    assert queue(*NODES).following(claimed("web1", "web2", "web3", "web1")).nodes == ("web2", "web3", "web1")
+
+
+def test_who_lets_his_turn_pass_three_times_is_dropped_and_joins_at_the_tail():
+    two = queue(*NODES).following(claimed("web2", "web3"))
+    assert two.places[0] == Place("web1", 2)
+    three = queue(*NODES).following(claimed("web2", "web3", "web2"))
+    assert three.nodes == ("web3", "web2")
+    assert three.joined("web1").nodes == ("web3", "web2", "web1")
+
+
+def test_who_takes_his_turn_again_has_missed_none():
+    back = queue(*NODES).following(claimed("web2", "web3", "web1"))
+    assert back.places[-1] == Place("web1", 0)
+
+
+def test_a_second_attempt_at_a_tick_is_nobodys_missed_turn():
+    again = queue(*NODES).following(claimed("web3", first=TICK, attempts=[2]))
+    assert again.places == (Place("web1"), Place("web2"), Place("web3"))
+
+
+def test_a_queue_that_has_just_begun_does_not_follow_what_was_before_it():
+    begun = Rotation().following(claimed("old1", "old2"))
+    assert (begun.nodes, begun.token) == ((), 8)
+
+
+def test_joining_twice_is_joining_once():
+    assert queue(*NODES).joined("web2") == queue(*NODES)
+
+
+def test_a_strict_head_that_owes_a_tick_loses_its_place_in_the_end():
+    strict = queue(*NODES)
+    for number in range(4):
+        strict = strict.overdue(Tick(TICK.epoch + 60 * number), ended(tick=EARLIER), strict.nodes[0])
+    assert strict.nodes == ("web2", "web3")
+
+
+def test_a_strict_head_is_asked_for_each_tick_once():
+    owed = queue(*NODES).overdue(TICK, None, "web1")
+    assert owed.overdue(TICK, None, "web1") == owed
+    assert owed.overdue(LATER, ended(tick=TICK), "web1").places == owed.places
+
+
+def test_a_paused_head_owes_nothing_and_who_is_behind_it_does():
+    strict = queue(*NODES)
+    for number in range(4):
+        strict = strict.overdue(Tick(TICK.epoch + 60 * number), ended(tick=EARLIER), "web2")
+    assert strict.nodes == ("web1", "web3")
+
+
+@given(st.lists(st.sampled_from(NODES), min_size=1, max_size=3, unique=True), st.integers(1, 300))
+def test_the_shares_of_those_who_take_their_turns_are_equal_within_one_run(alive, ticks):
+    """Whoever is dead, the living share evenly: each tick is the first living one's in the queue."""
+    now, counts = queue(*NODES), Counter(dict.fromkeys(alive, 0))
+    for number in range(ticks):
+        runner = next(node for node in now.nodes if node in alive)
+        counts[runner] += 1
+        tick = Tick(TICK.epoch + 60 * number)
+        now = now.following(record(node=runner, token=7 + number, tick=tick))
+    assert max(counts.values()) - min(counts.values()) <= 1
+    assert ticks <= MISSES or set(now.nodes) == set(alive)  # the first may have been its own
+
+
+@given(
+    st.builds(
+        Rotation,
+        places=st.lists(st.builds(Place, st.from_regex(r"[a-z0-9]{1,9}", fullmatch=True), st.integers(0, 2)),
+                        unique_by=lambda place: place.node).map(tuple),
+        token=st.integers(0), tick=st.integers(-1, 10**10), due=st.integers(-1, 10**10), by=st.text(),
+        sequence=st.integers(0), unknown=st.just((("zzz", [1]),)),
+    )
+)  # fmt: skip
+def test_what_is_written_is_read(rotation):
+    assert decode(encode(rotation), "here") == rotation
+
+
+def test_nothing_is_no_queue():
+    assert decode(b"", "here") is None
+
+
+@pytest.mark.parametrize(
+    "data", [b"{", b"[]", b"{}", b'{"format":1}', b'{"format":9,"writer":"cronguard 9"}', b"\xff"]
+)
+def test_what_is_no_queue_is_refused(data):
+    with pytest.raises(StoreRefusedError, match="here"):
+        decode(data, "here")
+
+
+def test_two_places_of_one_node_are_refused():
+    with pytest.raises(StoreRefusedError):
+        decode(encode(queue("web1", "web1")), "here")
+
+
+def test_a_foreign_line_of_history_is_no_claim():
+    odd = claimed("web1")._replace(
+        history=(
+            {"token": "x"},
+            {},
+            {"token": 9, "tick": "?", "attempt": 1, "node": "w"},
+            {"token": 9, "tick": TICK.label, "attempt": 1, "node": 5},
+            {"token": inf, "tick": TICK.label, "attempt": 1, "node": "w"},
+        )
+    )
+    assert queue(*NODES).following(odd).nodes == NODES
+
+
+def test_the_longest_queue_fits_into_an_entry():
+    full = queue()
+    for number in range(MOST + 5):
+        name = f"{number:0100}"
+        assert is_name(name)
+        full = full.joined(name)
+    assert len(full.places) == MOST and len(encode(full)) < MAX_DATA

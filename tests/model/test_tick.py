@@ -1,0 +1,48 @@
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cronguard.model.tick import Tick
+from cronguard.system.errors import UsageError
+
+
+@pytest.mark.parametrize("seconds", [0, 0.001, 59, 59.999])
+def test_all_moments_of_a_minute_are_one_tick(seconds):
+    assert Tick.of(1795325400 + seconds) == Tick(1795325400)
+
+
+def test_a_tick_is_written_in_utc():
+    assert Tick(1795325400).label == "2026-11-22T05:30Z"
+
+
+@given(st.floats(min_value=0, max_value=253402300740))
+def test_every_tick_is_read_as_it_was_written(wall):
+    assert Tick.parse(Tick.of(wall).label) == Tick.of(wall)
+
+
+@pytest.mark.parametrize("label", [
+    "", "now", "2026-11-22", "2026-11-22 05:30", "2026-11-22T05:30", "2026-11-22T05:30:00Z", "2026-11-22T05:30z",
+    "2026-11-22T05:30+00:00", "2026-02-30T05:30Z", "2025-02-29T05:30Z", "2026-13-01T05:30Z", "2026-00-01T05:30Z",
+    "2026-11-00T05:30Z", "2026-11-22T24:00Z", "2026-11-22T05:60Z", "1969-12-31T23:59Z", "0000-01-01T00:00Z",
+    "٢026-11-22T05:30Z", " 2026-11-22T05:30Z", "2026-11-22T05:30Z\n",
+])  # fmt: skip
+def test_what_is_no_tick_is_refused_with_its_value(label):
+    with pytest.raises(UsageError) as refusal:
+        Tick.parse(label)
+    assert str(refusal.value) == f"--tick: {label!r} is not a tick"
+
+
+def test_a_leap_day_is_a_day():
+    assert Tick.parse("2028-02-29T23:59Z").label == "2028-02-29T23:59Z"
+
+
+@given(st.text())
+def test_any_text_is_a_tick_or_a_usage_error(text):
+    with contextlib.suppress(UsageError):
+        assert Tick.parse(text).label == text
+
+
+def test_ticks_compare_as_moments():
+    assert Tick.parse("2026-11-22T05:30Z") < Tick.parse("2026-11-22T05:31Z") < Tick.parse("2027-01-01T00:00Z")

@@ -1,0 +1,99 @@
+"""How often the guard starts another keeper, where each fails."""
+
+from itertools import pairwise
+
+import pytest
+from fakes import JOB, TICK
+
+from cronguard.lease.claim import Ask
+from cronguard.model.timing import Timing
+from cronguard.run import keeping
+from cronguard.run.errand import Errand
+from cronguard.run.keeping import Keeping
+
+TTL, RUN_FOR = 180.0, 169.0
+MOST_STARTS = 30
+
+
+class DeadLink:
+    is_open = False
+
+    def send(self, kind, **content):
+        pass
+
+    def close(self):
+        pass
+
+
+class FailingKeeper:
+    """A keeper that is dead as soon as it is started, after what it had to say."""
+
+    starts, words = [], []
+
+    def __init__(self, errand, clock):
+        self.pid = 4711
+        self.link = DeadLink()
+        self.starts.append(clock.boot())
+
+    def receive(self):
+        said, self.words[:] = list(self.words), []
+        return said
+
+    def is_alive(self):
+        return False
+
+    def end(self):
+        return True
+
+
+@pytest.fixture
+def starts(monkeypatch):
+    """When keepers were started."""
+    monkeypatch.setattr(keeping, "KeeperProcess", FailingKeeper)
+    monkeypatch.setattr(FailingKeeper, "starts", [])
+    monkeypatch.setattr(FailingKeeper, "words", [])
+    return FailingKeeper.starts
+
+
+@pytest.fixture
+def kept(starts, state, clock):
+    """A lease that was just renewed; its heartbeat is 10 s."""
+    ask = Ask(
+        job=JOB, tick=TICK, run="run", node="web1", boot="boot", pid=1, user="app", program="true",
+        timing=Timing.of(TTL, None), started=clock.boot(), max_clock_skew=None,
+    )  # fmt: skip
+    kept = Keeping(Errand(ask, "local", state, 30.0), clock)
+    kept.deadline = clock.boot() + RUN_FOR
+    return kept
+
+
+def attend(kept, clock, seconds):
+    until = clock.boot() + seconds
+    while clock.boot() < until:
+        kept.attend()
+        clock.advance(0.25)
+
+
+def gaps(starts):
+    return [after - before for before, after in pairwise(starts)]
+
+
+def test_keepers_that_fail_are_started_ever_less_often_down_to_one_a_heartbeat(kept, clock, starts):
+    attend(kept, clock, 60.0)
+    assert gaps(starts)[:6] == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
+
+
+def test_the_last_keepers_before_the_deadline_come_at_closer_intervals(kept, clock, starts):
+    attend(kept, clock, 200.0)
+    assert kept.deadline - 1.5 < starts[-1] < kept.deadline
+    assert max(gaps(starts)[-3:]) < 4.0
+    assert len(starts) < MOST_STARTS
+
+
+def test_a_keeper_that_renewed_is_followed_within_a_second(kept, clock, starts):
+    attend(kept, clock, 60.0)
+    failed, renewed_at = len(starts), clock.boot()
+    FailingKeeper.words.append({"kind": "granted", "deadline": renewed_at + RUN_FOR})
+    attend(kept, clock, 4.0)
+    assert starts[failed] <= renewed_at + 1.0
+    assert gaps(starts[failed:]) == [2.0]

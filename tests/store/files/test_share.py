@@ -1,0 +1,216 @@
+"""What `dir:` and `file:` have in common: a directory that the administrator made, its group, its mode."""
+
+import os
+import stat
+
+import pytest
+from stores import KEY, STORES
+from stores import publish as publish_on
+from users import NOBODY, as_user
+
+from cronguard.system.errors import BackendError, ConfigError, StoreRefusedError
+
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0, reason="gives directories to other groups and becomes other users"
+)
+
+
+def publish(store, node="web1"):
+    publish_on(store.open(node))
+
+
+def tree(root):
+    return [
+        root,
+        *(os.path.join(at, name) for at, folders, files in os.walk(root) for name in folders + files),
+    ]
+
+
+def test_a_directory_that_is_not_there_is_not_made(shared):
+    os.rmdir(shared.root)
+    with pytest.raises(BackendError, match="does not exist") as caught:
+        shared.open()
+    assert "is the share mounted?" in caught.value.hint
+    assert not os.path.exists(shared.root)
+
+
+def test_a_path_that_is_no_directory_is_a_mistake_in_the_configuration(shared):
+    os.rmdir(shared.root)
+    with open(shared.root, "w", encoding="utf-8"):
+        pass
+    with pytest.raises(ConfigError, match="is not a directory"):
+        shared.open()
+
+
+@pytest.mark.parametrize("path", ["relative", "/a/../b", ""])
+def test_a_path_must_be_absolute_and_plain(shared, path):
+    shared.url = f"{shared.scheme}:{path}"
+    with pytest.raises(ConfigError, match="no absolute path"):
+        shared.open()
+
+
+def test_a_store_of_one_kind_is_refused_to_the_other(place, shared):
+    publish(shared)
+    other = "file" if shared.scheme == "dir" else "dir"
+    shared.url = f"{other}:{shared.root}"
+    with pytest.raises(StoreRefusedError, match=f"in use as {shared.scheme}:{shared.root}"):
+        shared.open()
+
+
+def test_a_store_that_this_node_has_used_is_not_begun_anew(shared):
+    publish(shared)
+    os.rename(shared.root, f"{shared.root}-unmounted")
+    os.mkdir(shared.root)
+    with pytest.raises(BackendError, match="is gone, but this node has used it") as caught:
+        publish(shared)
+    assert "mkdir" in caught.value.hint
+    assert os.listdir(shared.root) == []
+
+
+def test_an_emptied_store_is_begun_anew_once_its_directory_is_made(shared):
+    publish(shared)
+    top = os.listdir(shared.root)[0]
+    os.rename(f"{shared.root}/{top}", f"{shared.root}/old")
+    os.mkdir(f"{shared.root}/{top}")
+    publish(shared)
+    assert shared.open().read(KEY).version == 1
+
+
+def test_a_node_that_has_not_used_a_store_may_begin_it(shared):
+    publish(shared, "web1")
+    os.rename(shared.root, f"{shared.root}-old")
+    os.mkdir(shared.root)
+    publish(shared, "web2")
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o777])
+@pytest.mark.parametrize("mode", [0o700, 0o770, 0o2770, 0o775])
+def test_what_is_made_has_the_mode_of_the_root_whatever_the_umask(shared, umask, mode):
+    os.chmod(shared.root, mode)
+    assert as_user(lambda: publish(shared), umask=umask, uid=os.geteuid()) is None
+    for path in tree(shared.root):
+        found = os.stat(path)
+        is_directory = stat.S_ISDIR(found.st_mode)
+        assert oct(stat.S_IMODE(found.st_mode)) == oct(mode if is_directory else mode & 0o666), path
+
+
+@needs_root
+@pytest.mark.parametrize("mode", [0o770, 0o2770])
+def test_what_is_made_has_the_group_of_the_root(shared, mode):
+    os.chown(shared.root, -1, 54321)
+    os.chmod(shared.root, mode)
+    assert as_user(lambda: publish(shared), gid=NOBODY, groups=(54321,)) is None
+    assert {os.stat(path).st_gid for path in tree(shared.root)} == {54321}
+    assert as_user(lambda: publish(shared, "web2"), uid=54322, gid=54322, groups=(54321,)) is None
+    assert shared.open().read(KEY).version == 2
+
+
+@needs_root
+@pytest.mark.parametrize("mode", [0o700, 0o755])
+def test_what_root_makes_in_a_store_for_one_user_is_that_users(shared, mode):
+    os.chown(shared.root, NOBODY, NOBODY)
+    os.chmod(shared.root, mode)
+    publish(shared)
+    assert {os.stat(path).st_uid for path in tree(shared.root)} == {NOBODY}
+    assert as_user(lambda: publish(shared, "web2"), gid=NOBODY) is None
+
+
+@needs_root
+def test_users_of_no_common_group_may_share_a_root_that_is_open_to_all(shared):
+    os.chmod(shared.root, 0o777)
+    assert as_user(lambda: publish(shared), umask=0o077) is None
+    assert as_user(lambda: publish(shared, "web2"), umask=0o077, uid=54322, gid=54322) is None
+    publish(shared, "web3")
+    assert shared.open().read(KEY).version == 3
+
+
+@needs_root
+def test_a_user_who_may_not_write_is_told_so(shared):
+    publish(shared)
+    for path in tree(shared.root):
+        os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) | 0o055)
+    told = as_user(lambda: publish(shared))
+    assert told.startswith("StoreForbiddenError")
+    assert "the job's user must be able to write there" in told
+    assert shared.open().read(KEY).version == 1
+
+
+@needs_root
+def test_a_user_who_may_not_even_look_is_told_so(shared):
+    publish(shared)
+    os.chmod(os.path.dirname(shared.root), 0o700)
+    assert as_user(lambda: shared.open().read(KEY)).startswith("StoreForbiddenError")
+
+
+@needs_root
+def test_a_user_who_may_only_read_may_read(shared):
+    publish(shared)
+    for path in tree(shared.root):
+        os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) | 0o055)
+
+    def look():
+        backend = shared.open()
+        assert backend.read(KEY).data == b"data"
+        assert [e.key for e in backend.scan("lease/")] == [KEY]
+
+    assert as_user(look) is None
+
+
+def test_stray_names_in_the_store_are_no_entries(shared):
+    publish(shared)
+    top = f"{shared.root}/{os.listdir(shared.root)[0]}"
+    for stray in (
+        "README",
+        "lease/note~",
+        "lease/README",
+        "lease/billing/README",
+        "lease/billing/.nfs0001",
+        "lease/billing/x y",
+    ):
+        with open(f"{top}/{stray}", "w", encoding="utf-8") as file:
+            file.write("a person was here")
+    os.mkdir(f"{top}/lease/lost+found")
+    assert [e.key for e in shared.open().scan("lease/")] == [KEY]
+
+
+def test_the_stores_clock_is_not_the_nodes(shared):
+    backend = shared.open()
+    true = shared.clock.wall()
+    shared.clock.ahead = 86400.0
+    assert abs(backend.now() - true) < 3600.0
+
+
+def test_age_is_never_negative_even_when_this_nodes_clock_is_behind(shared):
+    publish(shared)
+    shared.clock.ahead = -86400.0
+    assert shared.open().read(KEY).age == 0.0
+
+
+def test_age_grows_with_the_clock(shared):
+    publish(shared)
+    shared.clock.ahead = 7200.0
+    assert shared.open().read(KEY).age > 3600.0
+
+
+def test_directories_made_by_two_at_once_are_both_right(shared, monkeypatch):
+    """The other node makes the whole store at the moment when we have found it missing."""
+    ours, theirs = shared.open("web1"), shared.open("web2")
+    make, is_first = ours._port.make, [True]
+
+    def make_late(path):
+        if is_first:
+            is_first.clear()
+            assert theirs.swap(theirs.read("lease/billing/other"), b"theirs")
+        make(path)
+
+    monkeypatch.setattr(ours._port, "make", make_late)
+    assert ours.swap(ours.read(KEY), b"ours").version == 1
+    assert theirs.read("lease/billing/other").data == b"theirs"
+    assert theirs.read(KEY).data == b"ours"
+
+
+def test_every_scheme_is_tried():
+    from cronguard.store.contract import SCHEMES
+
+    tried = {SCHEMES[name] for name in STORES if name != "memory"}
+    assert tried == set(SCHEMES.values()) - {SCHEMES["local"]}  # some have two names, with and without TLS

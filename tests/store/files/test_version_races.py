@@ -1,0 +1,169 @@
+"""What `dir:` does when others are faster, when a reply is lost, and when what it sees is old."""
+
+import errno
+import os
+
+import pytest
+from faulty_port import fail, is_version, leavings, versions
+from stores import KEY, publish
+
+from cronguard.store.contract import Entry
+from cronguard.store.files.versioned import KEPT
+from cronguard.system.errors import BackendError, StoreRefusedError
+
+
+@pytest.mark.parametrize("code", [errno.EEXIST, errno.ENOTEMPTY, errno.ENOENT, errno.EIO])
+def test_a_lost_reply_to_the_rename_is_recognised(versioned, port, code):
+    port.after_rename = lambda old, new: fail(code) if is_version(new) else None
+    assert versioned.swap(Entry(KEY, 0, b""), b"mine")[1:3] == (1, b"mine")
+    assert versioned.read(KEY).data == b"mine"
+
+
+def test_a_rename_that_failed_without_publishing_is_an_error(versioned, port, folder):
+    publish(versioned)
+    port.before_rename = lambda old, new: fail(errno.EIO) if is_version(new) else None
+    with pytest.raises(BackendError):
+        publish(versioned, b"mine")
+    assert versions(folder) == [1]
+    assert leavings(folder) == []
+
+
+@pytest.mark.parametrize("code", [errno.ENOTEMPTY, errno.EPERM], ids=["NFS", "SFTP"])
+@pytest.mark.parametrize("later", [1, 2, 5])
+def test_who_loses_the_race_is_told_none_and_leaves_nothing(versioned, other, port, folder, later, code):
+    """Others publish when we have listed, and before we rename."""
+    entry = publish(versioned)
+
+    def race(old, new):
+        port.before_rename = lambda old, new: None
+        publish(other, b"theirs", times=later)
+        fail(code)
+
+    port.before_rename = race
+    assert versioned.swap(entry, b"mine") is None
+    assert versioned.read(KEY)[1:3] == (1 + later, b"theirs")
+    assert leavings(folder) == []
+
+
+def test_who_loses_the_race_by_more_than_all_versions_kept_is_told_none(versioned, other, port, folder):
+    """The version that he wanted to publish is no longer in his way, but he is not the latest either."""
+    entry = publish(versioned)
+
+    def race(old, new):
+        port.before_rename = lambda old, new: None
+        publish(other, b"theirs", times=KEPT + 3)
+
+    port.before_rename = race
+    assert versioned.swap(entry, b"mine") is None
+    assert versions(folder) == list(range(5, KEPT + 5))
+    assert leavings(folder) == []
+
+
+def test_an_old_view_cannot_publish_into_the_hole_that_trimming_left(versioned, other, port, folder):
+    """Even if the listing is as old as the view: what it publishes is taken away again."""
+    entry = publish(versioned)
+    publish(other, b"theirs", times=KEPT + 3)
+    looks = iter([["0" * 19 + "1"]])
+    port.shown = lambda path, names: next(looks, names) if path == folder else names
+    assert versioned.swap(entry, b"mine") is None
+    assert versions(folder) == list(range(5, KEPT + 5))
+    assert leavings(folder) == []
+
+
+def test_a_swap_that_others_built_on_before_it_looked_again_is_none(versioned, other, port):
+    """Published, and told None: so every record has an id of its own, and the caller reads again."""
+    entry = publish(versioned)
+
+    def build_on(old, new):
+        port.after_rename = lambda old, new: None
+        publish(other, b"theirs")
+
+    port.after_rename = build_on
+    assert versioned.swap(entry, b"mine") is None
+    assert versioned.read(KEY)[1:3] == (3, b"theirs")
+
+
+def test_a_swap_that_cannot_be_read_back_is_an_error_and_not_a_no(versioned, port):
+    """The rename went well: None would be taken for "somebody else has it"."""
+    publish(versioned)
+    port.before_read = lambda path: fail(errno.EIO) if path.endswith("2/record.json") else None
+    with pytest.raises(BackendError):
+        versioned.swap(versioned.read(KEY), b"mine")
+    port.before_read = lambda path: None
+    assert versioned.read(KEY)[1:3] == (2, b"mine")
+
+
+def test_a_listed_version_that_vanishes_is_looked_at_again(versioned, other, port):
+    publish(versioned)
+
+    def vanish(path):
+        port.before_read = lambda path: None
+        publish(other, b"theirs", times=KEPT + 1)
+
+    port.before_read = vanish
+    assert versioned.read(KEY)[1:3] == (KEPT + 2, b"theirs")
+
+
+def test_a_version_gone_stale_on_nfs_is_looked_at_again(versioned, other, port, monkeypatch):
+    publish(versioned)
+    opened, calls = open, []
+
+    def stale_once(path, *args, **kwargs):
+        if str(path).endswith("record.json") and not calls:
+            calls.append(path)
+            fail(errno.ESTALE)
+        return opened(path, *args, **kwargs)
+
+    monkeypatch.setattr("builtins.open", stale_once)
+    assert versioned.read(KEY).data == b"data"
+    assert calls
+
+
+def test_a_listing_that_stays_old_shows_the_old_until_a_swap_finds_out(versioned, other, port, folder):
+    publish(versioned)
+    publish(other, b"theirs")
+    port.shown = lambda path, names: [n for n in names if not n.endswith("2")] if path == folder else names
+    old = versioned.read(KEY)
+    assert old.version == 1
+    assert versioned.swap(old, b"mine") is None
+    port.shown = lambda path, names: names
+    assert versioned.read(KEY).data == b"theirs"
+
+
+def test_a_version_without_a_record_is_refused_and_left_alone(versioned, folder):
+    publish(versioned)
+    os.mkdir(f"{folder}/{2:020}")
+    with pytest.raises(StoreRefusedError, match="holds no record"):
+        versioned.read(KEY)
+    assert versions(folder) == [1, 2]
+
+
+def test_a_full_disk_leaves_nothing_behind(versioned, port, folder, monkeypatch):
+    publish(versioned)
+    monkeypatch.setattr(os, "write", lambda fd, data: len(data) - 1)
+    with pytest.raises(BackendError):
+        versioned.swap(versioned.read(KEY), b"mine")
+    monkeypatch.undo()
+    assert versions(folder) == [1]
+    assert leavings(folder) == []
+
+
+def test_an_emptied_entry_stops_who_still_builds_on_the_old_one(versioned, other, folder):
+    """The administrator removed the entry of a running job, and another node claimed it anew."""
+    entry = publish(versioned, times=3)
+    os.rename(folder, f"{folder}.removed")
+    publish(other, b"theirs")
+    assert versioned.swap(entry, b"mine") is None
+    assert versions(folder) == [1]
+
+
+def test_after_waiting_what_the_nfs_client_had_cached_is_not_believed(versioned, other, port, folder):
+    """Until this node changes the directory itself, its listing stays as it was."""
+    entry = publish(versioned)
+    cached = os.listdir(folder)
+    port.shown = lambda path, names: cached if path == folder else names
+    port.after_make = lambda path: setattr(port, "shown", lambda path, names: names)
+    publish(other, b"theirs")
+    assert versioned.read(KEY).version == 1
+    versioned.wait(entry, 0.0)
+    assert versioned.read(KEY).data == b"theirs"

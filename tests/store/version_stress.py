@@ -1,0 +1,144 @@
+"""A stress of the directory backend's own rules: real processes, delays put in, and each rule can be switched off.
+
+Two versions are kept instead of sixteen, so that the place of a removed one is there to be fallen into within
+milliseconds, and leavings count as old at once, so that the cleaners are always at somebody's heels.
+"""
+
+import json
+import os
+import random
+import time
+from contextlib import suppress
+
+from cronguard.store.contract import Entry
+from cronguard.store.files import versioned
+from cronguard.store.files.directory import DirectoryBackend
+from cronguard.store.files.localport import LocalPort
+from cronguard.system.clock import Clock
+from cronguard.system.errors import BackendError
+from cronguard.system.statedir import StateDir
+
+KEY = "lease/stress/job"
+PROCESSES = 6
+
+
+class DelayedPort(LocalPort):
+    """Now and then, a process sleeps just before it changes something."""
+
+    def __init__(self, root, dice):
+        super().__init__(root)
+        self._dice = dice
+
+    def rename(self, old, new):
+        self._linger()
+        super().rename(old, new)
+
+    def unlink(self, path):
+        super().unlink(path)
+        self._linger()
+
+    def _linger(self):
+        if self._dice.random() < 0.3:
+            time.sleep(self._dice.random() * 0.03)
+
+
+class AllRules(DirectoryBackend):
+    """The backend as it is."""
+
+
+class NoSecondLook(DirectoryBackend):
+    """Believes the rename, and does not look again after publishing."""
+
+    def _confirmed(self, entry, data):
+        super()._confirmed(entry, data)
+        return Entry(entry.key, entry.version + 1, data, 0.0)
+
+
+class NoRenamingAway(DirectoryBackend):
+    """Removes a directory where it is, instead of renaming it away first."""
+
+    def _discard(self, path):
+        with suppress(OSError):
+            self._port.unlink(f"{path}/{versioned.RECORD}")
+        try:
+            self._port.rmdir(path)
+        except OSError:
+            return False
+        return True
+
+
+class AnyFirstNumber(DirectoryBackend):
+    """Starts at a number of its own, so that not all who find nothing race for one name."""
+
+    def _version_path(self, folder, version):
+        return super()._version_path(folder, version if version > 1 else 1 + os.getpid() % 1000)
+
+    def _confirmed(self, entry, data):
+        if entry.version:
+            return super()._confirmed(entry, data)
+        return super()._confirmed(entry._replace(version=os.getpid() % 1000), data)
+
+
+def run(rules, folder, rounds, *, new_keys=False):
+    """Let the processes publish for so many rounds each, on one key, or all at once on a new one every tenth of a second.
+
+    Returns what they report, one list a process.
+    """
+    os.makedirs(f"{folder}/share", exist_ok=True)
+    pids = []
+    for number in range(PROCESSES):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                _publish(rules, folder, number, rounds, new_keys)
+            finally:
+                os._exit(0)
+        pids.append(pid)
+    for pid in pids:
+        os.waitpid(pid, 0)
+    return [_reports(f"{folder}/{number}.log") for number in range(PROCESSES)]
+
+
+def _publish(rules, folder, number, rounds, new_keys):
+    versioned.KEPT, versioned._STAGING_LIFE = 2, -1.0
+    dice = random.Random(number)
+    backend = rules.open(f"dir:{folder}/share", Clock(), StateDir(f"{folder}/state", str(number)))
+    backend._port = DelayedPort(f"{folder}/share", dice)
+    with open(f"{folder}/{number}.log", "w", encoding="ascii") as log:
+        for sequence in range(rounds):
+            key = f"{KEY}-{_next_slot()}" if new_keys else KEY
+            report = _step(backend, key, f"{number}.{sequence}")
+            log.write(json.dumps(report) + "\n")
+
+
+def _next_slot():
+    slot = int(time.time() * 10) + 1
+    time.sleep(slot / 10 - time.time())
+    return slot
+
+
+def _step(backend, key, name):
+    """Swap in a record that names the one it replaces; what cannot be known for certain is reported as such."""
+    try:
+        entry = backend.read(key)
+        replaced = json.loads(entry.data)["id"] if entry.data else None
+    except (BackendError, ValueError) as error:
+        return {"unreadable": str(error)}
+    try:
+        published = backend.swap(entry, json.dumps({"id": name}).encode())
+    except BackendError:
+        return {"unknown": name}
+    return {"id": name, "key": key, "replaces": replaced} if published else {}
+
+
+def _reports(path):
+    with open(path, encoding="ascii") as log:
+        return [json.loads(line) for line in log]
+
+
+def violations(reports):
+    """Return what is wrong: records that two replaced, and entries that could not be read."""
+    flat = [report for process in reports for report in process]
+    found = [report["unreadable"] for report in flat if "unreadable" in report]
+    replaced = [(report["key"], report["replaces"]) for report in flat if "id" in report]
+    return found + [f"two replaced {what}" for what in set(replaced) if replaced.count(what) > 1]

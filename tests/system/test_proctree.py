@@ -1,0 +1,44 @@
+import os
+
+import pytest
+
+from cronguard.system import proctree
+
+
+@pytest.mark.parametrize("call", ["fork", "pipe"])
+def test_where_no_process_can_be_had_the_environments_are_not_searched_and_nothing_is_raised(
+    monkeypatch, call
+):
+    def refuse():
+        raise BlockingIOError(11, "no more")
+
+    monkeypatch.setattr(os, call, refuse)
+    assert proctree.carriers("CRONGUARD_RUN", "x") == []
+
+
+def test_a_carrier_is_found_by_its_environment(tmp_path):
+    reader, writer = os.pipe()
+    pid = os.posix_spawn(
+        "/bin/cat", ["cat"], {"CRONGUARD_RUN": "mine"}, file_actions=[(os.POSIX_SPAWN_DUP2, reader, 0)]
+    )
+    assert [row.pid for row in proctree.carriers("CRONGUARD_RUN", "mine")] == [pid]
+    os.close(writer)
+    os.close(reader)
+    os.waitpid(pid, 0)
+
+
+def test_a_process_of_the_same_number_and_another_start_is_not_signalled():
+    pid = os.posix_spawn(
+        "/bin/cat",
+        ["cat"],
+        {},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, "/dev/zero", os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0),
+        ],
+    )
+    row = proctree.stat(pid)
+    proctree.send(row._replace(start=row.start + 1), 9)
+    assert os.waitpid(pid, os.WNOHANG) == (0, 0)
+    proctree.send(row, 9)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -9
