@@ -35,7 +35,7 @@ def main() -> None:
 
 def contender(url: str, log: str, *words: str) -> int:
     """Run one contender, and note each call of the contract with a byte."""
-    from cronguard.cli.main import main as cli
+    from cronguard.cli import main as cli
     from cronguard.run import keeper
     from cronguard.store import contract as backend
 

@@ -44,7 +44,7 @@ GUARD = names_of(
     {
         "advice": "advice",
         "cli": "main run",
-        "config": "files settings sources",
+        "config": "files settings sources values",
         "lease": "claim grant lease retries seen watching",
         "model": "duration envelope job record tick timing",
         "run": "environment errand execution guard keeper keeper_process keeping limits mailbox plan process supervisor watchdog",

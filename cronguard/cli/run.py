@@ -6,19 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cronguard.config.settings import SETTINGS, Settings
 from cronguard.system.clock import Clock
 from cronguard.system.errors import BackendError, CronguardError, StoreRefusedError, TooLateError, UsageError
 from cronguard.system.program import shell_line
 from cronguard.system.stderr import is_terminal, say
 
 if TYPE_CHECKING:
-    from cronguard.config.settings import Settings
     from cronguard.run.guard import Guard
     from cronguard.run.plan import Plan
     from cronguard.system.log import Log
     from cronguard.system.statedir import StateDir
-
-Decorator = Callable[[Callable[..., int]], Callable[..., int]]
 
 _COMPLAIN_EVERY = 3600.0  # seconds; a line of every minute must not mail sixty times an hour
 _NO_BACKEND = (
@@ -27,19 +25,24 @@ _NO_BACKEND = (
 )
 
 
-def _option(name: str, help_: str, **more: Any) -> Decorator:
-    """Declare an option whose value the settings check, wherever it comes from."""
-    return click.option(name, default=None, help=help_, **more)
-
-
-def _flag(name: str, help_: str) -> Decorator:
-    return click.option(*name.split(), is_flag=True, default=None, help=help_)
-
-
 def _namespaces(*asked: Any) -> list[str]:
     from cronguard.cli.completing import namespaces
 
     return namespaces(*asked)
+
+
+_COMPLETIONS = {"ns": _namespaces}
+
+
+def _settings(function: Callable[..., int]) -> Callable[..., int]:
+    """Add an option for each setting. A value is checked by the settings, wherever it comes from."""
+    for key, setting in reversed(list(SETTINGS.items())):
+        if setting.help:
+            function = click.option(
+                *setting.spellings(key), key, default=None, is_flag=not setting.metavar,
+                metavar=setting.metavar or None, help=setting.help, shell_complete=_COMPLETIONS.get(key),
+            )(function)  # fmt: skip
+    return function
 
 
 @click.command(
@@ -47,60 +50,7 @@ def _namespaces(*asked: Any) -> list[str]:
     short_help="Run a command once in the cluster.",
     context_settings={"allow_interspersed_args": False},
 )
-@_option("--ns", "Namespace of the job (default: default).", metavar="NS", shell_complete=_namespaces)
-@_option("--name", "Name of the job, the same on every node.", metavar="JOB")
-@_option(
-    "--backend",
-    "Where the nodes meet: local, dir:/PATH, file:/PATH, ssh://..., etcd://..., postgres://... or redis://...",
-    metavar="URL",
-)
-@_option("--ttl", "How long the lease outlives its holder (default: 180s).", metavar="TIME")
-@_option("--wait", "Watch a held lease for so long instead of skipping at once.", metavar="TIME")
-@_option("--timeout", "Stop the command after this time (status 124).", metavar="TIME")
-@_option("--kill-after", "How long from SIGTERM to SIGKILL (default: 10s or ttl/6, if less).", metavar="TIME")
-@_option(
-    "--daemons",
-    "What to do about processes in a session of their own (default: release).",
-    metavar="release|wait|kill",
-)
-@_flag("--fair", "Waiting runs start in the order of their arrival.")
-@_option(
-    "--strategy", "Whose turn it is (default: preempt).", metavar="preempt|standby|round-robin|time-slice"
-)
-@_option(
-    "--nodes",
-    "The nodes of the cluster, in order of precedence; for time slices also how many.",
-    metavar="A,B|N",
-)
-@_option("--index", "Which time slice is this node's, from 0 (default: its place in --nodes).", metavar="I")
-@_option(
-    "--head-start", "How long each node before this one has to claim the tick (default: 15s).", metavar="TIME"
-)
-@_option(
-    "--failback-after",
-    "How long a primary must be back before it goes first again (default: 0).",
-    metavar="TIME",
-)
-@_flag("--strict", "Round robin: never run before the head of the queue.")
-@_flag("--cover", "Time slices: run a slice that its node leaves, after a head start.")
-@_option("--schedule", "The line's schedule, if it may start late (sleep, anacron).", metavar="CRON")
-@_option("--timezone", "The schedule's zone (default: this machine's).", metavar="ZONE")
-@_option("--tick", "The scheduled moment, 2026-11-22T05:30Z (default: this minute).", metavar="LABEL")
-@_flag("--every-run", "A plain mutex: run also if this tick has been run.")
-@_option(
-    "--retry", "What may run again for the same tick (default: crashed).", metavar="never|crashed|failed"
-)
-@click.option(
-    "-E", "skip_status", default=None, metavar="N", help="Exit status of a skipped run (default: 75)."
-)
-@_option(
-    "--if-unavailable", "What to do when the backend cannot be reached (default: fail).", metavar="fail|run"
-)
-@_option("--backend-timeout", "How long to wait for the backend (default: 30s).", metavar="TIME")
-@_option("--log", "Where runs are logged (default: syslog).", metavar="syslog|stderr|none")
-@_option("--log-format", "How they are logged (default: text).", metavar="text|json")
-@_flag("-v --verbose", "Say on stderr what happened.")
-@_flag("-q --quiet", "Say nothing but errors.")
+@_settings
 @click.option("--config", metavar="FILE", help="Read this configuration file and no other.")
 @click.option(
     "--wrapped", is_flag=True, expose_value=False, help="Written by `crontab wrap`, for `crontab unwrap`."
@@ -126,7 +76,7 @@ def command(
     return guard_command(load(options, config), _argv(line, words), dry_run=dry_run)
 
 
-def guard_command(settings: "Settings", argv: list[str], *, dry_run: bool = False) -> int:
+def guard_command(settings: Settings, argv: list[str], *, dry_run: bool = False) -> int:
     """Run the command under the settings, or say what would happen; returns the exit status."""
     from cronguard.run.plan import make_plan
 
@@ -150,7 +100,7 @@ def _argv(line: str | None, words: tuple[str, ...]) -> list[str]:
     return list(words)
 
 
-def _run(plan: "Plan", settings: "Settings") -> int:
+def _run(plan: "Plan", settings: Settings) -> int:
     from cronguard.lease.claim import Skip
     from cronguard.run.guard import Guard
 
@@ -184,7 +134,7 @@ def _count(plan: "Plan", kind: str, word: str) -> None:
     plan.errand.state.count(kind, plan.ask.job.ns, plan.ask.job.name, word)
 
 
-def _tell(settings: "Settings", plan: "Plan", word: str, detail: str) -> None:
+def _tell(settings: Settings, plan: "Plan", word: str, detail: str) -> None:
     """Say what cron's mail must say: that the run did not end by itself, or cannot be relied on to have counted."""
     if detail:
         say(f"{plan.ask.job}: {word}: {detail}")
@@ -192,12 +142,12 @@ def _tell(settings: "Settings", plan: "Plan", word: str, detail: str) -> None:
         _say(settings, f"{plan.ask.job}: {word}")
 
 
-def _say(settings: "Settings", text: str) -> None:
+def _say(settings: Settings, text: str) -> None:
     if settings.verbose or (is_terminal() and not settings.quiet):
         say(text)
 
 
-def _log(plan: "Plan", settings: "Settings") -> "Log":
+def _log(plan: "Plan", settings: Settings) -> "Log":
     from cronguard.system.log import Log
 
     ask = plan.ask
@@ -205,7 +155,7 @@ def _log(plan: "Plan", settings: "Settings") -> "Log":
     return Log(settings.log, settings.log_format, **facts)
 
 
-def _unavailable(guard: "Guard", plan: "Plan", settings: "Settings", log: "Log", error: BackendError) -> int:
+def _unavailable(guard: "Guard", plan: "Plan", settings: Settings, log: "Log", error: BackendError) -> int:
     """Fail, or run unguarded if that was asked for: never on a store that was reached and must not be used."""
     log.write("warning", "unavailable", status=error.status, detail=str(error))
     if settings.if_unavailable == "run" and not isinstance(error, StoreRefusedError):
@@ -237,7 +187,7 @@ def _forget_complaint(plan: "Plan") -> None:
         plan.errand.state.remove("complaint", plan.errand.url)
 
 
-def _explain(plan: "Plan", settings: "Settings") -> int:
+def _explain(plan: "Plan", settings: Settings) -> int:
     from cronguard.run.dry_run import explain
     from cronguard.store.storage import Storage
 

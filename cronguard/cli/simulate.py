@@ -108,14 +108,14 @@ def _scenario(
 
 def _settings(schedule: str, timezone: str, options: dict[str, Any]) -> "Settings":
     """Return the settings of the line; no file and no variable is read, so that a picture can be drawn again."""
-    from cronguard.config.settings import PARSERS, Settings
+    from cronguard.config.settings import SETTINGS, Settings
     from cronguard.model.tick import Tick
     from cronguard.model.timing import Timing
     from cronguard.run.plan import check_nodes, strategy_of
     from cronguard.simulation.scenario import node_names
 
     given = {key: value for key, value in options.items() if value is not None}
-    values = {key: PARSERS[key](value, f"--{key.replace('_', '-')}") for key, value in given.items()}
+    values = {key: SETTINGS[key].read(value, f"--{key.replace('_', '-')}") for key, value in given.items()}
     nodes = node_names(values.pop("nodes", ("2",)))
     settings = Settings(
         **values, node=nodes[0], nodes=nodes, backend="memory:", schedule=schedule, timezone=timezone

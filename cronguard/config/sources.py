@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cronguard.config.files import read_files
-from cronguard.config.settings import PARSERS, Settings
+from cronguard.config.settings import SETTINGS, Settings
 from cronguard.model.job import check_name
 from cronguard.system.errors import ConfigError, UsageError
 
@@ -20,7 +20,7 @@ PASSWORD = "CRONGUARD_BACKEND_PASSWORD"  # noqa: S105 - the variable's name
 
 # These say where and who this node is, and hold for a cronguard inside the job too; all others are one run's wishes.
 _INHERITED = frozenset({"node", "state_dir"})
-WISHES = frozenset(f"CRONGUARD_{key.upper()}" for key in PARSERS if key not in _INHERITED) | {PASSWORD}
+WISHES = frozenset(f"CRONGUARD_{key.upper()}" for key in SETTINGS if key not in _INHERITED) | {PASSWORD}
 
 
 def load(
@@ -38,7 +38,7 @@ def load(
     values |= _from_variables(env)
     for key, value in options.items():
         if value is not None:
-            values[key] = PARSERS[key](value, _option(key))
+            values[key] = SETTINGS[key].read(value, SETTINGS[key].spellings(key)[-1])
     values.setdefault("node", _host_name())
     _check_known(values.get("nodes", ()), cluster)
     return Settings(**values)
@@ -50,7 +50,7 @@ def _check_keys(path: str, data: dict[str, Any]) -> None:
             raise ConfigError(
                 f"{path}: {key} is a table, not {value!r}", f"write [{key}], and its keys below"
             )
-        if key not in TABLES and key not in PARSERS:
+        if key not in TABLES and key not in SETTINGS:
             raise ConfigError(f"{path}: unknown key {key!r}", _close_to(key))
 
 
@@ -64,12 +64,8 @@ def _check_known(nodes: tuple[str, ...], cluster: tuple[str, ...]) -> None:
         )
 
 
-def _option(key: str) -> str:
-    return "-E" if key == "skip_status" else "--" + key.replace("_", "-")
-
-
 def _from_variables(env: Mapping[str, str]) -> dict[str, Any]:
-    given = {key: f"CRONGUARD_{key.upper()}" for key in PARSERS}
+    given = {key: f"CRONGUARD_{key.upper()}" for key in SETTINGS}
     return {key: _configured(key, env[var], var) for key, var in given.items() if env.get(var)}
 
 
@@ -83,7 +79,7 @@ def _from_file(path: str, data: dict[str, Any]) -> dict[str, Any]:
 
 def _configured(key: str, value: Any, what: str) -> Any:
     try:
-        return PARSERS[key](value, what)
+        return SETTINGS[key].read(value, what)
     except UsageError as error:
         raise ConfigError(str(error), error.hint) from error
 
@@ -91,8 +87,8 @@ def _configured(key: str, value: Any, what: str) -> Any:
 def _close_to(key: str) -> str:
     import difflib
 
-    close = difflib.get_close_matches(key.replace("-", "_"), [*PARSERS, *sorted(TABLES)], n=1)
-    return f"did you mean {close[0]}?" if close else f"known are {', '.join(PARSERS)}"
+    close = difflib.get_close_matches(key.replace("-", "_"), [*SETTINGS, *sorted(TABLES)], n=1)
+    return f"did you mean {close[0]}?" if close else f"known are {', '.join(SETTINGS)}"
 
 
 def _host_name() -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from cronguard.config.files import SYSTEM_FILE, USER_FILE
-from cronguard.config.settings import PARSERS, Settings
+from cronguard.config.settings import SETTINGS, Settings
 from cronguard.config.sources import load
 from cronguard.doctor.finding import Finding, failed, note, ok, problem, warning
 from cronguard.heartbeat.config import load_heartbeat
@@ -75,7 +75,7 @@ def _trouble(kept: Kept, me: int) -> tuple[str, str] | None:
 
 def judge_variables(env: Mapping[str, str]) -> list[Finding]:
     """Note what this shell says and cron will not."""
-    own = sorted(name for key in PARSERS if env.get(name := f"CRONGUARD_{key.upper()}"))
+    own = sorted(name for key in SETTINGS if env.get(name := f"CRONGUARD_{key.upper()}"))
     if not own:
         return []
     hint = "write it into the configuration, or above the lines of the crontab"

@@ -9,7 +9,7 @@ from functools import partial
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from cronguard.config.settings import PARSERS
+from cronguard.config.settings import SETTINGS
 from cronguard.doctor.chain import Attempt, End, chain_faults
 from cronguard.doctor.contender import Log, read_attempts, swap_often
 from cronguard.doctor.finding import Finding, ok, problem
@@ -41,7 +41,7 @@ class Plan(NamedTuple):
         seconds = parse_duration(length, "--verify")
         if not 1 <= seconds <= 600:
             raise UsageError(f"--verify: {length} is not between 1s and 10m", "10s is a good one")
-        return cls(seconds, PARSERS["nodes"](others, "--with") if others is not None else ())
+        return cls(seconds, SETTINGS["nodes"].read(others, "--with") if others is not None else ())
 
 
 def verify(storage: Storage, node: str, plan: Plan) -> list[Finding]:

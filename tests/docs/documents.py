@@ -4,7 +4,7 @@ import re
 from importlib import import_module
 from pathlib import Path
 
-from cronguard.cli.main import main as cli
+from cronguard.cli import main as cli
 from cronguard.config.settings import Settings
 from cronguard.run import guard
 from cronguard.system.errors import CronguardError

@@ -10,7 +10,7 @@ import pytest
 from documents import CHECKOUT, commands, exit_statuses, man_section, read
 
 from cronguard.cli import shell
-from cronguard.config.settings import PARSERS
+from cronguard.config.settings import SETTINGS
 from cronguard.heartbeat import config as heartbeat_config
 from cronguard.heartbeat.probes import CHECKS, PROBES
 from cronguard.store.contract import SCHEMES
@@ -91,14 +91,14 @@ def test_every_key_of_the_heartbeat_is_there_and_no_other():
 
 def test_every_configuration_key_is_there_and_no_other():
     assert sorted(re.findall(r"^\.It Ic (\w+)$", read("man/cronguard.toml.5"), re.MULTILINE)) == sorted(
-        PARSERS
+        SETTINGS
     )
 
 
 def test_every_variable_is_there():
     sources = [path.read_text() for path in (CHECKOUT / "cronguard").rglob("*.py")]
     used = {name for source in sources for name in re.findall(r"CRONGUARD_[A-Z_]*[A-Z]", source)}
-    wanted = used | {f"CRONGUARD_{key.upper()}" for key in PARSERS}
+    wanted = used | {f"CRONGUARD_{key.upper()}" for key in SETTINGS}
     assert wanted <= set(re.findall(r"CRONGUARD_[A-Z_]+", man_section(".Sh ENVIRONMENT")))
 
 

@@ -15,7 +15,7 @@ cronguard.__version__ = facts.get("version", cronguard.__version__)
 right = time.time
 time.time = lambda: right() + facts.get("ahead", 0.0)
 
-from cronguard.cli.main import main as cli  # noqa: E402 - they keep the version
+from cronguard.cli import main as cli  # noqa: E402 - they keep the version
 from cronguard.doctor.places import Places  # noqa: E402
 from cronguard.store import contract as backend  # noqa: E402 - they keep the version
 

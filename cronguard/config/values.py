@@ -1,0 +1,116 @@
+"""How a value is read, whether it comes from an option, a variable or a file.
+
+Each reader takes the value and what to call it in an error, and raises UsageError.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from cronguard.model.duration import format_duration, parse_duration
+from cronguard.model.job import check_name
+from cronguard.system.errors import UsageError
+
+Reader = Callable[[Any, str], Any]
+
+_FLAGS = {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
+
+
+def text(value: Any, what: str) -> str:
+    """Read a string that is not empty."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        problem = "must not be empty" if value == "" else f"{value!r} is not a string"
+        raise UsageError(f"{what}: {problem}")
+    return value
+
+
+def name(value: Any, what: str) -> str:
+    """Read a name, of a job, a namespace or a node."""
+    return check_name(text(value, what), what)
+
+
+def seconds(value: Any, what: str) -> float:
+    """Read a duration: seconds, or a number with s, m, h or d."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return parse_duration(
+        f"{value:f}" if isinstance(value, float) else str(value) if is_number else text(value, what), what
+    )
+
+
+def bounded(least: float, most: float) -> Reader:
+    """Return a reader of durations between two limits, in seconds."""
+
+    def read(value: Any, what: str) -> float:
+        length = seconds(value, what)
+        if not least <= length <= most:
+            limits = f"{format_duration(least)} and {format_duration(most)}"
+            raise UsageError(f"{what}: {value} is not between {limits}")
+        return length
+
+    return read
+
+
+def skew(value: Any, what: str) -> float | None:
+    """Read how far clocks may differ, in seconds; None for "off"."""
+    if value is False or value == "off":
+        return None
+    return float(bounded(1, 86400)(value, what))
+
+
+def flag(value: Any, what: str) -> bool:
+    """Read true or false."""
+    is_on = value if isinstance(value, bool) else _FLAGS.get(str(value).lower())
+    if is_on is None:
+        raise UsageError(f"{what}: {value!r} is neither true nor false")
+    return is_on
+
+
+def one_of(*choices: str) -> Reader:
+    """Return a reader of one of these words."""
+
+    def read(value: Any, what: str) -> str:
+        if value not in choices:
+            raise UsageError(f"{what}: {value!r} is not known", f"use one of: {', '.join(choices)}")
+        return str(value)
+
+    return read
+
+
+def exit_status(value: Any, what: str) -> int:
+    """Read an exit status."""
+    number = _whole(value)
+    if number is None or number > 255:
+        raise UsageError(f"{what}: {value!r} is not an exit status from 0 to 255")
+    return number
+
+
+def index(value: Any, what: str) -> int:
+    """Read a node's place in a list, from 0."""
+    number = _whole(value)
+    if number is None:
+        raise UsageError(f"{what}: {value!r} is not the number of a node", "the first node has index 0")
+    return number
+
+
+def names(value: Any, what: str) -> tuple[str, ...]:
+    """Read the names of nodes, from a list or separated by commas; or, for time slices, how many nodes there are."""
+    if _whole(value) is not None:
+        value = str(value)
+    parts = value if isinstance(value, list) else text(value, what).split(",")
+    found = tuple(name(part.strip() if isinstance(part, str) else part, what) for part in parts)
+    if len(set(found)) < len(found):
+        raise UsageError(f"{what}: {','.join(found)} names a node twice")
+    return found
+
+
+def _whole(value: Any) -> int | None:
+    is_whole = not isinstance(value, bool) and str(value).isascii() and str(value).isdecimal()
+    return int(value) if is_whole else None
