@@ -3,7 +3,7 @@
 import os
 
 from cronguard.model.beat import PREFIX, Beat, beat_key, decode, encode
-from cronguard.model.pauses import Pause
+from cronguard.model.pause import Pause
 from cronguard.model.record import decode as decode_lease
 from cronguard.store.contract import Backend, latest
 from cronguard.store.update import update

@@ -2,7 +2,8 @@
 
 import os
 
-from cronguard.model.pauses import Pause, Pauses, decode, encode, pauses_key
+from cronguard.model.pause import Pause
+from cronguard.model.pauses import Pauses, decode, encode, pauses_key
 from cronguard.model.record import decode as decode_lease
 from cronguard.model.target import JOB, Target
 from cronguard.store.contract import MAX_DATA, Backend, latest

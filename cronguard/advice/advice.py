@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cronguard.advice.queueing import Queueing
     from cronguard.advice.waiting_line import WaitingLine
     from cronguard.model.beat import Beat
-    from cronguard.model.pauses import Pause
+    from cronguard.model.pause import Pause
     from cronguard.turns.known import Known, Peer
 
 _FREE = Turn(0.0, "nothing is to be decided")

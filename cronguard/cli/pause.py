@@ -9,7 +9,7 @@ from cronguard.cli import completing
 from cronguard.cli.common import load_settings, storage_of, storage_options
 
 if TYPE_CHECKING:
-    from cronguard.model.pauses import Pause
+    from cronguard.model.pause import Pause
     from cronguard.model.target import Target
     from cronguard.store.storage import Storage
 
@@ -54,7 +54,7 @@ def command(
 
 def _wish(target: "Target", length: str | None, reason: str, here: str, now: float) -> "Pause":
     from cronguard.model.duration import parse_duration
-    from cronguard.model.pauses import Pause, printable
+    from cronguard.model.pause import Pause, printable
     from cronguard.system.errors import UsageError
     from cronguard.system.user import user_name
 

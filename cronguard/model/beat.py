@@ -2,8 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from cronguard.model.envelope import Unknown, open_envelope, seal, unknown_fields
-from cronguard.model.pauses import Pause, as_moment, as_pause
+from cronguard.model.envelope import Unknown, as_moment, open_envelope, seal, unknown_fields
+from cronguard.model.pause import Pause, as_pause
 
 _STALE_BEATS, _STALE_MORE = 3, 10.0  # seconds more: probes and the backend take some of them
 UP, DOWN, UNKNOWN = "up", "down", "unknown"

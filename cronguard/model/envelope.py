@@ -56,3 +56,11 @@ def _refusal(where: str, why: str) -> StoreRefusedError:
         f"{where}: {why}",
         "nothing was changed; look at it, and if no node runs the job, move it away by hand",
     )
+
+
+def as_moment(value: Any) -> float:
+    """Return seconds that people can be told: JSON as Python reads it knows infinities."""
+    seconds = float(value)
+    if not -1e15 < seconds < 1e15:
+        raise ValueError(f"{value!r} is not a moment")
+    return seconds

@@ -4,20 +4,8 @@ from typing import Any, NamedTuple
 
 from cronguard.model.envelope import Unknown, open_envelope, seal, unknown_fields
 from cronguard.model.job import is_name
+from cronguard.model.pause import Pause, as_pause
 from cronguard.model.target import JOB, NAMESPACE, Target
-
-
-class Pause(NamedTuple):
-    """What is left out: from when until when (None: until resumed), by wall clocks; why, and who said so."""
-
-    since: float
-    until: float | None
-    reason: str
-    by: str
-
-    def holds(self, wall: float) -> bool:
-        """Return whether it still holds."""
-        return self.until is None or wall < self.until
 
 
 class Pauses(NamedTuple):
@@ -85,28 +73,6 @@ def encode(pauses: Pauses) -> bytes:
 def decode(data: bytes, where: str) -> Pauses | None:
     """Read an entry; None for no data. Raises StoreRefusedError, naming `where`, for what is none."""
     return open_envelope(data, where, _checked)
-
-
-def as_pause(one: dict[str, Any] | None) -> Pause | None:
-    """Return a pause as it was written, with nothing in it that a terminal would obey; None for none."""
-    if one is None:
-        return None
-    until = one["until"]
-    ending = None if until is None else as_moment(until)
-    return Pause(as_moment(one["since"]), ending, printable(str(one["reason"])), printable(str(one["by"])))
-
-
-def as_moment(value: Any) -> float:
-    """Return seconds that people can be told: JSON as Python reads it knows infinities."""
-    seconds = float(value)
-    if not -1e15 < seconds < 1e15:
-        raise ValueError(f"{value!r} is not a moment")
-    return seconds
-
-
-def printable(text: str) -> str:
-    """Return the text on one line, of at most 200 signs that can be shown."""
-    return "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))[:200]
 
 
 def _checked(parsed: dict[str, Any]) -> Pauses:

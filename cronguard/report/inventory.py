@@ -4,7 +4,7 @@ from typing import Any
 
 from cronguard.model import beat, pauses
 from cronguard.model.job import check_name
-from cronguard.model.pauses import Pause
+from cronguard.model.pause import Pause
 from cronguard.model.record import Record, decode
 from cronguard.model.target import NAMESPACE, NODE, Target
 from cronguard.store.contract import Backend, Entry

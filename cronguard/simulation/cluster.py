@@ -7,7 +7,7 @@ from random import Random
 from cronguard.admin.drain import pause
 from cronguard.lease.claim import Ask
 from cronguard.model.job import Job
-from cronguard.model.pauses import Pause
+from cronguard.model.pause import Pause
 from cronguard.model.tick import Tick
 from cronguard.model.timing import Timing
 from cronguard.run.plan import strategy_of

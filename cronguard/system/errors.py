@@ -2,64 +2,52 @@
 
 
 class CronguardError(Exception):
-    """Base of all our errors: a message, an optional hint, and the exit status (70, a bug, unless a subclass says)."""
+    """Base of all errors: a message, an optional hint, and the exit status. 70 stands for a bug in cronguard."""
 
     status = 70
+
+    def __init_subclass__(cls, status: int | None = None) -> None:
+        super().__init_subclass__()
+        cls.status = status or cls.status
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
 
 
-class UsageError(CronguardError):
+class UsageError(CronguardError, status=64):
     """The command line is wrong."""
 
-    status = 64
 
-
-class ConfigError(CronguardError):
+class ConfigError(CronguardError, status=78):
     """A configuration file, a variable, or the machine's set-up (its clock, its mounts) is wrong."""
 
-    status = 78
 
-
-class CommandNotFoundError(CronguardError):
+class CommandNotFoundError(CronguardError, status=127):
     """The program to run is not on this node: the tick is left to another."""
 
-    status = 127
 
-
-class CommandNotExecutableError(CronguardError):
+class CommandNotExecutableError(CronguardError, status=126):
     """The program to run is there but cannot be executed."""
 
-    status = 126
 
-
-class TooLateError(CronguardError):
+class TooLateError(CronguardError, status=76):
     """The lease was over before the command began: it did not, and another node may have the job."""
 
-    status = 76
 
-
-class BackendError(CronguardError):
+class BackendError(CronguardError, status=69):
     """The backend could not be reached or did not answer; trying again later may help."""
 
-    status = 69
 
-
-class StoreRefusedError(BackendError):
+class StoreRefusedError(BackendError, status=78):
     """The store was reached and must not be used: corrupt, foreign, unsafe, or written by a newer cronguard.
 
     Never a reason to run unguarded: others may well be using the store.
     """
 
-    status = 78
 
-
-class StoreForbiddenError(StoreRefusedError):
+class StoreForbiddenError(StoreRefusedError, status=77):
     """The store was reached and this user may not use it."""
-
-    status = 77
 
 
 def as_message(error: CronguardError) -> dict[str, str | None]:

@@ -5,7 +5,7 @@ from cronguard.admin.drain import pause, resume
 from cronguard.heartbeat.heartbeat import publish
 from cronguard.model import beat as beats
 from cronguard.model.beat import Beat, Opinion, beat_key
-from cronguard.model.pauses import Pause
+from cronguard.model.pause import Pause
 from cronguard.store.contract import MAX_DATA
 from cronguard.system.errors import StoreRefusedError, UsageError
 

@@ -3,7 +3,8 @@ from fakes import JOB, ended, record
 
 from cronguard.admin.active import running
 from cronguard.admin.halt import pause, resume
-from cronguard.model.pauses import Pause, decode, pauses_key
+from cronguard.model.pause import Pause
+from cronguard.model.pauses import decode, pauses_key
 from cronguard.model.record import encode as encode_lease
 from cronguard.model.target import JOB as A_JOB
 from cronguard.model.target import NAMESPACE, NODE, Target

@@ -9,7 +9,8 @@ from cronguard.lease.seen import Sightings
 from cronguard.model import beat as beats
 from cronguard.model import pauses
 from cronguard.model.beat import Beat, Opinion, beat_key
-from cronguard.model.pauses import Pause, Pauses, pauses_key
+from cronguard.model.pause import Pause
+from cronguard.model.pauses import Pauses, pauses_key
 from cronguard.model.rotation import decode as decode_queue
 from cronguard.model.rotation import queue_key
 from cronguard.model.tick import Tick

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from fusefs import Fault, Mount, reason_not_to_mount
 
-from cronguard.model.pauses import Pause, Pauses, encode, pauses_key
+from cronguard.model.pause import Pause
+from cronguard.model.pauses import Pauses, encode, pauses_key
 
 COMPLETIONS = Path(__file__).resolve().parents[2] / "completions"
 LIMIT = 60.0  # seconds; only what is broken reaches it

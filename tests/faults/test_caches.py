@@ -9,7 +9,7 @@ from cronguard.admin import halt
 from cronguard.advice.advice import Advice
 from cronguard.lease.claim import Skip
 from cronguard.lease.grant import Grant
-from cronguard.model.pauses import Pause
+from cronguard.model.pause import Pause
 from cronguard.model.target import JOB as A_JOB
 from cronguard.model.target import NAMESPACE, Target
 from cronguard.model.tick import Tick

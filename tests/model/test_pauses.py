@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cronguard.model.pauses import Pause, Pauses, decode, encode, pauses_key
+from cronguard.model.pause import Pause
+from cronguard.model.pauses import Pauses, decode, encode, pauses_key
 from cronguard.model.target import JOB, NAMESPACE, NODE, Target
 from cronguard.system.errors import StoreRefusedError, UsageError
 

@@ -6,7 +6,7 @@ from fakes import JOB, ended, record
 from cronguard.model import beat as beats
 from cronguard.model import rotation, waiters
 from cronguard.model.beat import Beat, Opinion, beat_key
-from cronguard.model.pauses import Pause
+from cronguard.model.pause import Pause
 from cronguard.model.rotation import Place, Rotation
 from cronguard.model.waiters import Waiter, Waiters
 from cronguard.report.cluster import nodes, queues

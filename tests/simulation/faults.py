@@ -1,7 +1,7 @@
 """What goes wrong, made to happen."""
 
 from cronguard.admin import drain
-from cronguard.model.pauses import Pause
+from cronguard.model.pause import Pause
 
 _KEPT_FILES = 0.7  # how often a node's files survive its crash
 _FASTEST_BOOT, _SLOWEST_BOOT = 2.0, 60.0  # a container, or a server
