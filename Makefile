@@ -1,4 +1,4 @@
-# Two commands for a fresh machine with Python and make: `make try` and `make test`.
+# On a fresh machine with Python and make, start with `make try` and `make test`.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,8 +7,8 @@ unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
 
 .PHONY: try test lint unit engines lab simulate binary binary-test requirements
 
-# What a user gets: the package and nothing else, so the tests' own installation has to be made again after it.
-# The state is this folder's own, and goes with it.
+# `try` installs what a user gets: the package without the development tools. Removing .venv/dev makes the next
+# `make test` install those again. The state directory lies in .venv and is removed with it.
 TRY := CRONGUARD_STATE_DIR=$(VENV)/try CRONGUARD_BACKEND=local $(BIN)/cronguard
 TICK := --tick 2026-01-01T05:30Z
 try: $(BIN)/python
@@ -28,31 +28,32 @@ lint: $(VENV)/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Twice the processes that two cores need: much of it is waiting for real processes.
+# Four processes, even on two cores: many tests mostly wait for real processes.
 unit: $(VENV)/dev
 	$(BIN)/pytest -n 4 --dist worksteal -m 'not engine'
 
-# The backends on real servers of etcd, PostgreSQL and Redis, which the tests start: some minutes, most of them waiting.
+# Test the backends on real etcd, PostgreSQL and Redis servers, which the tests start. This takes some minutes.
 engines: $(VENV)/dev
 	$(BIN)/pytest -n 4 --dist worksteal -m engine
 
-# A cluster of real NFS nodes: some fifteen minutes, as root. One scenario: make lab SCENARIO=a-crash
+# Test a cluster of real NFS nodes, as root, in about fifteen minutes. For one scenario:
+# make lab SCENARIO=a-dead-node-is-followed
 lab: $(VENV)/dev
 	$(BIN)/python tests/lab $(SCENARIO)
 
-# Any range of seeds on all cores, added to the running total in docs/proof.md.
+# Simulate a range of seeds on all cores and add the result to the totals in docs/proof.md.
 FROM ?= 0
 TO ?= 9999
 simulate: $(VENV)/dev
 	$(BIN)/python -m tests.simulation $(FROM) $(TO)
 
-# `dist/cronguard` and the Debian package; docs/binary.md says why they are what they are.
+# Make `dist/cronguard` and the Debian package; docs/binary.md explains how they are built and why.
 INTERPRETER ?= /usr/bin/python3
 binary: $(VENV)/dev
 	$(BIN)/python packaging/single_file.py $(INTERPRETER)
 	$(BIN)/python packaging/deb.py
 
-# The package, and the manners, signals, trees and deaths of `make unit` with the single file instead of the checkout.
+# Test the Debian package and the single file, which must also pass some of the tests of `make unit`.
 binary-test: $(VENV)/dev
 	CRONGUARD_PROGRAM=dist/cronguard $(BIN)/pytest -n 4 --dist worksteal tests/binary \
 		$(addprefix tests/run/test_,$(addsuffix .py,manners inheritance signals tree death terminal))
@@ -65,7 +66,7 @@ $(VENV)/dev: $(BIN)/python requirements-dev.txt pyproject.toml
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-# Only to choose newer versions: resolve the dependencies again, with hashes.
+# Needed only to choose newer versions: resolve the dependencies again, with hashes.
 requirements: $(VENV)/dev
 	$(BIN)/pip install --quiet pip-tools
 	$(BIN)/python -c 'import tomllib; t = tomllib.load(open("pyproject.toml", "rb")); \

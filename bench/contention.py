@@ -1,10 +1,10 @@
-"""Many nodes that want the same tick at once, on each backend.
+"""Measure many nodes that contend for the same tick, on each backend.
 
     python bench/contention.py [N]...
 
-Each contender is a whole `cronguard run`, on a node of its own. For each backend and number of contenders: how many
-ran the command (it must be one), when the last loser had exited, and how many calls of the contract a contender made,
-the least and the most. What a contender costs the store must not grow with their number.
+Each contender is a complete `cronguard run` on its own node. For each backend and number of contenders, print how many
+ran the command (must be one), after what time the last loser had exited, and the least and greatest number of backend
+calls that a contender made. The number of calls per contender must not grow with the number of contenders.
 """
 
 import os
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def contender(url: str, log: str, *words: str) -> int:
-    """Run one contender, and note each call of the contract with a byte."""
+    """Run one contender, and write one byte to the log for each backend call."""
     from cronguard.cli import main as cli
     from cronguard.run import keeper
     from cronguard.store import contract as backend
@@ -90,7 +90,7 @@ def _contend(folder: str, name: str, url: str, number: int) -> None:
         for n in range(number)
     ]
     exits = {}
-    while len(exits) < len(started):  # the servers, children too, do not end meanwhile
+    while len(exits) < len(started):  # the servers are also children, but they do not exit meanwhile
         pid, status = os.wait()
         exits[pid] = os.waitstatus_to_exitcode(status), time.perf_counter() - began
     if {status for status, _ in exits.values()} - {0, 75}:

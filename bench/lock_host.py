@@ -1,8 +1,9 @@
-"""What jobs that run cost an SSH lock host: memory and processes of sshd, and its processor time for each beat.
+"""Measure what running jobs cost an SSH lock host: sshd's processes, memory, and processor time per heartbeat.
 
     python bench/lock_host.py [CONNECTIONS]
 
-Two ways to keep a lease are measured: a connection that stays open, which is what cronguard does, and one for each beat.
+Compare two ways to renew a lease: over a connection that stays open, as cronguard does, and over a new connection
+for each heartbeat.
 """
 
 import os
@@ -21,7 +22,7 @@ from cronguard.system.clock import Clock
 from cronguard.system.statedir import StateDir
 
 TICKS = os.sysconf("SC_CLK_TCK")
-HEARTBEAT = 10.0  # seconds, with a ttl of 40 s and more
+HEARTBEAT = 10.0  # seconds, with a ttl of 40 s or more
 
 
 def main() -> None:
@@ -41,36 +42,36 @@ def main() -> None:
         ]
         tree = host.tree()
         pss, rss = (now - then for now, then in zip(memory(tree), before, strict=True))
-        print(f"{'processes of sshd for a running job':40}{(len(tree) - 1) / count:9.1f}")
-        print(f"{'memory, shared pages in proportion':40}{pss / count / 1024:9.2f} MiB")
-        print(f"{'memory, shared pages in full':40}{rss / count / 1024:9.2f} MiB")
+        print(f"{'sshd processes per running job':40}{(len(tree) - 1) / count:9.1f}")
+        print(f"{'memory per job, proportional (PSS)':40}{pss / count / 1024:9.2f} MiB")
+        print(f"{'memory per job, resident (RSS)':40}{rss / count / 1024:9.2f} MiB")
 
         began = processor_time(host.tree())
         for _ in range(10):
             entries = [b.swap(entry, bytes(4000)) for b, entry in zip(backends, entries, strict=True)]
         kept = (processor_time(host.tree()) - began) / 10 / count
-        print(f"{'processor time of a beat, kept open':40}{kept * 1000:9.2f} ms")
+        print(f"{'CPU time per heartbeat, same connection':40}{kept * 1000:9.2f} ms")
         print(
-            f"{'of a beat with a connection of its own':40}{reconnecting(host, connect, count) * 1000:9.2f} ms"
+            f"{'CPU time per heartbeat, new connection':40}{reconnecting(host, connect, count) * 1000:9.2f} ms"
         )
         print(
-            f"a thousand jobs, a beat each {HEARTBEAT:g} s, kept open: {kept * 1000 / HEARTBEAT:.2f} processors"
+            f"1000 jobs, a heartbeat every {HEARTBEAT:g} s, same connection: {kept * 1000 / HEARTBEAT:.2f} processors"
         )
 
 
 def reconnecting(host, connect, count):
-    """Processor time of sshd's children counts for their parent once they have ended."""
+    """Return the seconds per heartbeat; a child's processor time counts for sshd once the child has exited."""
     began = processor_time([host.pid])
     for number in range(count):
         backend = connect(number)
         backend.swap(backend.read(f"lease/bench/j{number}"), bytes(4000))
         backend.close()
-    time.sleep(1.0)  # for the last to be buried
+    time.sleep(1.0)  # until sshd has reaped the last child
     return (processor_time([host.pid]) - began) / count
 
 
 def memory(pids):
-    """Return the proportional and the resident set, in KiB."""
+    """Return the proportional and the resident set size, in KiB."""
     found = [0, 0]
     for pid in pids:
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
@@ -81,7 +82,7 @@ def memory(pids):
 
 
 def processor_time(pids):
-    """Return the seconds that processes have computed, and their children that have ended."""
+    """Return the processor time of processes and their exited children, in seconds."""
     total = 0
     for pid in pids:
         with suppress(OSError):

@@ -1,12 +1,12 @@
-"""What cronguard costs before a command that does nothing, beside what else could stand there.
+"""Measure what cronguard costs before a command that does nothing, compared with alternatives.
 
     python bench/overhead.py [ROUNDS]
 
-All lines are measured in turn, round by round, in one run, and compared by the least of each: wall and CPU time
-in milliseconds, and the ratio of the wall times to `import click`.
+Each round measures every line once. The lines are compared by their minimum: wall and CPU time in milliseconds, and the
+ratio of the wall time to that of `import click`.
 
-Where there is an etcd, `cronguard run` on it stands beside `etcdctl lock` on the same server, which cannot skip. A
-hand-over is the time from the end of the command that has the lock to the beginning of the one that waits for it.
+If etcd is installed, `cronguard run` on etcd is compared with `etcdctl lock` on the same server, which cannot skip. A
+hand-over is the time from the end of the command that holds the lock to the start of the command that waits for it.
 """
 
 import os
@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def _contenders(folder: str) -> dict[str, tuple[list[str], int]]:
-    """Return what to run, and the exit status that it must have."""
+    """Return the command lines to run, each with the exit status that it must have."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has its bytecode beside it
     os.environ["PYTHONPYCACHEPREFIX"] = f"{folder}/bytecode"
     os.environ |= {
@@ -66,7 +66,7 @@ def _contenders(folder: str) -> dict[str, tuple[list[str], int]]:
 
 
 def _lock_host(folder: str):
-    """Return a server on loopback, if there is one to start."""
+    """Return an SSH server on the loopback interface, if sshd is installed."""
     if not os.path.exists("/usr/sbin/sshd"):
         return nullcontext()
     sys.path.insert(0, TESTS)
@@ -76,10 +76,10 @@ def _lock_host(folder: str):
 
 
 def _over_ssh(folder: str, host) -> dict[str, tuple[list[str], int]]:
-    """Return the same cold, over SSH: each line makes a connection of its own."""
+    """Return the same lines over SSH; each makes its own connection."""
     if host is None:
         return {}
-    os.environ["HOME"] = str(host.home)  # OpenSSH's client looks elsewhere, and is told where
+    os.environ["HOME"] = str(host.home)  # OpenSSH's client does not use HOME, hence its options below
     os.mkdir(f"{folder}/share")
     cronguard = [shutil.which("cronguard", path=os.path.dirname(PYTHON)), "run"]
     cronguard += ["--backend", host.url(f"{folder}/share")]
@@ -97,7 +97,7 @@ def _over_ssh(folder: str, host) -> dict[str, tuple[list[str], int]]:
 
 
 def _on_etcd(lines: dict[str, tuple[list[str], int]], servers: ExitStack) -> dict[str, list[str]]:
-    """Add the lines that need an etcd; return how to wait for a lock there."""
+    """Add the lines that need etcd; return the commands that wait for a lock there."""
     etcdctl = shutil.which("etcdctl")
     if not etcdctl or not shutil.which("etcd"):
         return {}
@@ -120,7 +120,7 @@ def _on_etcd(lines: dict[str, tuple[list[str], int]], servers: ExitStack) -> dic
 
 
 def _hand_overs(argv: list[str], folder: str) -> list[float]:
-    """Return how many milliseconds after the end of one command the next one began, each time."""
+    """Return the milliseconds from the end of one command to the start of the next, for each hand-over."""
     took = []
     for _ in range(HAND_OVERS):
         stamps = [f"{folder}/{name}" for name in ("held", "ended", "began")]
@@ -147,7 +147,7 @@ def _show_hand_overs(took: dict[str, list[float]]) -> None:
     if not took:
         return
     base = statistics.median(took["etcdctl lock"])
-    print(f"\n{'hand-over':28}{'least ms':>9}{'median':>9}{'most':>10}{'ratio':>8}")
+    print(f"\n{'hand-over':28}{'min ms':>9}{'median':>9}{'max':>10}{'ratio':>8}")
     for name, times in took.items():
         median = statistics.median(times)
         print(f"{name:28}{min(times):9.1f}{median:9.1f}{max(times):10.1f}{median / base:8.2f}")

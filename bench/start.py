@@ -1,11 +1,10 @@
-"""What the forms in which cronguard can be installed cost, side by side; docs/binary.md has a table of it.
+"""Compare the start-up cost of the forms in which cronguard can be installed; docs/binary.md has the results.
 
     python bench/start.py ROUNDS PROGRAM [NAME=PROGRAM]...
 
-Each program is measured in turn, round by round, in one run, with the environment that cron gives: `--version`, a
-granted `run -- true` on a directory, and a skipped one. For each: the least wall time in milliseconds, the median, and
-the ratio of the least to that of the first program. As root, all run at real-time priority, so that what else the
-machine does counts less.
+Each round measures every program once, in the environment that cron provides: `--version`, a granted `run -- true` on
+a directory, and a skipped one. For each, print the minimum and median wall time in milliseconds, and the ratio of the
+minimum to that of the first program. As root, all run at real-time priority, which reduces the effect of other load.
 """
 
 import os
@@ -31,7 +30,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         times = _measured(rounds, programs, folder)
     first = next(iter(programs))
-    print(f"| least, median, ratio | {' | '.join(f'{line} | | ' for line in LINES)}|")
+    print(f"| min, median, ratio | {' | '.join(f'{line} | | ' for line in LINES)}|")
     print(f"|---|{'---:|' * 3 * len(LINES)}")
     for name in programs:
         cells = [
@@ -57,7 +56,7 @@ def _measured(rounds: int, programs: dict[str, str], folder: str) -> dict[tuple[
         "CRONGUARD_BACKEND": f"dir:{folder}/share",
     }
     taking = ["run", "--name", "taken", "--tick", TICK, "--", "true"]
-    for program in programs.values():  # the first of them takes the tick; what unpacks once, does it now
+    for program in programs.values():  # the first claims the tick; programs that unpack once do it now
         _time([program, *taking], {**env, "CRONGUARD_NODE": "other"}, 0)
     times: dict[tuple[str, str], list[float]] = {}
     for _ in range(rounds):

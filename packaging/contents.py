@@ -1,4 +1,4 @@
-"""What goes into the single file: the checkout's package, and what `.venv` has of the libraries it requires."""
+"""The contents of the single file: the checkout's package, and the libraries it requires as installed in `.venv`."""
 
 from collections.abc import Iterator
 from importlib.metadata import Distribution, PackageNotFoundError, PackagePath, distribution
@@ -7,12 +7,12 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-LEFT_OUT = {"tests", "tzdata"}  # the zones are read from the system's files
+LEFT_OUT = {"tests", "tzdata"}  # time zones are read from the system's files
 DESCRIPTIONS = ("METADATA", "LICENSE", "LICENCE", "COPYING", "NOTICE")
 
 
 def files() -> dict[str, bytes]:
-    """Return all files by their paths: modules, shared objects, and what says whose they are."""
+    """Return all files by path: modules, shared objects, metadata and licences."""
     own = {str(file.relative_to(CHECKOUT)): file for file in sorted((CHECKOUT / "cronguard").rglob("*.py"))}
     theirs = {
         str(path): Path(str(path.locate()))
@@ -24,7 +24,7 @@ def files() -> dict[str, bytes]:
 
 
 def used_distributions() -> list[Distribution]:
-    """Return what cronguard requires, directly or not; of its extras, what is installed."""
+    """Return the distributions that cronguard requires, directly or indirectly, including installed extras."""
     found: dict[str, Distribution] = {}
     _collect("cronguard", set(distribution("cronguard").metadata.get_all("Provides-Extra") or ()), found)
     del found["cronguard"]
@@ -40,7 +40,7 @@ def _is_wanted(path: PackagePath) -> bool:
 def _collect(name: str, extras: set[str], found: dict[str, Distribution]) -> None:
     each = distribution(name)
     if name in found or any(path.parts[0].endswith(".libs") for path in each.files or ()):
-        return  # what brings libraries of its own beside its modules cannot be loaded from memory
+        return  # a distribution that brings shared libraries beside its modules cannot be loaded from memory
     found[name] = each
     for requirement, is_optional in _requirements(each, extras):
         try:
@@ -51,7 +51,7 @@ def _collect(name: str, extras: set[str], found: dict[str, Distribution]) -> Non
 
 
 def _requirements(each: Distribution, extras: set[str]) -> Iterator[tuple[Requirement, bool]]:
-    """Yield what a distribution requires here, and whether only for an extra."""
+    """Yield what a distribution requires on this machine, and whether only an extra requires it."""
     for requirement in map(Requirement, each.requires or ()):
         marker = requirement.marker
         if marker is None or marker.evaluate({"extra": ""}):

@@ -1,6 +1,6 @@
-"""Make `dist/cronguard_VERSION_ARCH.deb` around `dist/cronguard`: with `dpkg-deb` alone, and no script that runs as root.
+"""Make `dist/cronguard_VERSION_ARCH.deb` from `dist/cronguard`, using only `dpkg-deb`, without maintainer scripts.
 
-Run it after `packaging/single_file.py`.
+Run this after `packaging/single_file.py`.
 """
 
 import gzip
@@ -28,7 +28,7 @@ STATE = "var/lib/cronguard"
 
 
 def main() -> None:
-    """Write the package and say where."""
+    """Write the package to `dist/`."""
     architecture = _said_by("dpkg", "--print-architecture")
     target = CHECKOUT / f"dist/cronguard_{__version__}_{architecture}.deb"
     with tempfile.TemporaryDirectory() as folder:
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def _files() -> dict[str, bytes]:
-    """Return all but the program: path -> content."""
+    """Return all files except the program, as path -> content."""
     files = {
         f"usr/share/man/man{page.suffix[1:]}/{page.name}.gz": _packed(page)
         for page in CHECKOUT.glob("man/*.[1-8]")
@@ -76,7 +76,7 @@ def _python(more: int = 0) -> str:
 
 
 def _licences() -> str:
-    """Return the project's own licence, then those of the libraries in the program."""
+    """Return the project's own licence, followed by those of the libraries in the program."""
     with zipfile.ZipFile(PROGRAM) as archive:
         names = [
             name

@@ -1,9 +1,9 @@
-"""Make `dist/cronguard`: the package and the libraries it uses, as one executable file for a Python on the server.
+"""Make `dist/cronguard`: one executable file with the package and its libraries, for a Python on the server.
 
     python packaging/single_file.py [INTERPRETER]
 
-It is a zip archive after a first line that names the interpreter, with the bytecode of that interpreter's version and
-with the sources, which any other takes. See `start.py` for how it begins.
+The file is a zip archive after a first line that names the interpreter. It contains bytecode for that interpreter's
+version, and the sources, which other versions use. See `start.py` for how it starts.
 """
 
 import marshal
@@ -16,15 +16,15 @@ from importlib.util import MAGIC_NUMBER
 
 from contents import CHECKOUT, files
 
-# -I: neither PYTHON* variables, which are the job's, nor the current directory reach us. -S: nor do the server's own
-# packages, which would also take time to look for.
+# -I ignores the PYTHON* variables, which are meant for the job, and the current directory. -S ignores the server's own
+# packages; searching for them would also take time.
 FLAGS = "-IS"
-HEADER = MAGIC_NUMBER + b"\1\0\0\0" + bytes(8)  # bytecode that is never compared with its source (PEP 552)
-EPOCH = (1980, 1, 1, 0, 0, 0)  # the same input makes the same file
+HEADER = MAGIC_NUMBER + b"\1\0\0\0" + bytes(8)  # Python never compares it with the source (PEP 552)
+EPOCH = (1980, 1, 1, 0, 0, 0)  # so the same input gives the same file
 
 
 def main(interpreter: str = "/usr/bin/python3") -> None:
-    """Write the file for the interpreter, which must be of the version that runs this."""
+    """Write the file for the interpreter, which must have the same version as the one that runs this script."""
     _check(interpreter)
     target = CHECKOUT / "dist/cronguard"
     target.parent.mkdir(exist_ok=True)
@@ -40,11 +40,11 @@ def main(interpreter: str = "/usr/bin/python3") -> None:
 def _check(interpreter: str) -> None:
     ours = sys.implementation.cache_tag
     if not os.path.exists(interpreter):
-        sys.exit(f"{interpreter} is not there: name the Python that the servers have")
+        sys.exit(f"{interpreter} does not exist: name the Python that the servers have")
     ask = [interpreter, "-c", "import sys; print(sys.implementation.cache_tag)"]
     found = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
     if found != ours:
-        sys.exit(f"{interpreter} is {found}, and this is {ours}: make .venv with it")
+        sys.exit(f"{interpreter} is {found}, but this is {ours}: make .venv with {interpreter}")
 
 
 def _main() -> bytes:
@@ -53,7 +53,7 @@ def _main() -> bytes:
 
 
 def _add(archive: zipfile.ZipFile, path: str, content: bytes) -> None:
-    """Add a file, a module with its bytecode. What is read to run is not compressed."""
+    """Add a file, for a module also its bytecode. Files that are read at run time are not compressed."""
     how = zipfile.ZIP_STORED if path.endswith(".so") else zipfile.ZIP_DEFLATED
     archive.writestr(zipfile.ZipInfo(path, EPOCH), content, how)
     if path.endswith(".py"):

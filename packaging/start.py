@@ -1,7 +1,7 @@
-"""What `dist/cronguard` begins with: it is a zip archive, whose modules Python imports by itself.
+"""The start of `dist/cronguard`, which is a zip archive.
 
-Shared objects, which ssh:// needs, it does not. They are loaded from memory, since a folder to unpack them to would be
-a place where somebody else could put his own.
+Python imports modules from a zip archive by itself, but not the shared objects that ssh:// needs. They are loaded from
+memory: if they were unpacked to a folder, another user could put other libraries there.
 """
 
 import os
@@ -14,13 +14,13 @@ CONFIGURATION = 78  # the exit status, as in cronguard.system.errors
 
 
 class Extensions:
-    """Finds what was compiled, for `sys.meta_path`."""
+    """Finder for the compiled modules in the archive, for `sys.meta_path`."""
 
     def __init__(self, archive: zipimporter) -> None:
         self._archive = archive
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """Return how to import a shared object of the archive, if it has one for this Python."""
+        """Return how to import a shared object from the archive, if there is one for this Python."""
         for suffix in EXTENSION_SUFFIXES:
             try:
                 content = self._archive.get_data(name.replace(".", "/") + suffix)
@@ -42,7 +42,7 @@ class _FromMemory(ExtensionFileLoader):
         try:
             with open(fd, "wb", closefd=False) as file:
                 file.write(self._content)
-            # The linker takes an equal path for the same library, and a descriptor's number comes again: hence the dots.
+            # The linker takes equal paths for the same library, and descriptor numbers are reused: hence the dots.
             _FromMemory._loaded += 1
             spec.origin = self.path = f"/proc/self/fd/{'./' * _FromMemory._loaded}{fd}"
             return super().create_module(spec)
@@ -51,19 +51,19 @@ class _FromMemory(ExtensionFileLoader):
 
 
 def install(file: str) -> None:
-    """Have Python import from the archive, and from nowhere else but its own library."""
+    """Make Python import only from the archive and its own standard library."""
     archive = os.path.abspath(file)  # the keeper leaves this directory
     sys.path.append(archive)
     sys.meta_path.append(Extensions(zipimporter(archive)))
 
 
 def run(entries: dict[str, str]) -> None:
-    """Run the entry point that the file was called by, `module:function`, by its name or that of a link to it."""
+    """Run the entry point (`module:function`) with the name that the file, or a link to it, was called by."""
     from importlib import import_module
 
-    if sys.version_info < (3, 11):  # noqa: UP036 - whatever Python the server has
+    if sys.version_info < (3, 11):  # noqa: UP036 - the server may have any Python
         sys.stderr.write(
-            f"cronguard: {sys.executable} is Python {sys.version.split()[0]}, and 3.11 is needed\n"
+            f"cronguard: {sys.executable} is Python {sys.version.split()[0]}, but 3.11 or later is needed\n"
         )
         sys.exit(CONFIGURATION)
     install(sys.path.pop(0))

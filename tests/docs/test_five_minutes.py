@@ -1,4 +1,4 @@
-"""The README's five minutes, walked on two nodes: its commands as they stand, below folders of the test's."""
+"""The README's quick start on two nodes: its commands as they are written, below directories of the test."""
 
 import grp
 import os
@@ -48,7 +48,7 @@ class Server:
         )  # fmt: skip
 
     def does(self, script):
-        """Run what the README says, with this server's folders for those of a real one."""
+        """Run what the README says, with this server's directories in place of the real ones."""
         here = re.sub(r"(?<![\w.])/(opt|usr/local|etc)/", rf"{self.root}/\1/", script)
         group = grp.getgrgid(os.getgid()).gr_name
         return self.run(here.replace("/shared/", f"{self.share}/").replace("cronjobs", group))
@@ -65,7 +65,7 @@ def servers(tmp_path):
 
 
 def test_a_crontab_on_two_servers_is_guarded_as_the_readme_says(servers, tmp_path):
-    text = section("README.md", "## Five minutes: a crontab on two servers")
+    text = section("README.md", "## Quick start: a crontab on two servers")
     install, guard, look = re.findall(r"^```shell\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     before = CRONTAB.format(paid=tmp_path / "paid")
     for server, told in zip(servers, ["made", "is there"], strict=True):

@@ -113,18 +113,20 @@ def test_the_guarded_crontab_is_what_wrap_makes_of_the_other():
 
 
 def test_the_exit_statuses_are_the_codes():
-    rows = re.findall(r"^\| (\d+) \|", section("README.md", "## Exit status"), re.MULTILINE)
+    rows = re.findall(r"^\| (\d+) \|", section("README.md", "## Exit statuses"), re.MULTILINE)
     assert sorted(map(int, rows)) == sorted(exit_statuses())
 
 
 def test_every_backend_is_in_the_table():
-    table = section("README.md", "## Where the nodes meet")
+    table = section("README.md", "## Choosing a backend")
     named = "".join(re.findall(r"^\| (`.*?) \|", table, re.MULTILINE))
     assert set(re.findall(r"`([\w+]+)[:`]", named)) == set(SCHEMES)
 
 
 def test_the_debian_packages_are_the_ones_that_ci_installs():
-    listed = section("README.md", "## Try it, test it").partition(".ci/packages`:")[2].partition(". ")[0]
+    listed = (
+        section("README.md", "## Try it and run the tests").partition(".ci/packages`:")[2].partition(". ")[0]
+    )
     assert re.findall(r"`([\w-]+)`", listed) == read(".ci/packages").split()
 
 
