@@ -18,7 +18,7 @@ from cronguard.store.ssh.sftp import Sftp
 from cronguard.system.errors import BackendError, ConfigError, StoreForbiddenError, StoreRefusedError
 from cronguard.system.statedir import StateDir
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(__file__).resolve().parents[3]
 NOBODY = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="makes users, mounts and groups")
 
