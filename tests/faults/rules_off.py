@@ -89,7 +89,7 @@ RULES_OFF = [
         "dir", "claim", "EIO, done a call later", "holds no record",
     ),
     RuleOff(
-        "read back, and take back, what was lost", Rules(dir=NoReadingBack, lease=NoTakingBack),
+        "read back after a lost answer", Rules(dir=NoReadingBack, lease=NoTakingBack),
         "dir", "claim", "EEXIST after success", "it does not run",
     ),
     RuleOff(
