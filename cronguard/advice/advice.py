@@ -1,4 +1,4 @@
-"""Whose turn it is, asked of the strategy with all that the store tells; of that, only pauses must be readable."""
+"""Whose turn it is: asks the strategy, with what the store knows. Of that, only pauses must be readable."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from cronguard.model.pause import Pause
     from cronguard.turns.known import Known, Peer
 
-_FREE = Turn(0.0, "nothing is to be decided")
+_FREE = Turn(0.0, "there is nothing to decide")
 
 
 class Advice:
-    """The strategy of one run. Call it with the lease's record, as often as that changes or time goes by.
+    """The strategy of one run. Call it with the lease's record each time the record changes or time has passed.
 
-    A heartbeat or a queue that cannot be read or understood is as one that is not there; the lease finds out by
-    itself what is wrong with the store. Not so the pauses of the job's namespace, nor this node's own entry while the
-    store is out of reach: a person has said there that something must not run, and who cannot tell what must not run
-    it. With `is_look` nothing is written. `answered` is called after each answer of the backend.
+    A heartbeat or a queue that cannot be read or decoded counts as absent; the lease will find out what is wrong with
+    the store. Pauses are different: if the pauses of the job's namespace cannot be read or decoded, or this node's own
+    entry cannot be reached, the run must not start. Somebody may have paused this very job. With `is_look` nothing is
+    written. `answered` is called after each answer of the backend.
     """
 
     def __init__(
@@ -46,9 +46,9 @@ class Advice:
         self._line: WaitingLine | None = None
 
     def __call__(self, record: Record | None, verdict: Verdict) -> Turn:
-        """Return whose turn it is, when the lease is free; when it is not, only take a place in the queues.
+        """Return the turn if the lease is free; if it is not, only take a place in the queues.
 
-        Raises BackendError where it cannot be told whether the job is paused.
+        Raises BackendError if it cannot be determined whether the job is paused.
         """
         is_free = isinstance(verdict, Claim)
         if not (is_free or self._strategy.is_fair or self._strategy.name == "round-robin"):
@@ -66,12 +66,15 @@ class Advice:
         return wait
 
     def leave(self) -> None:
-        """Give up the place in the line, if there is one: this run waits no more."""
+        """Give up the place in the waiting line, if there is one: this run has stopped waiting."""
         if self._line:
             self._line.leave()
 
     def _paused(self, own: "Beat | None") -> Turn | None:
-        """Return the turn of a node, a namespace or a job that is paused, as who has just paused it relies on."""
+        """Return the turn "never" if the node, the namespace or the job is paused, else None.
+
+        This bypasses caches: a person who has just paused something relies on it.
+        """
         wall, job = self._clock.wall(), self._ask.job
         if own and (pause := own.paused(wall)):
             return _never(self._ask.node, pause)
@@ -130,7 +133,7 @@ class Advice:
         try:
             return self._line.turn(record, is_free=is_free)
         except BackendError as error:
-            return Turn(0.0, f"the line of those who wait cannot be used: {error}")
+            return Turn(0.0, f"the line of waiting runs cannot be used: {error}")
 
     def _known(self, own: "Beat | None", nodes: tuple[str, ...]) -> "Known":
         from cronguard.turns.known import Known
@@ -149,7 +152,7 @@ class Advice:
         )
 
     def _peer(self, node: str, own: "Beat | None") -> "Peer":
-        """Return what this node's heartbeat found out, as long as that is fresh, and whether the other is paused."""
+        """Return whether the other node is paused, and what this node's heartbeat found out, if that is fresh."""
         from cronguard.model.beat import DOWN
         from cronguard.turns.known import Peer
 
@@ -168,10 +171,13 @@ class Advice:
         now = self._clock.boot()
         if own and own.is_fresh(self._ask.boot, now):
             return Peer(is_up=own.is_fit, back_for=now - own.back)
-        return Peer(back_for=now)  # without a heartbeat here, it came back when it was booted
+        return Peer(back_for=now)  # without a heartbeat, this node counts as back since it was booted
 
     def _own_beat(self) -> "Beat | None":
-        """Raise BackendError when it is out of reach: this node may be paused. What is broken is as nothing."""
+        """Return this node's heartbeat; a broken entry counts as absent.
+
+        Raises BackendError if the store cannot be reached: this node may be paused.
+        """
         try:
             return self._beat(latest(self._backend, f"node/cluster/{self._ask.node}"))
         except StoreRefusedError:

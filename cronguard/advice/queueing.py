@@ -1,4 +1,4 @@
-"""A run's side of its job's round robin: reads the queue, joins it, and brings it up to date."""
+"""A run's side of its job's round robin: it reads the queue, joins it, and brings it up to date."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from cronguard.turns.turn import Turn
 
 
 class Queueing:
-    """The queue as one run sees it. Everything raises BackendError as the backend does; with `is_look` it only reads."""
+    """The queue as one run sees it. All methods pass on the backend's BackendError; with `is_look` they only read."""
 
     def __init__(
         self, backend: Backend, ask: Ask, answered: Callable[[], None], *, is_look: bool = False
@@ -22,7 +22,7 @@ class Queueing:
         self._stored: Entry = Entry(self._key, 0, b"")
 
     def join(self, record: Record | None) -> tuple[str, ...]:
-        """Return the queue's nodes, head first, this one among them: at the tail if it has just come."""
+        """Return the queue's nodes, head first, including this one; a node that has just joined is at the tail."""
         queue = self._read().following(record)
         joined = queue.joined(self._ask.node)
         if joined != queue and not self._is_look:
@@ -32,10 +32,10 @@ class Queueing:
         return joined.nodes
 
     def keep(self, record: Record | None, turn: Turn, owing: str = "") -> None:
-        """Write down what has changed since the queue was last written, where this run is the one to do it.
+        """Write what has changed since the queue was last written, if that is up to this run.
 
-        Before a claim that is whoever claims. Behind a strict head it is whoever comes: `owing` owes this tick.
-        Once is enough: if somebody else is faster, he writes the same.
+        Before a claim, the claiming run writes. Behind a strict head, any run writes that the node `owing` owes this
+        tick. One attempt is enough: if another run is faster, it writes the same.
         """
         known = self._decoded()
         if turn.head_start is None:
@@ -54,7 +54,7 @@ class Queueing:
         return None if joined == queue else joined.published(self._ask.run)
 
     def _read(self) -> Rotation:
-        """Read past all caches: an old queue says that it is somebody else's turn."""
+        """Read the queue, bypassing caches: an old queue would show another node's turn."""
         self._backend.wait(self._stored, 0.0)
         self._stored = self._backend.read(self._key)
         self._answered()

@@ -1,4 +1,4 @@
-"""A run's place among those that wait for its job's lease."""
+"""A run's place among the runs that wait for the same job's lease."""
 
 from collections.abc import Callable
 
@@ -11,12 +11,12 @@ from cronguard.system.clock import Clock
 from cronguard.system.errors import BackendError
 from cronguard.turns.turn import Turn
 
-BEAT_EVERY = 5.0  # seconds: as often as a waiting run looks at the lease anyway
-DEAD_AFTER = 20.0  # seconds without a beat, as this node saw it; three beats may come late on slow storage
+BEAT_EVERY = 5.0  # seconds: a waiting run reads the lease this often anyway
+DEAD_AFTER = 20.0  # seconds without a heartbeat, as this node saw it; slow storage may delay three of them
 
 
 class WaitingLine:
-    """The line as one run sees it. Raises BackendError as the backend does; with `is_look` it only reads."""
+    """The waiting line as one run sees it. It passes on the backend's BackendError; with `is_look` it only reads."""
 
     def __init__(
         self, backend: Backend, ask: Ask, clock: Clock, answered: Callable[[], None], *, is_look: bool = False
@@ -31,10 +31,10 @@ class WaitingLine:
         self._seen: dict[str, tuple[int, float]] = {}  # run -> its beat, and since when it has not changed
 
     def turn(self, record: Record | None, *, is_free: bool) -> Turn:
-        """Stand in line, and return the turn: when those who came before have run, or have died.
+        """Join the line and return the turn: it comes when all runs ahead have had the lease or have died.
 
-        Who has waited for as long as he wanted goes at last, whoever is before him: better out of order than not
-        at all. A free lease that nobody waits for is taken without standing in line.
+        A run that has waited for its whole `wait` may claim although others are ahead: out of order is better than not
+        at all. A free lease that no other run waits for is claimed without joining the line.
         """
         waiters = self._look(record)
         is_alone = is_free and not waiters.before(self._ask.run)
@@ -42,13 +42,13 @@ class WaitingLine:
             waiters = self._stand(waiters, record)
         before = waiters.before(self._ask.run)
         if is_free and not before and self._has_leftovers and not self._is_look:
-            self._clear(record)  # who comes next cannot know any more that they are gone
+            self._clear(record)  # a later run could not find out that they are gone
         if not before:
-            return Turn(0.0, "nobody waits before me")
-        return Turn(self._ask.wait, f"{len(before)} waiting before me, first {before[0].node}")
+            return Turn(0.0, "no run is waiting ahead of this one")
+        return Turn(self._ask.wait, f"{len(before)} waiting ahead of this run, the first on {before[0].node}")
 
     def leave(self) -> None:
-        """Go away without having run; a failure costs the others the time to see that this run has died."""
+        """Leave the line without having run. If that fails, the others wait until this run counts as dead."""
         if self._has_place:
             try:
                 update(self._backend, self._key, decode, encode, self._left)
@@ -61,7 +61,7 @@ class WaitingLine:
         return self._living(decode(entry.data, self._key) or Waiters(), record)
 
     def _living(self, waiters: Waiters, record: Record | None) -> Waiters:
-        """Return those who still wait: whoever has, or last had, the lease waits no more, nor do the dead."""
+        """Return the runs that still wait: not those that hold or last held the lease, and not dead ones."""
         now = self._clock.boot()
         self._holders |= {record.run} if record else set()
         gone = self._holders - {self._ask.run}

@@ -1,4 +1,4 @@
-"""Whether a job may be claimed: a pure function of its record, of who asks, and of what he has seen."""
+"""Whether a run may claim a job: a pure function of the record, the request, and what the node has observed."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from cronguard.model.tick import Tick
 from cronguard.model.timing import Timing, takeover_after
 from cronguard.system.clock import Clock
 
-MAX_ATTEMPTS = 3  # a job that takes its node down must not take down one after the other
+MAX_ATTEMPTS = 3  # a job that brings its node down must not bring down one node after another
 _RETRIED = {
     "never": frozenset[str](),
     "crashed": frozenset({"lost", "cancelled", "running", "revoked"}),
@@ -17,9 +17,9 @@ _RETRIED = {
 
 
 class Ask(NamedTuple):
-    """One run that asks for a job's lease: who, for which tick, by which rules.
+    """One run's request for a job's lease: who requests it, for which tick, under which rules.
 
-    `wait` is how many seconds to watch a held lease; `started` the boot time at which the asking process was
+    `wait` is how many seconds to watch a held lease. `started` is the boot time at which the requesting process
     started.
     """
 
@@ -40,15 +40,15 @@ class Ask(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """The lease may be claimed, as this attempt at the tick."""
+    """The lease may be claimed; `attempt` counts the attempts at the tick."""
 
     attempt: int
 
 
 class Watch(NamedTuple):
-    """If nothing changes for this many seconds more, it may be claimed.
+    """The lease may be claimed if nothing changes for another `left` seconds.
 
-    Either another run has it, or (`is_head_start`) it is free, and others may come first.
+    Another run holds it, or (`is_head_start`) it is free and other nodes may go first.
     """
 
     left: float
@@ -56,7 +56,7 @@ class Watch(NamedTuple):
 
 
 class Skip(NamedTuple):
-    """Not to be claimed: a one-word reason, what a person should know, and whether time can change it."""
+    """The lease may not be claimed: a one-word reason, a detail for people, and whether the answer is final."""
 
     reason: str
     detail: str
@@ -67,9 +67,9 @@ Verdict = Claim | Watch | Skip
 
 
 def decide(record: Record | None, ask: Ask, unchanged: float) -> Verdict:
-    """Say whether `ask` may claim; `unchanged` is for how long its own node has seen this very record.
+    """Decide whether `ask` may claim; `unchanged` is how many seconds its own node has seen exactly this record.
 
-    Nothing but that counts as expiry: no wall clock, no server's time, no file's time.
+    Only `unchanged` decides whether a lease has expired: no wall clock, server time or file time does.
     """
     if record is None:
         return Claim(1)
@@ -81,11 +81,11 @@ def decide(record: Record | None, ask: Ask, unchanged: float) -> Verdict:
 
 
 def first_record(ask: Ask, previous: Record | None, attempt: int, wall: float) -> Record:
-    """Return the record with which `ask` claims: a higher token, and the history of all who were before.
+    """Return the record with which `ask` claims: it has a higher token and keeps the history of earlier runs.
 
-    The token is the clock, in microseconds, unless the last one was ahead of that. So tokens also grow after the
-    store was emptied, and when the job is moved to another store and back; and a claim that a store forgot (a Redis
-    that failed over) and the one that took its place do not have the same.
+    The token is the wall clock in microseconds, or the previous token plus one if that is higher. So tokens still
+    grow after the store was emptied, or after the job moved to another store and back. And if a store forgets a
+    claim (Redis after a fail-over), the claim that replaces it has a different token.
     """
     return Record(
         job=str(ask.job),
@@ -111,21 +111,25 @@ def first_record(ask: Ask, previous: Record | None, attempt: int, wall: float) -
 
 
 def held(record: Record) -> Skip:
-    """Return the answer to one who will not watch a running lease."""
-    return Skip("held", f"{record.node} runs it (pid {record.pid}, tick {record.tick.label})", is_final=False)
+    """Return the skip for a run that does not wait for a held lease."""
+    detail = f"{record.node} is running it (pid {record.pid}, tick {record.tick.label})"
+    return Skip("held", detail, is_final=False)
 
 
 def looks_abandoned(record: Record, age: float | None, clock: Clock) -> bool:
-    """Return whether it is worth staying to watch: advice from clocks that may differ, never a right to take over."""
+    """Return whether the holder seems dead, so that watching is worthwhile.
+
+    The clocks compared here may differ, so this never gives the right to take over.
+    """
     known_age = clock.wall() - record.renewed if age is None else age
     return known_age > takeover_after(record.ttl)
 
 
 def stays_true(verdict: Watch | Skip, record: Record | None, ask: Ask) -> bool:
-    """Return whether what a plain listing showed, old as it may be, is answer enough.
+    """Return whether the verdict still holds although the record comes from a read that may be stale.
 
-    That this tick was claimed stays true. That an earlier run is still going on may be over by now, and so may
-    somebody else's turn.
+    A tick that was claimed stays claimed. But an earlier run may have finished since, and another node's turn may
+    be over.
     """
     if record is None or (isinstance(verdict, Skip) and verdict.is_final):
         return record is not None
@@ -140,16 +144,17 @@ def _tick_rule(record: Record, ask: Ask) -> Claim | Skip:
     if not record.is_running and _asked_again(record, ask):
         return Claim(1)
     if ask.tick < record.latest or record.tick < record.latest:
-        return Skip("superseded", f"tick {ask.tick.label} is past: {record.latest.label} was claimed by then")
+        detail = f"tick {ask.tick.label} is past: tick {record.latest.label} has already been claimed"
+        return Skip("superseded", detail)
     if record.state in _RETRIED[ask.retry] and record.attempt < MAX_ATTEMPTS:
         return Claim(record.attempt + 1)
     return _already(record)
 
 
 def _asked_again(record: Record, ask: Ask) -> bool:
-    """Return whether a person runs the line by hand where it ran: on the same boot of the same node, after that run.
+    """Return whether a person is running the line again by hand, after it ran on this node in the same boot.
 
-    One that was started before that run ended is no new wish but a contender for the same tick.
+    A process that started before the earlier run ended is not a new request: it competed for the same tick.
     """
     same_node = (record.node, record.boot) == (ask.node, ask.boot)
     return same_node and record.ended_boot is not None and ask.started > record.ended_boot

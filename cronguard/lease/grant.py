@@ -1,4 +1,4 @@
-"""What a run has of a lease: the right to run, or the news that it is over."""
+"""What a run knows about its lease: it is granted, or it is lost."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from cronguard.model.record import Record
 
 
 class Grant(NamedTuple):
-    """The right to run until `deadline` (boot time), when the command must be told to stop."""
+    """The right to run until `deadline` (boot time); the command must then be stopped."""
 
     token: int
     attempt: int
@@ -14,16 +14,16 @@ class Grant(NamedTuple):
 
 
 class Lost(NamedTuple):
-    """The right to run is over: the reason word and what a person should know."""
+    """The right to run is lost: a one-word reason and a detail for people."""
 
     reason: str
     detail: str
 
 
 def lost_to(record: Record | None, run: str) -> Lost:
-    """Return how `run` lost its lease, by the latest record of it."""
+    """Return how `run` lost its lease, according to the latest record."""
     if record is None:
-        return Lost("gone", "the lease's entry has vanished from the store")
+        return Lost("gone", "the lease's entry has disappeared from the store")
     if record.run == run:
         return Lost(record.state, "an administrator has unlocked the job")
-    return Lost("taken", f"{record.node} has the lease now (pid {record.pid}, token {record.token})")
+    return Lost("taken", f"{record.node} holds the lease now (pid {record.pid}, token {record.token})")

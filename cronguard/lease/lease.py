@@ -1,4 +1,4 @@
-"""The lease: a job's right to run, claimed, renewed and settled by swaps alone."""
+"""The lease: a job's right to run. It is claimed, renewed and settled with swaps alone."""
 
 from collections.abc import Callable
 
@@ -17,12 +17,12 @@ Advise = Callable[[Record | None, Verdict], Turn]
 
 
 class Lease:
-    """One run's side of a job's lease; spent once it is settled or lost.
+    """One run's side of a job's lease. It cannot be used again once the lease is settled or lost.
 
-    Every call may take as long as the storage does, and raises BackendError as the backend does. `answered`
-    is called after each answer of the backend, and `slice_` bounds the seconds between two of them. `advise` is
-    asked for the turn whenever the record has been looked at. A claim that meets with errors is begun again for
-    `patience` seconds: a lost answer must not cost the tick.
+    Every call may take as long as the storage takes, and passes on the backend's BackendError. `answered` is called
+    after each answer of the backend; `slice_` is the maximum number of seconds of one wait for a change. `advise` is
+    called for the turn each time the record has been read. A claim that meets errors is repeated for `patience`
+    seconds: a lost answer must not cost the tick.
     """
 
     def __init__(
@@ -46,13 +46,13 @@ class Lease:
 
     @property
     def is_held(self) -> bool:
-        """True from the first claim on."""
+        """True once the lease has been claimed, also after it was settled or lost."""
         return self._held is not None
 
     def acquire(self) -> Grant | Skip:
-        """Claim the lease as soon as it may be claimed, or say why not.
+        """Claim the lease as soon as it may be claimed, or return why it may not.
 
-        Raises ConfigError when this node's clock is out of bounds.
+        Raises ConfigError if this node's clock is off by more than `max_clock_skew`.
         """
         watching, is_again = Watching(self._ask, self._clock), False
         while True:
@@ -86,14 +86,14 @@ class Lease:
             entry, is_fresh = self._watch(entry, patience), True
 
     def resume(self) -> Grant | Lost:
-        """Go on with a lease that an earlier keeper of this run held: nothing that it sent counts any more."""
+        """Continue with a lease that an earlier keeper of this run held. From now on only this keeper's swaps count."""
         entry, record = self._read_freshly(Entry(self._ask.job.key, 0, b""))
         if record and self._is_ours(record):
             self._held = entry, record
         return self._beat_on(entry, record)
 
     def renew(self) -> Grant | Lost:
-        """Publish the next beat; it counts only if that was done before the old deadline."""
+        """Renew the lease. The renewal counts only if it was answered before the old deadline."""
         old = self._deadline
         renewed = self._beat_on(*self._mine())
         if isinstance(renewed, Grant) and self._clock.boot() >= old:
@@ -102,9 +102,10 @@ class Lease:
         return renewed
 
     def settle(self, state: str, status: int | None, give_up_at: float) -> bool:
-        """Write the outcome and give the lease up; False when another run has it, or boot time `give_up_at` came.
+        """Record the outcome and release the lease. Return False if it is gone or another run took it over first.
 
-        To be called only when the job's processes are gone.
+        Errors are retried until the boot time `give_up_at`, then raised; a StoreRefusedError is raised at once. Call
+        this only when the job's processes are gone.
         """
         while True:
             try:
@@ -130,9 +131,10 @@ class Lease:
         return True
 
     def _beat_on(self, entry: Entry, record: Record | None) -> Grant | Lost:
-        """Publish the next beat on the latest version, as long as that is a running one of ours.
+        """Publish a renewal as the next version, as long as the latest one is this run's and still running.
 
-        It may be another than we know: one of ours whose answer was lost.
+        The latest version may be newer than the one we know: a swap of ours may have been published although its
+        answer was lost.
         """
         while record and self._is_ours(record) and record.state == "running":
             if self._send(entry, record.next_beat(renewed=self._clock.wall())):
@@ -156,10 +158,10 @@ class Lease:
     def _refused(self, verdict: Watch | Skip, record: Record | None) -> Skip:
         if isinstance(verdict, Watch):
             if record is None:
-                raise AssertionError("a lease that nobody has is not refused for being held")
+                raise AssertionError("a lease that nobody holds cannot be refused as held")
             return held(record)._replace(reason="waited-out") if self._ask.wait > 0 else held(record)
         if verdict.reason == "superseded":
-            self._check_clock()  # a node whose clock is behind would skip for ever, and silently
+            self._check_clock()  # otherwise a node whose clock is behind would silently skip for ever
         return verdict
 
     def _watch(self, entry: Entry, patience: float) -> Entry:
@@ -173,18 +175,18 @@ class Lease:
         return self._send(entry, first_record(self._ask, previous, verdict.attempt, self._clock.wall()))
 
     def _granted_in_time(self) -> Grant:
-        """Return the grant, unless the store took so long that its deadline is over before the command begins."""
+        """Return the grant, unless the store took so long that the deadline passed before the command started."""
         if self._clock.boot() < self._deadline:
             return self._grant()
         self._settle_once("cancelled", None)
         self._is_given_back = True
         raise BackendError(
             f"the backend took longer to answer than a ttl of {self._ask.timing.ttl:g}s allows",
-            "see what makes its storage slow, or raise --ttl",
+            "find out why its storage is slow, or raise --ttl",
         )
 
     def _take_back(self, entry: Entry, record: Record) -> Grant | Skip:
-        """Go on from a claim of ours that was published although the answer was lost."""
+        """Continue from a claim of ours that was published although its answer was lost."""
         answer = self._beat_on(entry, record)
         if isinstance(answer, Lost):
             self._held = entry, record
@@ -193,7 +195,7 @@ class Lease:
         return self._granted_in_time()
 
     def _send(self, entry: Entry, record: Record) -> bool:
-        """Swap in a running record of ours; the deadline counts from the moment it is first sent."""
+        """Publish a running record of ours. The deadline counts from the moment it is first sent."""
         self._retries.asks()
         sent, data = self._clock.boot(), encode(record)
         try:
@@ -226,7 +228,7 @@ class Lease:
 
     def _mine(self) -> tuple[Entry, Record]:
         if self._held is None:
-            raise AssertionError("nothing is held")
+            raise AssertionError("this run does not hold the lease")
         return self._held
 
     def _grant(self) -> Grant:

@@ -1,15 +1,15 @@
-"""How long to ask again after errors: a trouble that passes must not cost the tick, one that stays must be told."""
+"""How long to retry after errors: a short outage must not cost the tick, and a lasting one must be reported."""
 
 from math import inf
 
 from cronguard.system.clock import Clock
 
-PAUSE = 0.5  # seconds between two tries: ten or more within the usual limit; no burden to a store in trouble
-_OVER = 5.0  # seconds without an error that end a trouble; while every second call fails, it goes on
+PAUSE = 0.5  # seconds between two tries: ten or more fit into the usual limit, and a struggling store can bear them
+_OVER = 5.0  # seconds without an error that end an outage; while every second call fails, it goes on
 
 
 class Retries:
-    """Whether to go on after errors on the way to one store: for `seconds` of trouble, and no longer."""
+    """Whether to retry after errors of one store: for `seconds` from the start of an outage, and no longer."""
 
     def __init__(self, seconds: float, clock: Clock) -> None:
         self._seconds, self._clock = seconds, clock
@@ -17,7 +17,7 @@ class Retries:
         self._well: float | None = -inf
 
     def asks(self, wait: float = 0.0) -> None:
-        """Note that the store is asked, and is to answer in so many seconds."""
+        """Note that a request is sent to the store, and that its answer is due in `wait` seconds."""
         self._due = self._clock.boot() + wait
 
     def answered(self) -> None:

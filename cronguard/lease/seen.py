@@ -1,4 +1,4 @@
-"""What this node saw: since when, on its own boot clock, a version has stood unchanged."""
+"""What this node has observed: since when, on its own boot clock, a version has been unchanged."""
 
 import json
 from contextlib import suppress
@@ -9,11 +9,11 @@ from cronguard.system.statedir import StateDir
 
 
 class Sightings:
-    """First sightings of versions, kept in small files, so that a job of every minute need not watch anew each time.
+    """First sightings of versions, kept in small files: a job that runs every minute must not start watching anew.
 
-    A sighting counts only on the boot clock it was made on: after a reboot, or in another time namespace, the
-    watch begins again. Two stores may give the same version to one key, so the store's URL and the record's
-    unique identity are part of what was seen.
+    A sighting counts only on the boot clock that it was made on. After a reboot, or in another time namespace,
+    watching starts again. Two stores may use the same version number for one key, so the store's URL and the
+    record's unique identity are part of a sighting.
     """
 
     def __init__(self, state: StateDir | None, url: str, boot: str, clock: Clock) -> None:
@@ -24,9 +24,9 @@ class Sightings:
         self._first: dict[str, tuple[str, float]] = {}
 
     def unchanged(self, key: str, version: int, identity: str, *, is_fresh: bool = True) -> float:
-        """Return for how many seconds this node knows that this very version is the latest; 0.0 at first sight.
+        """Return for how many seconds this node has seen exactly this version as the latest; 0.0 at first sight.
 
-        A read that is not fresh may show less than is known already. It is no reason to begin the watch anew.
+        A read that is not fresh may show an older version than the one already seen. That does not restart watching.
         """
         now = self._clock.boot()
         what = f"{version}:{identity}"
@@ -64,7 +64,7 @@ def _version(what: str) -> int:
 
 
 def _moment(value: object) -> float:
-    """Return a boot time; JSON as Python reads it knows infinities, and one of the past would be a takeover at once."""
+    """Return a boot time. Python's JSON accepts infinities, and minus infinity would mean an immediate takeover."""
     if not isinstance(value, int | float) or not isfinite(value) or value < 0:
-        raise ValueError(f"{value!r} is not a moment")
+        raise ValueError(f"{value!r} is not a boot time")
     return float(value)

@@ -1,4 +1,4 @@
-"""For how long a run that may not claim yet goes on watching the lease."""
+"""How long a run that may not claim yet keeps watching the lease."""
 
 from cronguard.lease.claim import Ask, Claim, Skip, Verdict, Watch, looks_abandoned
 from cronguard.model.record import Record
@@ -7,7 +7,7 @@ from cronguard.turns.turn import Turn
 
 
 class Watching:
-    """One run's patience with a lease, which begins when this is made."""
+    """One run's patience with a lease; it starts when this object is created."""
 
     def __init__(self, ask: Ask, clock: Clock) -> None:
         self._ask, self._clock = ask, clock
@@ -15,7 +15,7 @@ class Watching:
         self._first_seen = ""
 
     def in_turn(self, verdict: Verdict, turn: Turn) -> Verdict:
-        """Leave a free lease to others for as long as the strategy says, which is asked again each time."""
+        """Leave a free lease to others for as long as `turn`, the strategy's latest answer, requires."""
         if not isinstance(verdict, Claim):
             return verdict
         if turn.head_start is None:
@@ -26,7 +26,7 @@ class Watching:
     def patience(
         self, verdict: Watch | Skip, record: Record | None, age: float | None, *, is_fresh: bool
     ) -> float:
-        """Return for how many seconds to go on; `age` is the record's by the store's clock, if it has one."""
+        """Return for how many more seconds to watch; `age` is the record's by the store's clock, if it has one."""
         if isinstance(verdict, Skip):
             return 0.0
         if verdict.is_head_start or record is None:
@@ -36,9 +36,9 @@ class Watching:
         return min(verdict.left, self._began + self._ask.wait - self._clock.boot())
 
     def _stands_still(self, record: Record, *, is_fresh: bool) -> bool:
-        """Return whether this is the record that this run saw first: one that moved on since is not abandoned.
+        """Return whether this is still the record that this run saw first; a renewed lease is not abandoned.
 
-        Without this, a node whose clock is far ahead takes every living lease for an old one, and stays.
+        Without this check, a node whose clock is far ahead would take every live lease for an old one and keep waiting.
         """
         if is_fresh:
             self._first_seen = self._first_seen or record.identity

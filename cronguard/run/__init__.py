@@ -1,1 +1,1 @@
-"""One guarded run, in three processes: guard, keeper and job."""
+"""One guarded run, in three processes: the guard, the keeper and the job."""

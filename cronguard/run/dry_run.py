@@ -1,4 +1,4 @@
-"""What a run would do now, for a person to read; nothing is claimed."""
+"""The text of a dry run: what a run would do now. Nothing is claimed."""
 
 from cronguard.advice.advice import Advice
 from cronguard.lease.claim import Ask, Claim, Skip, decide
@@ -13,7 +13,7 @@ from cronguard.turns.turn import Turn
 
 
 def explain(backend: Backend, errand: Errand, clock: Clock) -> tuple[bool, str]:
-    """Return whether it would run, at once or after a head start, and why."""
+    """Return whether the command would run, at once or after a head start, and why."""
     ask = errand.ask
     record = decode(latest(backend, ask.job.key).data, str(ask.job))
     verdict = decide(record, ask, 0.0)
@@ -24,7 +24,7 @@ def explain(backend: Backend, errand: Errand, clock: Clock) -> tuple[bool, str]:
         return False, f"{told}{tick}: would skip, {verdict.reason}: {verdict.detail}"
     if not isinstance(verdict, Claim):
         return False, f"{told}lease: {_held(record)}; {tick}: would {_waiting(ask)}"
-    done = "not yet run" if verdict.attempt == 1 else "did not come to its end"
+    done = "not yet run" if verdict.attempt == 1 else "was not completed"
     free = f"{told}lease: {_free(record)}; {tick} {done}: "
     if turn.head_start is None:
         return False, f"{free}would skip, {turn.word}"
@@ -38,7 +38,7 @@ def _when(turn: Turn) -> str:
 
 
 def _unknown(backend: Backend, errand: Errand, clock: Clock, turn: Turn) -> str:
-    """Say where a head start is only given because nobody here looks whether the others are up."""
+    """Return a note if a head start is given only because no heartbeat here checks whether the others are up."""
     if not turn.head_start or errand.strategy.name == "preempt":
         return ""
     try:
@@ -47,7 +47,7 @@ def _unknown(backend: Backend, errand: Errand, clock: Clock, turn: Turn) -> str:
         beat = None
     if beat and beat.is_fresh(errand.ask.boot, clock.boot()):
         return ""
-    return "; no fresh heartbeat of this node, so the others count as up"
+    return "; no recent heartbeat from this node, so the others count as up"
 
 
 def _free(record: Record | None) -> str:
@@ -63,4 +63,6 @@ def _held(record: Record | None) -> str:
 
 
 def _waiting(ask: Ask) -> str:
-    return f"wait for it for {ask.wait:g}s" if ask.wait else "skip, or watch it if its node seems dead"
+    if ask.wait:
+        return f"wait up to {ask.wait:g}s for it"
+    return "skip, or wait to take over if the holder seems dead"

@@ -1,4 +1,4 @@
-"""The job's environment."""
+"""The environment of the job's command."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -8,13 +8,14 @@ from cronguard.lease.claim import Ask
 
 
 def job_environment(env: Mapping[str, str], ask: Ask, token: int | None) -> dict[str, str]:
-    """Return ours, less what a nested cronguard must not take for wishes of its own, plus what the job may know.
+    """Return our environment without cronguard's settings, and with the variables that describe the run.
 
-    None of the added variables is an option. Without a token, the run is not guarded.
+    The settings are removed so that a nested cronguard uses its own. None of the added variables is a setting. A run
+    without a token is not guarded.
     """
     kept = {name: value for name, value in env.items() if name not in WISHES and name != "CRONGUARD_TOKEN"}
     if kept.get("LC_CTYPE") == "C.UTF-8" and not _was_given("LC_CTYPE"):
-        del kept["LC_CTYPE"]  # set by Python itself where cron gives no locale (PEP 538)
+        del kept["LC_CTYPE"]  # Python itself sets it if cron sets no locale (PEP 538)
     kept["CRONGUARD_RUN"] = ask.run
     kept["CRONGUARD_JOB"] = str(ask.job)
     kept["CRONGUARD_RUN_TICK"] = ask.tick.label
@@ -24,7 +25,7 @@ def job_environment(env: Mapping[str, str], ask: Ask, token: int | None) -> dict
 
 
 def _was_given(name: str) -> bool:
-    """Return whether this process was started with the variable."""
+    """Return whether this process was started with the variable in its environment."""
     with suppress(OSError), open("/proc/self/environ", "rb") as file:
         return any(item.startswith(f"{name}=".encode()) for item in file.read().split(b"\0"))
     return True

@@ -1,4 +1,4 @@
-"""What a keeper is started for."""
+"""What a keeper needs to know when it starts."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,10 @@ from cronguard.turns.turn import Strategy
 
 
 class Errand(NamedTuple):
-    """Whose lease to keep, where, and by which strategy. `is_resumed`: an earlier keeper of this run has claimed it already."""
+    """Which lease to keep, in which store, and by which strategy.
+
+    `is_resumed` means that an earlier keeper of this run has already claimed the lease.
+    """
 
     ask: Ask
     url: str

@@ -1,4 +1,4 @@
-"""The command of a run: started with its environment, watched to its end."""
+"""The command of a run: starts it with its environment and watches it until it ends."""
 
 import signal
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ from cronguard.system.signals import Signals
 
 
 class Execution:
-    """A planned command as a process that waits for its start. `token` None: it runs unguarded."""
+    """A planned command as a process that waits to be started. If `token` is None, it runs unguarded."""
 
     def __init__(self, plan: Plan, env: Mapping[str, str], token: int | None) -> None:
         linux.become_subreaper()
@@ -25,18 +25,18 @@ class Execution:
 
     @property
     def leader(self) -> proctree.Stat | None:
-        """The command's process."""
+        """The command's own process, the leader of its process group."""
         return proctree.stat(self._process.pid)
 
     def run(
         self, signals: Signals, clock: Clock, notice: Callable[[str], None], keeping: Keeping | None = None
     ) -> Ending:
-        """Let it begin, unless its deadline is over already; return when its processes are gone."""
+        """Start the command, unless its deadline has already passed; return when its processes are gone."""
         self._process.release(keeping.deadline if keeping else inf)
         ask, limits = self._plan.ask, self._plan.limits
         try:
             ending = Supervisor(self._process, signals, limits, clock, ask.run, keeping, notice).watch()
-        except BaseException:  # a bug, or no memory: what cannot be watched must not run
+        except BaseException:  # a bug, or out of memory: a command that cannot be watched must not run
             self._process.signal_tree(signal.SIGKILL, keeping.numbers() if keeping else frozenset())
             raise
         self._process.reap()
@@ -44,5 +44,5 @@ class Execution:
 
     @property
     def failure(self) -> CronguardError | None:
-        """Why the command never began, if it did not."""
+        """Why the command was never started; None if it was."""
         return self._process.exec_failure()

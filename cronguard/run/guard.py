@@ -1,4 +1,4 @@
-"""The guard: one run from claim to exit status. It never touches storage, so nothing there can freeze it."""
+"""The guard: takes one run from the claim to the exit status. It never touches storage, so storage cannot freeze it."""
 
 from collections.abc import Callable, Mapping
 from signal import Signals as Signum
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 LOST = 76
 _UNWRITTEN = "its outcome could not be written to the backend, so this tick may run again on another node"
-_SETTLE_LOST = 5.0  # seconds: what could not be renewed can hardly be settled; others find out by watching
+_SETTLE_LOST = 5.0  # seconds: a lease that cannot be renewed can hardly be settled; others watch it expire
 
 
 class Result(NamedTuple):
-    """What came of a run: the exit status, the outcome's word, and what a person should be told, if anything."""
+    """The result of a run: the exit status, the log word of its outcome, and a detail for people, if any."""
 
     status: int
     word: str
@@ -30,27 +30,27 @@ class Result(NamedTuple):
 
 
 class Guard:
-    """Runs one planned command under its lease."""
+    """Runs one planned command while holding its lease."""
 
     def __init__(self, plan: "Plan", env: Mapping[str, str], clock: Clock, log: Callable[..., None]) -> None:
         self._plan, self._env, self._clock, self._log = plan, env, clock, log
         self._signals = Signals()
 
     def run(self) -> Result | Skip:
-        """Claim, run, settle. Raises BackendError and the other errors of the claim, and those of the execution."""
+        """Claim, run, settle. Raises the errors of the claim, such as BackendError, and those of the execution."""
         keeping = Keeping(self._plan.errand, self._clock)
-        import cronguard.run.execution  # noqa: F401 - while the keeper claims
+        import cronguard.run.execution  # noqa: F401 - imported here, while the keeper claims, to save time
 
         answer = keeping.acquire(self._signals)
         if isinstance(answer, Signum):
-            return Result(128 + answer, "cancelled", f"{answer.name} came before anything was claimed")
+            return Result(128 + answer, "cancelled", f"{answer.name} arrived before the lease was claimed")
         if isinstance(answer, Skip):
             keeping.end()
             return answer
         return self._run_command(keeping, answer)
 
     def run_unguarded(self) -> Result:
-        """Run without a lease: the user said that this is better than not to run."""
+        """Run without a lease, because the user prefers that to not running at all."""
         from cronguard.run.execution import Execution
 
         execution = Execution(self._plan, self._env, None)
@@ -66,7 +66,7 @@ class Guard:
             execution = Execution(self._plan, self._env, grant.token)
         except OSError as error:
             keeping.settle("cancelled", None, self._plan.errand.backend_timeout)
-            hint = "see the limits of this user and of cron's control group (ulimit -u, pids.max, memory)"
+            hint = "check the limits of this user and of cron's control group (ulimit -u, pids.max, memory)"
             raise CommandNotExecutableError(f"no process could be started: {error.strerror}", hint) from error
         leader = execution.leader
         if leader:
@@ -74,21 +74,22 @@ class Guard:
             self._log("info", "started", token=grant.token, attempt=grant.attempt, pid=leader.pid)
         ending = execution.run(self._signals, self._clock, self._notice, keeping)
         if failure := execution.failure:
-            # Settled as cancelled: another node may have what it needs.
+            # Settle it as cancelled, so that another node can try: it may have what the command needs.
             self._settled(keeping, ending._replace(was_told=True))
             raise failure
         return self._settled(keeping, ending)
 
     def _notice(self, pids: str) -> None:
-        self._log("warning", "waiting", detail="the command has ended, its group has not", pids=pids)
+        detail = "the command has finished, but processes that it started are still running"
+        self._log("warning", "waiting", detail=detail, pids=pids)
 
     def _settled(self, keeping: Keeping, ending: "Ending") -> Result:
-        """Have the outcome written, and return what it is."""
+        """Settle the lease with the outcome and return the result."""
         result = _result(ending)
         if ending.left:
             keeping.end()
             pids = " ".join(map(str, ending.left))
-            return _more(result, f"processes {pids} cannot be ended; the lease is left to run out")
+            return _more(result, f"processes {pids} cannot be killed; the lease is left to expire")
         limit = self._plan.errand.backend_timeout
         state = "cancelled" if result.word == "revoked" else result.word
         if keeping.settle(state, result.status, min(limit, _SETTLE_LOST) if state == "lost" else limit):

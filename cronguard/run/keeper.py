@@ -1,7 +1,7 @@
-"""The keeper: the storage side of a run, in a process that the guard can abandon.
+"""The keeper: does the storage work of a run, in a process that the guard can abandon.
 
-It does its storage work on the main thread, which may hang for ever, and watches on another: when the guard is
-gone it ends the job, and when the guard is frozen at the deadline it does so too.
+The main thread does the storage work and may hang for ever. A second thread watches the guard: it kills the job if the
+guard is gone, or if the guard is frozen when the deadline comes.
 """
 
 import os
@@ -23,18 +23,18 @@ from cronguard.system.clock import Clock
 from cronguard.system.errors import BackendError, CronguardError, StoreRefusedError, as_message
 from cronguard.system.link import Link
 
-HEARD = (
-    0.8  # of the time after which the guard gives a silent keeper up: what went wrong is to be told before
-)
-_CONNECTING = 10.0  # seconds: three steps of three, where a good host takes a tenth
+# The part of the backend timeout for which a claim is retried. The guard gives up on a silent keeper after the whole
+# timeout; by then the keeper must have reported what went wrong.
+HEARD = 0.8
+_CONNECTING = 10.0  # seconds: three steps of three seconds each; a healthy host takes a tenth of that
 
 
 class CancelledError(Exception):
-    """The guard was told to end before anything was claimed."""
+    """The guard received a signal that ends the run before the lease was claimed."""
 
 
 class Keeper:
-    """Claims, renews and settles one lease, as the guard at the other end of the link asks."""
+    """Claims, renews and settles one lease for the guard at the other end of the link."""
 
     def __init__(self, errand: Errand, link: Link, clock: Clock) -> None:
         self._errand = errand
@@ -45,7 +45,7 @@ class Keeper:
         self._watchdog = Watchdog(link, clock, errand, self._orders.put)
 
     def run(self) -> None:
-        """Do the whole errand; what goes wrong is the guard's to tell."""
+        """Do the whole errand; errors are sent to the guard, which reports them."""
         _leave_cron(self._link.fileno())
         threading.Thread(target=self._watchdog.run, daemon=True).start()
         try:
@@ -55,7 +55,7 @@ class Keeper:
             self._link.send("cancelled")
         except CronguardError as error:
             self._link.send("failed", **as_message(error))
-        except Exception as error:  # noqa: BLE001 - the guard tells, and exits 70
+        except Exception as error:  # noqa: BLE001 - the guard reports it and exits with status 70
             self._link.send("failed", **as_message(CronguardError(f"{type(error).__name__}: {error}")))
 
     def _keep(self) -> None:
@@ -79,7 +79,10 @@ class Keeper:
         return Lease(backend, ask, self._clock, sightings, self._answered, slice_, self._advice, patience)
 
     def _terms(self) -> Terms:
-        """What comes when the lease is over comes too late; but a short lease must not keep one from connecting."""
+        """Return the terms of the backend: an answer after the lease's end is useless, but connecting takes time.
+
+        So the backend may try for as long as the lease lasts, or for `_CONNECTING` if the lease is shorter.
+        """
         useful = max(_CONNECTING, self._errand.ask.timing.run_for)
         return Terms(min(self._errand.backend_timeout, useful), self._warn)
 
@@ -87,7 +90,7 @@ class Keeper:
         self._link.send("warned", text=text)
 
     def _moved(self) -> None:
-        """Others of this node are answered, and our turn will come."""
+        """Report progress at the gate: the store answers other runs of this node, so this one's turn will come."""
         self._link.send("answered")
         if self._watchdog.is_cancelled:
             raise CancelledError
@@ -99,7 +102,7 @@ class Keeper:
             raise CancelledError
 
     def _renew_until_told(self, answer: Grant | Lost) -> None:
-        """Renew at each heartbeat, sooner after a failure, until the guard says how the run ended."""
+        """Renew at each heartbeat, sooner after a failure, until the guard reports how the run ended."""
         heartbeat = self._errand.ask.timing.heartbeat
         pause = heartbeat
         while True:
@@ -129,10 +132,10 @@ class Keeper:
 
 
 def _leave_cron(link: int) -> None:
-    """Keep nothing of cron's: a keeper stuck in the kernel must not hold the pipe that cron reads to its end."""
+    """Let go of everything inherited from cron: cron reads its pipe to the end, and a stuck keeper must not hold it."""
     os.setsid()
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
-        signal.signal(signum, signal.SIG_IGN)  # the guard forwards, and tells when it is over
+        signal.signal(signum, signal.SIG_IGN)  # the guard forwards them, and tells us when it is over
     os.chdir("/")
     for name in os.listdir("/proc/self/fd"):
         if int(name) != link:

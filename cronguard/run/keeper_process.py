@@ -1,4 +1,4 @@
-"""The guard's hold on a keeper: started, heard, and given up when it hangs."""
+"""The guard's handle on a keeper: starts it, receives its messages, and gives it up when it hangs."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from cronguard.system.signals import fork
 if TYPE_CHECKING:
     from cronguard.run.errand import Errand
 
-_DYING = 1.0  # seconds: a process that SIGKILL has not ended by then is stuck in the kernel
+_DYING = 1.0  # seconds: a process that survives SIGKILL for this long is stuck in the kernel
 
 
 class KeeperProcess:
@@ -38,20 +38,20 @@ class KeeperProcess:
         self._is_reaped = False
 
     def receive(self) -> list[dict[str, Any]]:
-        """Return the messages that have come."""
+        """Return the messages that have arrived."""
         return self.link.receive()
 
     def is_alive(self) -> bool:
-        """Return whether it still runs, and reap it if not."""
+        """Return whether the keeper is still running; reap it if it is not."""
         if not self._is_reaped:
             with suppress(ChildProcessError):
                 self._is_reaped = os.waitpid(self.pid, os.WNOHANG)[0] == self.pid
         return not self._is_reaped
 
     def end(self) -> bool:
-        """Kill it; False if the kernel does not let it go, which the next runs on this node are told.
+        """Kill the keeper. Return False if it is stuck in the kernel, and record that for later runs on this node.
 
-        It is killed before the link is closed, lest it take the guard for dead and end the job.
+        It is killed before the link is closed. Otherwise it would take the guard for dead and kill the job.
         """
         if self.is_alive():
             os.kill(self.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""The guard's side of the lease: what it asks of the keeper, and how long it waits for an answer."""
+"""The guard's side of the lease: what it requests from the keeper, and how long it waits for an answer."""
 
 import os
 import signal
@@ -22,15 +22,16 @@ if TYPE_CHECKING:
     from cronguard.run.errand import Errand
 
 BEAT = 0.5  # seconds between two signs of life to the keeper, which does not renew for a frozen guard
-# Seconds between the starts of two keepers: one that dies at once must not be started a hundred times. Doubled after
-# each that renewed nothing, up to the heartbeat: a lock host that refuses our key must not be asked each second.
+# Seconds between the starts of two keepers: a keeper that dies at once must not be started a hundred times. The pause
+# is doubled after each keeper that renewed nothing, up to the heartbeat: a lock host that refuses our key must not get
+# a request every second.
 _RESTART = 1.0
-_CANCELLING = 5.0  # seconds for a claim to be taken back when the run is cancelled
+_CANCELLING = 5.0  # seconds to take a claim back when the run is cancelled
 _LONGEST_SLEEP = 0.25  # timers stop while the machine is suspended: the loops must wake and look at the clock
 
 
 class Keeping:
-    """A lease as the guard knows it: by messages alone. `deadline` is when the command must be told to stop."""
+    """A lease as the guard knows it, from messages alone. At `deadline` (boot time) the command must be stopped."""
 
     def __init__(self, errand: "Errand", clock: Clock) -> None:
         self._errand, self._clock = errand, clock
@@ -44,11 +45,12 @@ class Keeping:
         self.has_stopped_job = False
 
     def acquire(self, signals: Signals) -> "Grant | Skip | signal.Signals":
-        """Wait for the claim; the signal that ended the waiting, if one did.
+        """Wait for the claim, and return its answer; if a signal ended the waiting, return the signal.
 
-        Raises what the keeper reports, and BackendError when it reports nothing for the backend's time limit.
+        Raises the error that the keeper reports, and BackendError if it reports nothing for the backend timeout.
         """
-        import cronguard.run.keeper  # noqa: F401 - all that a later keeper needs, before anything depends on it
+        # A later keeper needs these modules, and the disk may not answer by then.
+        import cronguard.run.keeper  # noqa: F401
 
         prepare_backend(self._errand.url)
 
@@ -69,12 +71,12 @@ class Keeping:
             wait_for_any([signals.fileno(), self._keeper.link.fileno()], _LONGEST_SLEEP)
 
     def guard(self, leader: proctree.Stat) -> None:
-        """Tell the keeper which process to end when the guard is gone: before the command begins."""
+        """Tell the keeper which process to kill if the guard is gone. Call this before the command starts."""
         self._leader = leader
         self._keeper.link.send("started", leader=leader, deadline=self.deadline)
 
     def attend(self) -> tuple[str, str] | None:
-        """Say that the guard is there and hear the keeper; returns the cause and detail when the lease is lost."""
+        """Show the keeper that the guard is alive, and read its messages; return cause and detail of a lost lease."""
         now = self._clock.boot()
         if now - self._beaten >= BEAT * 0.9:
             self._beaten = now
@@ -96,7 +98,7 @@ class Keeping:
         return None
 
     def settle(self, state: str, status: int | None, limit: float) -> bool:
-        """Have the outcome written within about `limit` seconds; a keeper that is frozen or dead is replaced once."""
+        """Settle within about `limit` seconds, and return whether that worked; replace a frozen or dead keeper once."""
         is_written = self._settle(state, status, limit)
         if is_written is None and self._keeper.end():
             self._started = -inf
@@ -106,20 +108,20 @@ class Keeping:
         return bool(is_written)
 
     def end(self) -> None:
-        """Let the keeper go; what is claimed and not settled runs out."""
+        """Kill the keeper; a lease that is claimed but not settled will expire."""
         self._keeper.end()
 
     def numbers(self) -> frozenset[int]:
-        """Return the keepers' process numbers: they are not the job's."""
+        """Return the keepers' PIDs, which do not belong to the job."""
         return frozenset(self._numbers)
 
     def fileno(self) -> int:
-        """Return what to poll."""
+        """Return the descriptor to poll."""
         return self._keeper.link.fileno()
 
     @property
     def trouble(self) -> str:
-        """What the keeper last complained of."""
+        """The last error that the keeper reported."""
         return self._trouble
 
     def _answer(self, message: dict[str, Any]) -> "Grant | Skip | None":
@@ -153,7 +155,7 @@ class Keeping:
             raise silent(self._errand.url, limit)
 
     def _settle(self, state: str, status: int | None, limit: float) -> bool | None:
-        """Return whether it was written; None when the keeper does not say."""
+        """Return whether the outcome was recorded; None if the keeper does not answer."""
         self._keeper.link.send("settle", state=state, status=status, limit=limit)
         give_up_at = self._clock.boot() + limit + 1.0
         while self._keeper.link.is_open and self._clock.boot() < give_up_at:
@@ -167,7 +169,7 @@ class Keeping:
         return None
 
     def _revive(self, *, is_resumed: bool) -> None:
-        """Start another keeper if this one is dead; one that has only closed its end is ended first."""
+        """Start another keeper if this one is dead; if it has only closed its end of the link, kill it first."""
         if self._keeper.link.is_open:
             return
         with suppress(ProcessLookupError):
@@ -176,15 +178,15 @@ class Keeping:
         if not self._keeper.is_alive() and self._clock.boot() - self._started >= self._rest():
             self._started = self._clock.boot()
             self._pause = min(2 * self._pause, self._errand.ask.timing.heartbeat)
-            with suppress(OSError):  # no process to be had: another try in a second, and the deadline stands
+            with suppress(OSError):  # no process can start now: try again in a second; the deadline holds
                 self._replace_keeper(self._errand._replace(is_resumed=is_resumed))
 
     def _rest(self) -> float:
-        """Return for how long after the start of a keeper none follows: less near the deadline, where each may save it."""
+        """Return the minimum time between two keeper starts: shorter near the deadline, where each may save the run."""
         return max(_RESTART, min(self._pause, (self.deadline - self._started) / 2))
 
     def _replace_keeper(self, errand: "Errand") -> None:
-        self._numbers.discard(self._keeper.pid)  # reaped: it may soon be a number of the job's
+        self._numbers.discard(self._keeper.pid)  # it is reaped, so a process of the job may soon get this PID
         self._keeper.link.close()
         self._keeper = KeeperProcess(errand, self._clock)
         self._numbers.add(self._keeper.pid)

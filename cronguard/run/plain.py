@@ -1,4 +1,4 @@
-"""A command run with our manners and without a lease."""
+"""Runs a command as a guarded run would, but without a lease."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -11,14 +11,14 @@ from cronguard.system.clock import Clock
 from cronguard.system.program import find_program
 from cronguard.system.signals import Signals
 
-_KILL_AFTER = 10.0  # seconds: as a guarded run of the default ttl
+_KILL_AFTER = 10.0  # seconds: the same as in a guarded run with the default ttl
 
 
 def run_plain(argv: Sequence[str], env: Mapping[str, str], limit: float | None) -> int:
-    """Run a command for `limit` seconds at most and return its exit status, 124 if it was stopped.
+    """Run a command for at most `limit` seconds and return its exit status, or 124 if it was stopped.
 
-    Its streams and its terminal are ours, signals are forwarded, and its whole tree ends with it. Raises
-    CommandNotFoundError and CommandNotExecutableError.
+    It inherits our streams and our terminal, signals are forwarded to it, and stopping it stops its whole process
+    tree. Raises CommandNotFoundError and CommandNotExecutableError.
     """
     linux.become_subreaper()
     signals = Signals()

@@ -1,4 +1,4 @@
-"""What a run is going to be: program, job, tick and limits, decided before anything is touched."""
+"""The plan of a run: program, job, tick and limits, decided before anything is touched."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -29,15 +29,15 @@ class Plan(NamedTuple):
 
     @property
     def ask(self) -> Ask:
-        """Who asks for which lease."""
+        """The run's request for its lease."""
         return self.errand.ask
 
 
 def make_plan(settings: Settings, argv: Sequence[str], env: Mapping[str, str], clock: Clock) -> Plan:
     """Check that the settings fit together and find the program.
 
-    Raises UsageError, and CommandNotFoundError for a program that is not there: a node that lacks it must not
-    take the tick.
+    Raises UsageError, and CommandNotFoundError if the program does not exist: a node without it must not take the
+    tick.
     """
     check_nodes(settings)
     ask = _ask(settings, argv, user_name(env), clock)
@@ -75,7 +75,7 @@ def _ask(settings: Settings, argv: Sequence[str], user: str, clock: Clock) -> As
 
 
 def _tick(settings: Settings, started: float, clock: Clock) -> Tick:
-    """Return the tick by label, by schedule, or by the minute of this node's clock in which cron started us."""
+    """Return the tick from its label, from the schedule, or from the minute in which cron started this process."""
     if settings.tick:
         return _in_bounds(Tick.parse(settings.tick), settings.max_clock_skew, clock)
     if settings.schedule:
@@ -86,12 +86,12 @@ def _tick(settings: Settings, started: float, clock: Clock) -> Tick:
 
 
 def _in_bounds(tick: Tick, skew: float | None, clock: Clock) -> Tick:
-    """Refuse a tick far ahead: every run until then would be refused as superseded."""
+    """Refuse a tick that is far in the future: every run until then would be skipped as superseded."""
     if skew is not None and tick.epoch > clock.wall() + skew:
         now = Tick.of(clock.wall()).label
         raise UsageError(
             f"--tick: {tick.label} is more than {skew:g}s ahead of this node's clock ({now})",
-            "a tick is a moment that has come; see max_clock_skew in the manual",
+            "give a tick that is not in the future; see max_clock_skew in the manual",
         )
     return tick
 
@@ -102,33 +102,33 @@ def check_nodes(settings: Settings) -> None:
     if settings.backend in (None, "local") and (shares or settings.cover or _names(settings)):
         what = f"--strategy {settings.strategy}" if shares else "--cover" if settings.cover else "--nodes"
         raise UsageError(
-            f"{what}: the local backend guards nothing between machines",
-            "give --backend, or backend in the configuration, that all nodes share",
+            f"{what} needs a backend that all nodes share; the local backend is only for one machine",
+            "set --backend, or backend in the configuration file",
         )
     if settings.strategy == "standby" and not settings.nodes:
         raise UsageError(
-            "--strategy standby needs the order of precedence of the nodes",
-            'write --nodes web1,web2, or nodes = ["web1", "web2"] in the configuration',
+            "--strategy standby needs the nodes in order of precedence",
+            'write --nodes web1,web2, or nodes = ["web1", "web2"] in the configuration file',
         )
     if _names(settings) and settings.node not in settings.nodes:
         raise UsageError(
             f"--nodes: this node, {settings.node!r}, is not among {','.join(settings.nodes)}",
-            'add it, or set node = "NAME" in the configuration',
+            'add it, or set node = "NAME" in the configuration file',
         )
     if settings.fair and not settings.wait:
         raise UsageError(
-            "--fair is about runs that wait, and this one does not", "add --wait, as in --wait 1h"
+            "--fair needs --wait: it decides the order of runs that wait", "add --wait, for example --wait 1h"
         )
 
 
 def _names(settings: Settings) -> tuple[str, ...]:
-    """Return the nodes, unless it is only said how many take turns by the clock."""
+    """Return the names of the nodes; none if `nodes` is only the number of nodes that take turns by the clock."""
     is_number = settings.strategy in ("time-slice", "preempt") and "".join(settings.nodes).isdecimal()
     return () if is_number and len(settings.nodes) == 1 else settings.nodes
 
 
 def strategy_of(settings: Settings, tick: Tick) -> Strategy:
-    """Return the strategy of a run for this tick; raises UsageError for slices that do not fit together."""
+    """Return the strategy of a run for this tick. Raises UsageError if the time-slice settings do not fit together."""
     strategy = Strategy(
         name=settings.strategy,
         me=settings.node,

@@ -1,4 +1,4 @@
-"""The job's process and its tree: started in a group of its own, watched and ended to the last member."""
+"""The job's process and its tree: started in its own process group, watched, and killed completely."""
 
 import errno
 import os
@@ -17,14 +17,14 @@ from cronguard.system.errors import (
 )
 from cronguard.system.signals import fork
 
-_LOOKS = 50  # a list of children that changes so often is a storm: a calmer moment will come
+_LOOKS = 50  # reads of a list of children that keeps changing: a fork storm, wait for a calmer moment
 _KEYBOARD_STOPS = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 
 
 class Process:
-    """A started command. This process must be single-threaded and a child subreaper.
+    """A command whose process is started. Our own process must be single-threaded and a child subreaper.
 
-    `status` is None until the leader has ended, then its exit status, 128+n when signal n killed it.
+    `status` is None until the leader has ended. Then it is the leader's exit status, or 128+n if signal n killed it.
     """
 
     def __init__(self, program: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
@@ -37,51 +37,51 @@ class Process:
         os.close(self._go_reader)
         os.close(self._exec_writer)
         os.set_blocking(self._exec_error, False)
-        with suppress(OSError):  # the child does the same; whoever is first is right
+        with suppress(OSError):  # the child does the same, and either may be first
             os.setpgid(self.pid, self.pid)
         self.status: int | None = None
         self.is_stopped = False
 
     def release(self, deadline: float = inf) -> None:
-        """Let the command begin: until now its process has only waited, and would have ended with this one.
+        """Start the command. Until now its process has only waited, and it would have ended together with ours.
 
-        It looks at the boot clock itself, as the last thing before: this process, or the machine, may have stood
-        still since it was last looked at. After the deadline it does not begin, see `exec_failure`.
+        Its process reads the boot clock immediately before it starts: our process or the machine may have been frozen
+        since we last read it. After the deadline the command does not start; see `exec_failure`.
         """
         self.give_terminal()
         os.write(self._go, repr(deadline).encode())
         os.close(self._go)
 
     def look(self) -> None:
-        """Take note of what became of the leader, and reap orphans that came to this process and have ended.
+        """Note whether the leader was stopped, continued, or has ended.
 
-        The leader itself is not reaped: as long as it is not, its number, and its group's, belong to nobody else.
+        The leader is not reaped here: until it is, no other process or group can get its PID.
         """
         flags = os.WEXITED | os.WSTOPPED | os.WCONTINUED | os.WNOHANG
         if self.status is None and (change := os.waitid(os.P_PID, self.pid, flags | os.WNOWAIT)):
             if change.si_code in (os.CLD_STOPPED, os.CLD_CONTINUED):
-                with suppress(ChildProcessError):  # killed since: to be seen at the next look
+                with suppress(ChildProcessError):  # killed in the meantime: the next call will see it
                     os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WCONTINUED | os.WNOHANG)
                     self.is_stopped = change.si_code == os.CLD_STOPPED and change.si_status in _KEYBOARD_STOPS
             else:
                 self.status = _exit_status(change)
 
     def exec_failure(self) -> CronguardError | None:
-        """Return why the command could not be executed, once that is known; None if it was."""
+        """Return why the command could not be executed; None if it was executed, or if that is not known yet."""
         with suppress(BlockingIOError):
             if number := os.read(self._exec_error, 16):
                 return _exec_failure(self._program, int(number))
         return None
 
     def remaining(self, except_for: frozenset[int]) -> tuple[list[proctree.Stat], list[proctree.Stat]]:
-        """Return what is left, once the leader has ended: the run's own, and daemons in a session of their own.
+        """Return the processes that are left after the leader has ended: the run's own, and its daemons.
 
-        Only the topmost of each are named: as this process is the subreaper, there is none below without one
-        that is its child, though that may be a daemon now. A look at the whole table would miss one that is born
-        while its parent ends. To look at the children misses it, too, but then the list has grown when it is
-        read again.
+        Only our children are listed. That is enough: our process is the subreaper, so every other process of the job
+        is below one of our children, though that child may be a daemon by now. Reading the whole process table would
+        miss a process that is born while its parent ends. Reading the list of children can miss it too, but then the
+        list has grown when it is read again. So it is read until it stays the same.
 
-        `except_for` are other children of this process, which do not belong to the job.
+        `except_for` are other children of our process, which do not belong to the job.
         """
         session, before, rows = os.getsid(0), None, list[proctree.Stat]()
         for _ in range(_LOOKS):
@@ -96,7 +96,7 @@ class Process:
         return rows, []
 
     def _left_below(self, daemons: list[proctree.Stat]) -> list[proctree.Stat]:
-        """Return the run's own among the children of daemons: those born before their parent left its session."""
+        """Return the run's own processes below daemons: those born before their parent left the session."""
         if not daemons:
             return []
         below = proctree.descendants(proctree.table(), [row.pid for row in daemons]).values()
@@ -117,7 +117,7 @@ class Process:
                     os.waitpid(pid, os.WNOHANG)
 
     def signal_group(self, signum: int) -> None:
-        """Signal the leader and its group, as a terminal would."""
+        """Signal the leader's process group, as a terminal would."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signum)
 
@@ -128,21 +128,24 @@ class Process:
             if row.group != self.pid:
                 proctree.send(row, signum)
         if signum != signal.SIGKILL:
-            self.signal_group(signal.SIGCONT)  # a stopped process acts on no other signal
+            self.signal_group(signal.SIGCONT)  # a stopped process reacts to no other signal
 
     def reap(self) -> None:
-        """Give the leader's number back, and the terminal: when its group is gone, and not before."""
+        """Reap the leader and take the terminal back. Call this only after its process group is gone."""
         with suppress(ChildProcessError):
             os.waitpid(self.pid, os.WNOHANG)
         self.take_terminal()
 
     def take_terminal(self) -> None:
-        """Make this process's own group the terminal's foreground again, if the command's is."""
+        """Make our own process group the terminal's foreground again, if the command's group is now."""
         if _foreground() == self.pid:
             _give_terminal(os.getpgrp())
 
     def give_terminal(self) -> bool:
-        """Make the command's group the terminal's foreground if this process's is: never take it from a shell."""
+        """Make the command's group the terminal's foreground if ours is now: never take it from a shell.
+
+        Return whether ours was.
+        """
         is_ours = _foreground() == os.getpgrp()
         if is_ours:
             _give_terminal(self.pid)
@@ -154,8 +157,8 @@ class Process:
         os.close(self._go)
         deadline = os.read(self._go_reader, 64)
         if os.getppid() != self._guard or not deadline:
-            os._exit(70)  # the guard is gone: nobody would keep the lease
-        for signum in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them; commands do not expect that
+            os._exit(70)  # the guard is gone, so nothing would renew the lease
+        for signum in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them; commands expect the default
             signal.signal(signum, signal.SIG_DFL)
         try:
             _execute(self._program, list(self._argv), self._env, float(deadline))
@@ -165,7 +168,7 @@ class Process:
 
 
 def _execute(program: str, argv: list[str], env: Mapping[str, str], deadline: float) -> None:
-    """Become the program; a script without a first line that names its interpreter is sh's, as under cron."""
+    """Become the program. A script whose first line names no interpreter runs with sh, as it does under cron."""
     if Clock().boot() >= deadline:
         raise OSError(errno.ETIME, os.strerror(errno.ETIME))
     try:
@@ -179,13 +182,13 @@ def _execute(program: str, argv: list[str], env: Mapping[str, str], deadline: fl
 def _exec_failure(program: str, number: int) -> CronguardError:
     told = f"{program}: {os.strerror(number)}"
     if number == errno.ENOENT:
-        return CommandNotFoundError(told, "is the interpreter in its first line there?")
+        return CommandNotFoundError(told, "check that the interpreter in its first line exists")
     if number == errno.ETIME:
         return TooLateError(
-            "the lease was over before the command could begin, so it did not",
-            "the machine stood still, or is far too busy; see --ttl",
+            "the lease's deadline passed before the command could start, so it was not started",
+            "the machine was frozen or is far too busy; see --ttl",
         )
-    return CommandNotExecutableError(told, "does it begin with a line like #!/bin/sh?")
+    return CommandNotExecutableError(told, "check that it starts with a line like #!/bin/sh")
 
 
 def _exit_status(change: os.waitid_result) -> int:
@@ -193,7 +196,7 @@ def _exit_status(change: os.waitid_result) -> int:
 
 
 def _foreground() -> int:
-    """Return the group that has the terminal; 0 if there is none."""
+    """Return the process group in the terminal's foreground; 0 if there is no terminal."""
     try:
         return os.tcgetpgrp(0)
     except OSError:
@@ -201,7 +204,7 @@ def _foreground() -> int:
 
 
 def _give_terminal(group: int) -> None:
-    """Change the terminal's foreground; from the background that would stop us, unless SIGTTOU is blocked."""
+    """Change the terminal's foreground group. SIGTTOU is blocked: from the background it would stop our process."""
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTTOU})
     try:
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""The one loop in which a running command is watched: its end, its deadline, its signals, its keeper."""
+"""The loop that watches a running command: its end, its deadline, its signals, its keeper."""
 
 import os
 import signal
@@ -14,16 +14,16 @@ from cronguard.system.link import wait_for_any
 from cronguard.system.signals import ENDING, Signals
 
 LONGEST_SLEEP = 0.5  # timers stop while the machine is suspended: the loop must wake and look at the clock
-_SHORTEST_SLEEP = 0.02  # a look at /proc costs a millisecond, and nobody notices a run 20 ms longer
-_UNKILLABLE = 10.0  # seconds of SIGKILL after which what is left is stuck in the kernel
-_DAEMON_NOTICE = 60.0  # by then the line's next minute has come, and somebody may ask why it was skipped
+_SHORTEST_SLEEP = 0.02  # reading /proc costs a millisecond, and nobody notices that a run took 20 ms longer
+_UNKILLABLE = 10.0  # seconds: a process that survives SIGKILL for this long is stuck in the kernel
+_DAEMON_NOTICE = 60.0  # seconds: by then the next run may have been skipped, and somebody may wonder why
 
 
 class Ending(NamedTuple):
-    """How a command came to its end.
+    """How a command ended.
 
-    `cause` is "" for an end of its own, else why it was stopped: lost, revoked or timed-out; `detail` is for a
-    person. `was_told` is True when the guard was told to end it. `left` are the processes that would not die.
+    `cause` is "" if it ended by itself, else why it was stopped: lost, revoked or timed-out. `detail` is for people.
+    `was_told` is True if the guard received a signal to end the run. `left` are the processes that could not be killed.
     """
 
     cause: str
@@ -34,29 +34,32 @@ class Ending(NamedTuple):
 
 
 class Attended(Protocol):
-    """What the supervisor needs of the lease's side, if the command has a lease.
+    """What the supervisor needs to know about the lease, if the command has one.
 
-    `has_stopped_job` is True when the keeper has ended the job in the place of a guard that did not answer.
+    `has_stopped_job` is True if the keeper has stopped the job because the guard did not answer.
     """
 
     deadline: float
     has_stopped_job: bool
 
     def numbers(self) -> frozenset[int]:
-        """Return the process numbers that are not the job's."""
+        """Return the PIDs that do not belong to the job."""
         ...
 
     def attend(self) -> tuple[str, str] | None:
-        """Say that the guard is there, hear the keeper, restart it; returns cause and detail of a lost lease."""
+        """Show the keeper that the guard is alive, read its messages, restart it if it died.
+
+        Return the cause and detail of a lost lease, else None.
+        """
         ...
 
     def fileno(self) -> int:
-        """Return what to poll."""
+        """Return the descriptor to poll."""
         ...
 
 
 class Supervisor:
-    """Watches one command until it, and what it must not leave behind, is gone."""
+    """Watches one command until it is gone, together with every process that it must not leave behind."""
 
     def __init__(
         self,
@@ -78,7 +81,7 @@ class Supervisor:
         self._pause = _SHORTEST_SLEEP
 
     def watch(self) -> Ending:
-        """Return when the command's processes are gone, or when SIGKILL does not end them."""
+        """Return when the command's processes are gone, or when SIGKILL does not kill them."""
         while True:
             for signum in self._signals.receive():
                 self._on_signal(signum)
@@ -94,7 +97,10 @@ class Supervisor:
             self._sleep()
 
     def _has_come_to_its_end(self) -> bool:
-        """Return whether all ended by themselves, whatever time it is now: a guard may have been frozen meanwhile."""
+        """Return whether everything ended by itself.
+
+        The time does not matter: a guard that was frozen may notice the end only after a deadline has passed.
+        """
         if self._process.status is None or self._kill_at is not None:
             return False
         return not (self._keeping and self._keeping.has_stopped_job) and not self._left()
@@ -119,13 +125,13 @@ class Supervisor:
 
     def _on_stop(self) -> None:
         self._process.is_stopped = False
-        if self._process.give_terminal():  # it wanted the terminal that a shell has given to us since
+        if self._process.give_terminal():  # the shell has since given us the terminal that the command wanted
             self._process.signal_group(signal.SIGCONT)
         else:
             self._stop_oneself()
 
     def _stop_oneself(self) -> None:
-        """Stop with the command, so that the shell that started us has the terminal; go on with it too."""
+        """Stop together with the command, so that the shell that started us gets the terminal; then continue both."""
         self._process.take_terminal()
         os.kill(os.getpid(), signal.SIGSTOP)
         self._process.give_terminal()
@@ -144,7 +150,7 @@ class Supervisor:
             self._process.signal_tree(signal.SIGKILL, self._others())
 
     def _stop(self, cause: str, detail: str, kill_at: float) -> None:
-        """Ask the command to stop, once; a lost lease outweighs a timeout, and may leave less time."""
+        """Ask the command to stop, once. A lost lease overrides a timeout, and may leave less time."""
         if self._kill_at is None:
             self._process.signal_tree(signal.SIGTERM, self._others())
         if self._kill_at is None or (self._cause == "timed-out" and cause != "timed-out"):
@@ -152,7 +158,7 @@ class Supervisor:
             self._kill_at = min(kill_at, self._kill_at or kill_at)
 
     def _left(self) -> list[int]:
-        """Return what must still go."""
+        """Return the PIDs of the processes that must still end."""
         if self._process.status is None:
             return [self._process.pid]
         return [row.pid for row in self._left_behind()]
@@ -192,7 +198,7 @@ class Supervisor:
         return self._keeping.numbers() if self._keeping else frozenset()
 
     def _sleep(self) -> None:
-        """Sleep until something happens; shortly where only looking tells (a group's last member has no signal)."""
+        """Sleep until something happens; only briefly where we must poll (no signal reports a group's last member)."""
         is_ending = self._ended is not None or self._kill_at is not None
         self._pause = min(2 * self._pause, LONGEST_SLEEP) if is_ending else _SHORTEST_SLEEP
         until = [self._clock.boot() + (self._pause if is_ending else LONGEST_SLEEP)]

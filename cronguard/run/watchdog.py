@@ -1,6 +1,6 @@
-"""The watchdog: the keeper's second thread, which hears the guard and ends the job when the guard cannot.
+"""The watchdog: the keeper's second thread. It listens to the guard, and kills the job if the guard cannot.
 
-The first may hang in the storage for ever; this one touches none.
+The keeper's first thread may hang in storage for ever; this one never touches storage.
 """
 
 import os
@@ -14,14 +14,14 @@ from cronguard.system import proctree
 from cronguard.system.clock import Clock
 from cronguard.system.link import Link
 
-_WAKE = 0.25  # seconds between two looks at the clock: timers stop in suspend
-GUARD_SILENT = 2.0  # a guard that missed four beats is frozen: the lease must not be renewed for it
-_KILLING = 60.0  # seconds of SIGKILL; a node that takes longer is about to die itself
-_SNAPSHOT = 2.0  # how often to note who descends from the guard, for the case that it dies
+_WAKE = 0.25  # seconds between two looks at the clock: timers stop while the machine is suspended
+GUARD_SILENT = 2.0  # seconds: a guard that missed four signs of life is frozen; its lease is not renewed
+_KILLING = 60.0  # seconds of sending SIGKILL; a node that takes longer is about to die itself
+_SNAPSHOT = 2.0  # seconds between two notes of the guard's descendants, in case the guard dies
 
 
 class Watchdog:
-    """The keeper's second thread: hears the guard, and ends the job when the guard cannot."""
+    """The keeper's second thread: listens to the guard, and kills the job if the guard cannot."""
 
     def __init__(
         self, link: Link, clock: Clock, errand: Errand, order: Callable[[dict[str, Any]], None]
@@ -40,14 +40,14 @@ class Watchdog:
         self.is_cancelled = False
 
     def guard_answers(self) -> bool:
-        """Return whether the guard has said within the last seconds that it is there."""
+        """Return whether the guard has sent a message within the last `GUARD_SILENT` seconds."""
         return self._clock.boot() - self._heard < GUARD_SILENT
 
     def run(self) -> None:
-        """Watch until the guard is gone; then end the job and this process, without settling."""
+        """Watch until the guard is gone; then kill the job and end this process, without settling."""
         try:
             while self._link.is_open:
-                with suppress(OSError):  # no processes or descriptors left to have: there may be in a moment
+                with suppress(OSError):  # no processes or descriptors are left: there may be some in a moment
                     self._watch_once()
             self._kill_to_the_last()
         finally:
@@ -64,8 +64,8 @@ class Watchdog:
         self._heard = self._clock.boot()
         if message["kind"] == "started":
             self._leader = proctree.Stat(*message["leader"])
-            self.deadline = self.deadline or message["deadline"]  # a new keeper has none of its own yet
-            self._looked = 0.0 if self._is_resumed else self._heard  # a job that just begins has no tree yet
+            self.deadline = self.deadline or message["deadline"]  # a new keeper does not know one yet
+            self._looked = 0.0 if self._is_resumed else self._heard  # a job that is starting has no tree yet
         elif message["kind"] == "settle":
             self._leader, self._tree = None, {}
             self._order(message)
@@ -73,18 +73,19 @@ class Watchdog:
             self.is_cancelled = True
 
     def _look_around(self) -> None:
-        """Note the guard's descendants while it lives: with its death their common ancestor is lost."""
+        """Note the guard's descendants while it is alive: after its death they have no common ancestor."""
         if self._leader and self._clock.boot() - self._looked > _SNAPSHOT:
             self._looked = self._clock.boot()
             rows = proctree.table()
             mine = {os.getpid(), *proctree.descendants(rows, [os.getpid()])}
             tree = proctree.descendants(rows, [self._guard])
             guard = proctree.stat(self._guard)
-            if guard and not guard.is_zombie:  # it lived until all was read; the dead have no descendants
+            # Then it was alive while the table was read: a dead guard has no descendants.
+            if guard and not guard.is_zombie:
                 self._tree = {pid: row for pid, row in tree.items() if pid not in mine}
 
     def _stop_if_overdue(self) -> None:
-        """Ask the job to stop when a silent guard does not; kill it in the end whatever the guard says.
+        """Ask the job to stop if the guard is silent at the deadline; later kill it, even if the guard answers.
 
         A guard that froze a moment ago still seems to answer, and there is no time left to find out.
         """
@@ -98,9 +99,9 @@ class Watchdog:
             self._stop(signal.SIGTERM)
 
     def _stop(self, signum: int) -> None:
-        """Signal the job, and tell the guard before: what becomes of it now is no end of its own.
+        """Signal the job, but first tell the guard, which must not take what follows for the job's own end.
 
-        Whether it lives is looked up without the environments, which can take a second that is not left.
+        The check whether the job is alive does not read environments: that can take a second, which is not left.
         """
         rows = proctree.table()
         is_alive = self._signal(rows, self._known(rows), 0)
@@ -110,9 +111,9 @@ class Watchdog:
             self._link.send("stopped")
 
     def _kill_to_the_last(self) -> None:
-        """Kill until nothing is left; what even that does not end is stuck in the kernel."""
+        """Kill until nothing is left; a process that survives is stuck in the kernel."""
         give_up_at, clean_looks = self._clock.boot() + _KILLING, 0
-        while clean_looks < 2 and self._clock.boot() < give_up_at:  # one may miss who was born meanwhile
+        while clean_looks < 2 and self._clock.boot() < give_up_at:  # one look may miss a new process
             left = True
             with suppress(OSError):
                 left = self._end_job(signal.SIGKILL)
@@ -120,7 +121,7 @@ class Watchdog:
             self._clock.sleep(0.05)
 
     def _end_job(self, signum: int) -> bool:
-        """Signal all that is left of the job, what is known of it first; False when nothing is."""
+        """Signal every process of the job that is left, the known ones first; return False if none is left."""
         if self._leader is None:
             return False
         rows = proctree.table()

@@ -1,1 +1,1 @@
-"""Strategies: whose turn it is. One file each, pure functions; the lease alone decides who runs."""
+"""The strategies, which decide whose turn it is: one file each, pure functions. Only the lease decides who runs."""

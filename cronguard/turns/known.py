@@ -1,4 +1,4 @@
-"""What a run knows of the cluster when it asks whose turn it is."""
+"""What a run knows about the cluster when it asks whose turn it is."""
 
 from collections.abc import Iterable, Mapping
 from math import inf
@@ -8,9 +8,9 @@ from cronguard.turns.turn import Turn
 
 
 class Peer(NamedTuple):
-    """A node as this one knows it. What is not known is taken for the best: that costs a head start, never a run.
+    """A node as this one knows it. Unknown facts default to the best case: that may cost a head start, never a run.
 
-    `back_for` is for how many seconds it has been there again since it was last away.
+    `back_for` is how many seconds ago the node came back after it was last down.
     """
 
     is_up: bool = True
@@ -19,7 +19,7 @@ class Peer(NamedTuple):
 
 
 class Known(NamedTuple):
-    """`nodes` in the order in which their turns come, and what is known of them. Durations are seconds."""
+    """The nodes in the order in which their turns come, and what is known about them. Durations are seconds."""
 
     nodes: tuple[str, ...] = ()
     peers: Mapping[str, Peer] = {}
@@ -30,21 +30,23 @@ class Known(NamedTuple):
     number: int = 0
 
     def peer(self, node: str) -> Peer:
-        """Return what is known of a node."""
+        """Return what is known about a node."""
         return self.peers.get(node, Peer())
 
     def is_there(self, node: str) -> bool:
-        """Return whether it can be expected to take its turn."""
+        """Return whether the node is available: up and not paused."""
         peer = self.peer(node)
         return peer.is_up and not peer.is_paused
 
     def turn_after(self, before: Iterable[str]) -> Turn:
-        """Return the turn of one who leaves a head start to each of these that is there."""
+        """Return the turn of a node that gives a head start to each available node in `before`."""
         names = list(before)
         there = [node for node in names if self.is_there(node)]
         if there:
-            return Turn(len(there) * self.head_start, f"{_listed(there)} before me and up")
-        return Turn(0.0, f"{_listed(names)} before me, but away" if names else "I am the first")
+            return Turn(len(there) * self.head_start, f"{_listed(there)} ahead of this node and up")
+        if names:
+            return Turn(0.0, f"{_listed(names)} ahead of this node, but down or paused")
+        return Turn(0.0, "this node goes first")
 
 
 def _listed(names: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""Preemption: whoever takes the lease first runs."""
+"""Preemption: the first node to claim the lease runs."""
 
 from typing import TYPE_CHECKING
 
@@ -10,5 +10,5 @@ if TYPE_CHECKING:
 
 
 def turn(me: str, tick: "Tick", known: "Known | None") -> Turn:
-    """It is everybody's turn, at once."""
-    return Turn(0.0, "whoever is first")
+    """Return the same turn for every node: now."""
+    return Turn(0.0, "the first node to claim runs")

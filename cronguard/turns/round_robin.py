@@ -1,4 +1,4 @@
-"""Round robin: the nodes queue, the head runs and goes to the tail."""
+"""Round robin: the nodes form a queue; the head runs and goes to the tail."""
 
 from itertools import takewhile
 
@@ -8,9 +8,9 @@ from cronguard.turns.turn import Turn
 
 
 def turn(me: str, tick: Tick, known: Known) -> Turn:
-    """Leave a head start to each node before `me` in the queue that is there; when strict, leave them the turn.
+    """Give a head start to each available node ahead of `me` in the queue; if strict, leave the turn to them.
 
-    One that knows itself to be unfit leaves one to all others.
+    A node that knows it is unfit gives a head start to every other node.
     """
     if known.peer(me).is_up:
         before = list(takewhile(lambda node: node != me, known.nodes))

@@ -1,4 +1,4 @@
-"""A run's time slice: whose it is, by number or by names."""
+"""A run's time slice: which node owns it, with the nodes given by number or by name."""
 
 from cronguard.config.settings import Settings
 from cronguard.model.tick import Tick
@@ -9,14 +9,15 @@ _MOST_NODES = 1000
 
 
 def sliced(strategy: Strategy, settings: Settings, tick: Tick) -> Strategy:
-    """Return the strategy with this node's place among the slices, and the number of the tick's.
+    """Return the strategy with this node's place among the slices, and with the number of the tick's slice.
 
-    Nodes that are only counted are called by their numbers. Raises UsageError for what does not fit together.
+    If only the number of nodes is given, their indexes serve as names. Raises UsageError if the settings do not fit
+    together.
     """
     if not settings.schedule:
         raise UsageError(
-            "--strategy time-slice needs --schedule: the slices are counted by it",
-            "write: --strategy time-slice --nodes 2 --index 0 --schedule '*/10 * * * *'",
+            "--strategy time-slice needs --schedule, which defines the slices",
+            "write, for example, --strategy time-slice --nodes 2 --index 0 --schedule '*/10 * * * *'",
         )
     from cronguard.schedule.schedule import Schedule
 
@@ -28,15 +29,15 @@ def _placed(strategy: Strategy, settings: Settings) -> Strategy:
     nodes, index = settings.nodes, settings.index
     if not nodes:
         raise UsageError(
-            "--strategy time-slice needs --nodes", "write --nodes 2 --index 0, or --nodes web1,web2"
+            "--strategy time-slice needs --nodes", "write --nodes 2 --index 0 or --nodes web1,web2"
         )
     if len(nodes) == 1 and nodes[0].isdecimal():
         return _numbered(strategy, int(nodes[0]), index)
     if index is not None and index != nodes.index(settings.node):
         place = nodes.index(settings.node)
         raise UsageError(
-            f"--index: {index} is not the place of {settings.node} in --nodes, which is {place}",
-            "leave --index away: names say it",
+            f"--index: {index} is not the position of {settings.node} in --nodes, which is {place}",
+            "omit --index: it follows from the names in --nodes",
         )
     return strategy
 
@@ -44,9 +45,12 @@ def _placed(strategy: Strategy, settings: Settings) -> Strategy:
 def _numbered(strategy: Strategy, count: int, index: int | None) -> Strategy:
     if not 1 <= count <= _MOST_NODES:
         raise UsageError(
-            f"--nodes: {count} is not between 1 and {_MOST_NODES}", "say how many nodes take turns"
+            f"--nodes: {count} is not between 1 and {_MOST_NODES}", "give the number of nodes that take turns"
         )
-    if index is None or index >= count:
-        told = "is missing" if index is None else f"{index} is not below the {count} of --nodes"
-        raise UsageError(f"--index: {told}", "the first node has index 0")
+    if index is None:
+        raise UsageError("--strategy time-slice needs --index", "the first node has index 0")
+    if index >= count:
+        raise UsageError(
+            f"--index: {index} is not less than the number of nodes, {count}", "the first node has index 0"
+        )
     return strategy._replace(me=str(index), nodes=tuple(map(str, range(count))))

@@ -1,4 +1,4 @@
-"""Primary and standby: the first node in order of precedence runs, the next when those before it are down."""
+"""Primary and standby: the first node in order of precedence runs; the next one runs when those before it are down."""
 
 from itertools import takewhile
 
@@ -8,10 +8,10 @@ from cronguard.turns.turn import Turn
 
 
 def turn(me: str, tick: Tick, known: Known) -> Turn:
-    """Leave a head start to each node before `me` that is there.
+    """Give a head start to each available node before `me`.
 
-    One that came back less than `failback_after` ago goes behind those that were there all the time, and one that
-    knows itself to be unfit goes last: it still runs when nobody else does.
+    A node that came back less than `failback_after` ago goes behind those that stayed up. A node that knows it is
+    unfit goes last: it still runs when no other node does.
     """
 
     def rank(node: str) -> int:

@@ -1,7 +1,7 @@
-"""Time slices: the nodes take turns by the clock, and share nothing else.
+"""Time slices: the nodes take turns by the clock and share nothing else.
 
-A slice lasts from one fire of a schedule to the next, or for a fixed period; node `index` of `nodes` has those whose
-number leaves that remainder. Over any time the nodes' slices are disjoint and together are the whole.
+A slice lasts from one fire of a schedule to the next, or for a fixed period. Node `index` of `nodes` has the slices
+whose number modulo `nodes` is `index`. So the nodes' slices never overlap, and together they cover all time.
 """
 
 from itertools import pairwise
@@ -13,29 +13,30 @@ from cronguard.schedule.zone import changing_hours
 from cronguard.turns.known import Known
 from cronguard.turns.turn import Turn
 
-_LONG_LIST = 6  # values; a longer list is written as a range if it is one
+_LONG_LIST = 6  # values; a longer list is written as a range where that is possible
 
 
 class Slice(NamedTuple):
-    """One slice of time: its number, and when it ends, in epoch seconds."""
+    """A time slice: its number and its end, in epoch seconds."""
 
     number: int
     end: float
 
     def belongs_to(self, nodes: int, index: int) -> bool:
-        """Tell whether it is this node's."""
+        """Return whether the slice belongs to node `index` of `nodes`."""
         return self.number % nodes == index
 
 
 def turn(me: str, tick: Tick, known: Known) -> Turn:
-    """It is the turn of the node whose place is the tick's number modulo nodes, and of nobody else.
+    """Return the turn: the tick belongs to the node whose position is the tick's number modulo the number of nodes.
 
-    When covered, the others follow in the order of their slices, each after a head start for those before it.
+    The other nodes never run it. But if covered, they follow in the order of their slices, each after a head start for
+    those before it.
     """
     first = known.number % len(known.nodes)
     order = [*known.nodes[first:], *known.nodes[:first]]
     if order[0] != me and not known.is_covered:
-        return Turn(None, f"fire {known.number} is {order[0]}'s")
+        return Turn(None, f"fire {known.number} belongs to {order[0]}")
     before = order[: order.index(me)] if known.peer(me).is_up or not known.is_covered else order
     return known.turn_after(node for node in before if node != me)
 
@@ -46,17 +47,17 @@ def slice_of_schedule(schedule: Schedule, now: float) -> Slice:
 
 
 def slice_of_period(period: float, now: float) -> Slice:
-    """Return the slice of `period` seconds that `now` lies in, counted from 1970."""
+    """Return the slice of `period` seconds that contains `now`, counted from 1970."""
     number = int(now // period)
     return Slice(number, (number + 1) * period)
 
 
 def share(schedule: Schedule, nodes: int, index: int) -> list[str] | None:
-    """Return the crontab schedules which together fire when `schedule.number` is this node's, and only then.
+    """Return the crontab schedules that together fire exactly when `schedule.number` belongs to this node.
 
-    Cron knows no counting over days, so that None, it cannot be said, is the answer unless the fires of one day can
-    be dealt out evenly. None as well where a share could not keep the schedule's own way through a change of the
-    clocks (see `Schedule`), and its zone has one in that hour.
+    Returns None if cron cannot express them. Cron cannot count across days, so the fires of one day must divide
+    evenly among the nodes. A share must also behave as the schedule itself does when the clocks change (see
+    `Schedule`), if its zone changes them in one of its hours.
     """
     times = schedule.times()
     if nodes == 1:
@@ -95,7 +96,7 @@ def _line(schedule: Schedule, minutes: tuple[int, ...], hours: tuple[int, ...]) 
 def _starred(
     minute: str, minutes: tuple[int, ...], hour: str, hours: tuple[int, ...]
 ) -> tuple[str, str] | None:
-    """Say the same times with a field that begins with `*`, as a wildcard must; every such field has 0 in it."""
+    """Express the same times with a field that starts with `*`, as a wildcard must; every such field includes 0."""
     if step := _step_of(hours, 24):
         return minute, f"*/{step}"
     if step := _step_of(minutes, 60):

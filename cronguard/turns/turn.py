@@ -1,12 +1,12 @@
-"""Strategies: whose turn it is. One file each, pure functions; the lease alone decides who runs."""
+"""A strategy's answer, and how a strategy is configured."""
 
 from typing import NamedTuple
 
 
 class Turn(NamedTuple):
-    """A strategy's answer: claim after a head start of so many seconds for others, or (None) never.
+    """A strategy's answer: claim after giving others a head start of this many seconds, or never (None).
 
-    `reason` is for a person; `word` is what a skip is logged as.
+    `reason` is for people; `word` is the log word of a skip.
     """
 
     head_start: float | None
@@ -15,10 +15,11 @@ class Turn(NamedTuple):
 
 
 class Strategy(NamedTuple):
-    """Which strategy, and what was configured for it. Durations are seconds.
+    """A strategy and its settings. Durations are seconds.
 
-    `nodes` are in order of precedence, or of the slices; `me` is this node's name among them. `number` is that of
-    the tick among all fires of its schedule. With `is_fair`, waiting runs start in the order of their arrival.
+    `nodes` are in order of precedence, or in the order of their time slices; `me` is this node's name among them.
+    `number` is the tick's number among all fires of its schedule. With `is_fair`, waiting runs start in the order in
+    which they arrived.
     """
 
     name: str = "preempt"
