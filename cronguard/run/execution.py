@@ -6,6 +6,7 @@ from math import inf
 
 from cronguard.run.environment import job_environment
 from cronguard.run.keeping import Keeping
+from cronguard.run.offspring import Offspring
 from cronguard.run.plan import Plan
 from cronguard.run.process import Process
 from cronguard.run.supervisor import Ending, Supervisor
@@ -18,10 +19,13 @@ from cronguard.system.signals import Signals
 class Execution:
     """A planned command as a process that waits to be started. If `token` is None, it runs unguarded."""
 
-    def __init__(self, plan: Plan, env: Mapping[str, str], token: int | None) -> None:
+    def __init__(
+        self, plan: Plan, env: Mapping[str, str], token: int | None, others: Callable[[], frozenset[int]]
+    ) -> None:
         linux.become_subreaper()
         self._plan = plan
         self._process = Process(plan.program, plan.argv, job_environment(env, plan.ask, token))
+        self._offspring = Offspring(self._process.pid, proctree, others)
 
     @property
     def leader(self) -> proctree.Stat | None:
@@ -34,10 +38,11 @@ class Execution:
         """Start the command, unless its deadline has already passed; return when its processes are gone."""
         self._process.release(keeping.deadline if keeping else inf)
         ask, limits = self._plan.ask, self._plan.limits
+        command = self._process, self._offspring
         try:
-            ending = Supervisor(self._process, signals, limits, clock, ask.run, keeping, notice).watch()
+            ending = Supervisor(*command, signals, limits, clock, ask.run, keeping, notice).watch()
         except BaseException:  # a bug, or out of memory: a command that cannot be watched must not run
-            self._process.signal_tree(signal.SIGKILL, keeping.numbers() if keeping else frozenset())
+            self._offspring.signal_tree(signal.SIGKILL)
             raise
         self._process.reap()
         return ending

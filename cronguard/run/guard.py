@@ -5,10 +5,11 @@ from signal import Signals as Signum
 from typing import TYPE_CHECKING, NamedTuple
 
 from cronguard.lease.claim import Skip
+from cronguard.run.aside import left_behind
 from cronguard.run.keeping import Keeping
 from cronguard.run.limits import TIMED_OUT
 from cronguard.system.clock import Clock
-from cronguard.system.errors import CommandNotExecutableError
+from cronguard.system.errors import no_process
 from cronguard.system.signals import Signals
 
 if TYPE_CHECKING:
@@ -35,10 +36,14 @@ class Guard:
     def __init__(self, plan: "Plan", env: Mapping[str, str], clock: Clock, log: Callable[..., None]) -> None:
         self._plan, self._env, self._clock, self._log = plan, env, clock, log
         self._signals = Signals()
+        self._keeping: Keeping | None = None
 
     def run(self) -> Result | Skip:
         """Claim, run, settle. Raises the errors of the claim, such as BackendError, and those of the execution."""
-        keeping = Keeping(self._plan.errand, self._clock)
+        try:
+            keeping = self._keeping = Keeping(self._plan.errand, self._clock)
+        except OSError as error:
+            raise no_process(error) from error
         import cronguard.run.execution  # noqa: F401 - imported here, while the keeper claims, to save time
 
         answer = keeping.acquire(self._signals)
@@ -53,7 +58,13 @@ class Guard:
         """Run without a lease, because the user prefers that to not running at all."""
         from cronguard.run.execution import Execution
 
-        execution = Execution(self._plan, self._env, None)
+        others = (
+            self._keeping.numbers if self._keeping else left_behind
+        )  # a keeper that hangs is not the command's
+        try:
+            execution = Execution(self._plan, self._env, None, others)
+        except OSError as error:
+            raise no_process(error) from error
         result = _result(execution.run(self._signals, self._clock, self._notice))
         if failure := execution.failure:
             raise failure
@@ -63,11 +74,10 @@ class Guard:
         from cronguard.run.execution import Execution
 
         try:
-            execution = Execution(self._plan, self._env, grant.token)
+            execution = Execution(self._plan, self._env, grant.token, keeping.numbers)
         except OSError as error:
             keeping.settle("cancelled", None, self._plan.errand.backend_timeout)
-            hint = "check the limits of this user and of cron's control group (ulimit -u, pids.max, memory)"
-            raise CommandNotExecutableError(f"no process could be started: {error.strerror}", hint) from error
+            raise no_process(error) from error
         leader = execution.leader
         if leader:
             keeping.guard(leader)

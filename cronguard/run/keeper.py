@@ -4,6 +4,7 @@ The main thread does the storage work and may hang for ever. A second thread wat
 guard is gone, or if the guard is frozen when the deadline comes.
 """
 
+import errno
 import os
 import signal
 import threading
@@ -20,12 +21,14 @@ from cronguard.run.watchdog import Watchdog
 from cronguard.store.contract import Backend, Terms, open_backend
 from cronguard.store.gate import Gate
 from cronguard.system.clock import Clock
-from cronguard.system.errors import BackendError, CronguardError, StoreRefusedError, as_message
+from cronguard.system.errors import BackendError, CronguardError, StoreRefusedError, as_message, no_process
 from cronguard.system.link import Link
+from cronguard.system.proctree import Stat
 
 # The part of the backend timeout for which a claim is retried. The guard gives up on a silent keeper after the whole
 # timeout; by then the keeper must have reported what went wrong.
 HEARD = 0.8
+_NAME = "cg-keeper"  # not the guard's name: `pkill -x cronguard` must leave one of the two to clean up
 _CONNECTING = 10.0  # seconds: three steps of three seconds each; a healthy host takes a tenth of that
 
 
@@ -36,27 +39,50 @@ class CancelledError(Exception):
 class Keeper:
     """Claims, renews and settles one lease for the guard at the other end of the link."""
 
-    def __init__(self, errand: Errand, link: Link, clock: Clock) -> None:
+    def __init__(self, errand: Errand, link: Link, clock: Clock, guard: Stat) -> None:
         self._errand = errand
         self._link = link
         self._clock = clock
         self._orders = Mailbox()
+        self._advice: Advice | None = None
         self._gate = Gate(errand.state, errand.url, errand.backend_timeout, clock, self._moved)
-        self._watchdog = Watchdog(link, clock, errand, self._orders.put)
+        self._watchdog = Watchdog(link, clock, errand, guard, self._orders.put)
 
     def run(self) -> None:
-        """Do the whole errand; errors are sent to the guard, which reports them."""
+        """Be the keeper's process: the watchdog on a thread of its own, the errand on this one."""
         _leave_cron(self._link.fileno())
-        threading.Thread(target=self._watchdog.run, daemon=True).start()
+        try:
+            threading.Thread(target=self._watch, daemon=True).start()
+        except RuntimeError:
+            self._fail(no_process(OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))))
+            return
+        self.work()
+
+    def work(self) -> None:
+        """Do the whole errand; errors are sent to the guard, which reports them."""
         try:
             self._keep()
         except CancelledError:
-            self._advice.leave()
+            self._leave_queue()
             self._link.send("cancelled")
         except CronguardError as error:
-            self._link.send("failed", **as_message(error))
+            self._fail(error)
         except Exception as error:  # noqa: BLE001 - the guard reports it and exits with status 70
-            self._link.send("failed", **as_message(CronguardError(f"{type(error).__name__}: {error}")))
+            self._fail(CronguardError(f"{type(error).__name__}: {error}"))
+
+    def _watch(self) -> None:
+        try:
+            self._watchdog.run()
+        finally:
+            os._exit(0)
+
+    def _fail(self, error: CronguardError) -> None:
+        self._link.send("failed", **as_message(error))
+
+    def _leave_queue(self) -> None:
+        """Give up the place among the waiting runs, if there is one: a run can be cancelled before it looks for one."""
+        if self._advice:
+            self._advice.leave()
 
     def _keep(self) -> None:
         self._gate.enter()
@@ -64,7 +90,7 @@ class Keeper:
         self._lease = self._make_lease(backend)
         answer = self._lease.resume() if self._errand.is_resumed else self._lease.acquire()
         if isinstance(answer, Skip):
-            self._advice.leave()
+            self._leave_queue()
             self._link.send("skipped", reason=answer.reason, detail=answer.detail)
             return
         self._tell(answer)
@@ -74,9 +100,9 @@ class Keeper:
         ask = self._errand.ask
         sightings = Sightings(self._errand.state, self._errand.url, ask.boot, self._clock)
         slice_ = min(5.0, self._errand.backend_timeout / 6)  # the guard hears nothing while the backend waits
-        self._advice = Advice(backend, ask, self._errand.strategy, self._clock, self._answered)
+        advice = self._advice = Advice(backend, ask, self._errand.strategy, self._clock, self._answered)
         patience = HEARD * self._errand.backend_timeout
-        return Lease(backend, ask, self._clock, sightings, self._answered, slice_, self._advice, patience)
+        return Lease(backend, ask, self._clock, sightings, self._answered, slice_, advice, patience)
 
     def _terms(self) -> Terms:
         """Return the terms of the backend: an answer after the lease's end is useless, but connecting takes time.
@@ -134,6 +160,8 @@ class Keeper:
 def _leave_cron(link: int) -> None:
     """Let go of everything inherited from cron: cron reads its pipe to the end, and a stuck keeper must not hold it."""
     os.setsid()
+    with suppress(OSError), open("/proc/self/comm", "w", encoding="ascii") as file:
+        file.write(_NAME)
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
         signal.signal(signum, signal.SIG_IGN)  # the guard forwards them, and tells us when it is over
     os.chdir("/")

@@ -6,6 +6,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from cronguard.run.aside import aside, leave_behind
 from cronguard.store.gate import Gate
 from cronguard.system import proctree
 from cronguard.system.clock import Clock
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from cronguard.run.errand import Errand
 
 _DYING = 1.0  # seconds: a process that survives SIGKILL for this long is stuck in the kernel
+_NOTING = 1.0  # seconds: the state directory may be on the very storage that hangs
 
 
 class KeeperProcess:
@@ -25,15 +27,23 @@ class KeeperProcess:
         self._errand = errand
         self._clock = clock
         self.link, theirs = Link.pair()
+        guard = (
+            proctree.me()
+        )  # the keeper is told who its guard is: by the time it asks, its parent may be another
 
         def keep() -> None:
             from cronguard.run.keeper import Keeper
 
             self.link.close()
-            Keeper(errand, theirs, clock).run()
+            Keeper(errand, theirs, clock, guard).run()
 
-        self.pid = fork(keep)
-        theirs.close()
+        try:
+            self.pid = fork(keep)
+        except OSError:
+            self.link.close()
+            raise
+        finally:
+            theirs.close()
         self._row = proctree.stat(self.pid)
         self._is_reaped = False
 
@@ -48,17 +58,23 @@ class KeeperProcess:
                 self._is_reaped = os.waitpid(self.pid, os.WNOHANG)[0] == self.pid
         return not self._is_reaped
 
+    def kill(self) -> None:
+        """Send SIGKILL, if the keeper is still running. It has not been reaped then, so the PID is still its own."""
+        if self.is_alive():
+            os.kill(self.pid, signal.SIGKILL)
+
     def end(self) -> bool:
         """Kill the keeper. Return False if it is stuck in the kernel, and record that for later runs on this node.
 
         It is killed before the link is closed. Otherwise it would take the guard for dead and kill the job.
         """
-        if self.is_alive():
-            os.kill(self.pid, signal.SIGKILL)
+        self.kill()
         give_up_at = time.monotonic() + _DYING
         while self.is_alive() and time.monotonic() < give_up_at:
             time.sleep(0.001)
-        if self.is_alive() and self._row:
-            Gate(self._errand.state, self._errand.url, 0.0, self._clock).mark_stuck(self._row)
+        if self.is_alive() and (row := self._row):
+            leave_behind(self.pid)
+            gate = Gate(self._errand.state, self._errand.url, 0.0, self._clock)
+            aside(lambda: gate.mark_stuck(row), _NOTING)
         self.link.close()
         return not self.is_alive()

@@ -1,24 +1,24 @@
 """The guard's side of the lease: what it requests from the keeper, and how long it waits for an answer."""
 
-import os
 import signal
 from contextlib import suppress
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 from cronguard.lease.claim import Skip
+from cronguard.run.aside import left_behind
 from cronguard.run.keeper_process import KeeperProcess
 from cronguard.store.contract import prepare_backend
 from cronguard.store.url import silent
 from cronguard.system import proctree
 from cronguard.system.clock import Clock
 from cronguard.system.errors import from_message
-from cronguard.system.link import wait_for_any
 from cronguard.system.signals import ENDING, Signals
 from cronguard.system.stderr import say
 
 if TYPE_CHECKING:
     from cronguard.lease.grant import Grant
+    from cronguard.run.effects import Employ
     from cronguard.run.errand import Errand
 
 BEAT = 0.5  # seconds between two signs of life to the keeper, which does not renew for a frozen guard
@@ -33,10 +33,9 @@ _LONGEST_SLEEP = 0.25  # timers stop while the machine is suspended: the loops m
 class Keeping:
     """A lease as the guard knows it, from messages alone. At `deadline` (boot time) the command must be stopped."""
 
-    def __init__(self, errand: "Errand", clock: Clock) -> None:
-        self._errand, self._clock = errand, clock
-        self._keeper = KeeperProcess(errand, clock)
-        self._numbers = {self._keeper.pid}
+    def __init__(self, errand: "Errand", clock: Clock, employ: "Employ" = KeeperProcess) -> None:
+        self._errand, self._clock, self._employ = errand, clock, employ
+        self._keeper = employ(errand, clock)
         self._started = self._beaten = clock.boot()
         self._pause = _RESTART
         self._leader: proctree.Stat | None = None
@@ -68,7 +67,8 @@ class Keeping:
             if cancelled and not self._is_going_on(answered):
                 return self._cancelled(cancelled)
             self._revive(is_resumed=False)
-            wait_for_any([signals.fileno(), self._keeper.link.fileno()], _LONGEST_SLEEP)
+            fds = [signals.fileno(), self._keeper.link.fileno()]
+            self._clock.wait(fds, self._next_moment(answered), _LONGEST_SLEEP)
 
     def guard(self, leader: proctree.Stat) -> None:
         """Tell the keeper which process to kill if the guard is gone. Call this before the command starts."""
@@ -112,8 +112,9 @@ class Keeping:
         self._keeper.end()
 
     def numbers(self) -> frozenset[int]:
-        """Return the keepers' PIDs, which do not belong to the job."""
-        return frozenset(self._numbers)
+        """Return the PIDs of our other children, which are not the job's: of the keeper, and of what was left behind."""
+        own = {self._keeper.pid} if self._keeper.is_alive() else set()
+        return left_behind() | own
 
     def fileno(self) -> int:
         """Return the descriptor to poll."""
@@ -154,12 +155,17 @@ class Keeping:
             self.end()
             raise silent(self._errand.url, limit)
 
+    def _next_moment(self, answered: float) -> float:
+        """Return when patience ends, or when another keeper may be started."""
+        patience = answered + min(self._errand.backend_timeout, _CANCELLING)
+        return patience if self._keeper.link.is_open else min(patience, self._started + self._rest())
+
     def _settle(self, state: str, status: int | None, limit: float) -> bool | None:
         """Return whether the outcome was recorded; None if the keeper does not answer."""
         self._keeper.link.send("settle", state=state, status=status, limit=limit)
         give_up_at = self._clock.boot() + limit + 1.0
         while self._keeper.link.is_open and self._clock.boot() < give_up_at:
-            wait_for_any([self._keeper.link.fileno()], _LONGEST_SLEEP)
+            self._clock.wait([self._keeper.link.fileno()], give_up_at, _LONGEST_SLEEP)
             for message in self._keeper.receive():
                 if message["kind"] == "settled":
                     return bool(message["is_ours"])
@@ -172,9 +178,7 @@ class Keeping:
         """Start another keeper if this one is dead; if it has only closed its end of the link, kill it first."""
         if self._keeper.link.is_open:
             return
-        with suppress(ProcessLookupError):
-            if self._keeper.is_alive():
-                os.kill(self._keeper.pid, signal.SIGKILL)
+        self._keeper.kill()
         if not self._keeper.is_alive() and self._clock.boot() - self._started >= self._rest():
             self._started = self._clock.boot()
             self._pause = min(2 * self._pause, self._errand.ask.timing.heartbeat)
@@ -186,9 +190,7 @@ class Keeping:
         return max(_RESTART, min(self._pause, (self.deadline - self._started) / 2))
 
     def _replace_keeper(self, errand: "Errand") -> None:
-        self._numbers.discard(self._keeper.pid)  # it is reaped, so a process of the job may soon get this PID
         self._keeper.link.close()
-        self._keeper = KeeperProcess(errand, self._clock)
-        self._numbers.add(self._keeper.pid)
+        self._keeper = self._employ(errand, self._clock)
         if self._leader:
             self.guard(self._leader)

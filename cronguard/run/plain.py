@@ -4,9 +4,10 @@ import os
 from collections.abc import Mapping, Sequence
 
 from cronguard.run.limits import TIMED_OUT, Limits
+from cronguard.run.offspring import Offspring
 from cronguard.run.process import Process
 from cronguard.run.supervisor import Supervisor
-from cronguard.system import linux
+from cronguard.system import linux, proctree
 from cronguard.system.clock import Clock
 from cronguard.system.program import find_program
 from cronguard.system.signals import Signals
@@ -25,7 +26,8 @@ def run_plain(argv: Sequence[str], env: Mapping[str, str], limit: float | None) 
     process = Process(find_program(argv[0], env.get("PATH")), argv, env)
     process.release()
     limits = Limits(kill_after=_KILL_AFTER, timeout=limit)
-    ending = Supervisor(process, signals, limits, Clock(), os.urandom(8).hex()).watch()
+    offspring = Offspring(process.pid, proctree)
+    ending = Supervisor(process, offspring, signals, limits, Clock(), os.urandom(8).hex()).watch()
     process.reap()
     if failure := process.exec_failure():
         raise failure

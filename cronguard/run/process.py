@@ -1,4 +1,4 @@
-"""The job's process and its tree: started in its own process group, watched, and killed completely."""
+"""The command's own process, the leader of its process group: started, watched and reaped."""
 
 import errno
 import os
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from math import inf
 
-from cronguard.system import linux, proctree
+from cronguard.system import linux
 from cronguard.system.clock import Clock
 from cronguard.system.errors import (
     CommandNotExecutableError,
@@ -17,7 +17,6 @@ from cronguard.system.errors import (
 )
 from cronguard.system.signals import fork
 
-_LOOKS = 50  # reads of a list of children that keeps changing: a fork storm, wait for a calmer moment
 _KEYBOARD_STOPS = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 
 
@@ -40,7 +39,7 @@ class Process:
         with suppress(OSError):  # the child does the same, and either may be first
             os.setpgid(self.pid, self.pid)
         self.status: int | None = None
-        self.is_stopped = False
+        self.is_stopped = self._is_stillborn = False
 
     def release(self, deadline: float = inf) -> None:
         """Start the command. Until now its process has only waited, and it would have ended together with ours.
@@ -49,7 +48,10 @@ class Process:
         since we last read it. After the deadline the command does not start; see `exec_failure`.
         """
         self.give_terminal()
-        os.write(self._go, repr(deadline).encode())
+        try:
+            os.write(self._go, repr(deadline).encode())
+        except BrokenPipeError:  # killed while it waited, for example for want of memory
+            self._is_stillborn = True
         os.close(self._go)
 
     def look(self) -> None:
@@ -68,67 +70,15 @@ class Process:
 
     def exec_failure(self) -> CronguardError | None:
         """Return why the command could not be executed; None if it was executed, or if that is not known yet."""
+        if self._is_stillborn:
+            return CommandNotExecutableError(
+                "the command's process was killed before the command could start",
+                "check the memory of this node and of cron's control group (dmesg, journalctl -k)",
+            )
         with suppress(BlockingIOError):
             if number := os.read(self._exec_error, 16):
                 return _exec_failure(self._program, int(number))
         return None
-
-    def remaining(self, except_for: frozenset[int]) -> tuple[list[proctree.Stat], list[proctree.Stat]]:
-        """Return the processes that are left after the leader has ended: the run's own, and its daemons.
-
-        Only our children are listed. That is enough: our process is the subreaper, so every other process of the job
-        is below one of our children, though that child may be a daemon by now. Reading the whole process table would
-        miss a process that is born while its parent ends. Reading the list of children can miss it too, but then the
-        list has grown when it is read again. So it is read until it stays the same.
-
-        `except_for` are other children of our process, which do not belong to the job.
-        """
-        session, before, rows = os.getsid(0), None, list[proctree.Stat]()
-        for _ in range(_LOOKS):
-            pids = set(proctree.children(self._guard)) - {self.pid} - except_for
-            rows = [row for pid in pids if (row := proctree.stat(pid))]
-            alive = [row for row in rows if not row.is_zombie]
-            ours = [row for row in alive if session == row.session or row.group == self.pid]
-            if ours or pids == before:
-                daemons = [row for row in alive if row not in ours]
-                return ours or self._left_below(daemons), daemons
-            before = pids
-        return rows, []
-
-    def _left_below(self, daemons: list[proctree.Stat]) -> list[proctree.Stat]:
-        """Return the run's own processes below daemons: those born before their parent left the session."""
-        if not daemons:
-            return []
-        below = proctree.descendants(proctree.table(), [row.pid for row in daemons]).values()
-        session = os.getsid(0)
-        return [r for r in below if not r.is_zombie and (r.session == session or r.group == self.pid)]
-
-    def _tree(self, except_for: frozenset[int]) -> list[proctree.Stat]:
-        rows = proctree.table()
-        roots = [row.pid for row in rows.values() if row.parent == self._guard and row.pid not in except_for]
-        tree = proctree.descendants(rows, roots) | {pid: rows[pid] for pid in roots}
-        return [row for row in tree.values() if not row.is_zombie]
-
-    def reap_orphans(self, except_for: frozenset[int]) -> None:
-        """Reap ended descendants whose parents are gone."""
-        for pid in proctree.children(self._guard):
-            if pid != self.pid and pid not in except_for:
-                with suppress(ChildProcessError):
-                    os.waitpid(pid, os.WNOHANG)
-
-    def signal_group(self, signum: int) -> None:
-        """Signal the leader's process group, as a terminal would."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signum)
-
-    def signal_tree(self, signum: int, except_for: frozenset[int]) -> None:
-        """Signal the group, then every other descendant."""
-        self.signal_group(signum)
-        for row in self._tree(except_for):
-            if row.group != self.pid:
-                proctree.send(row, signum)
-        if signum != signal.SIGKILL:
-            self.signal_group(signal.SIGCONT)  # a stopped process reacts to no other signal
 
     def reap(self) -> None:
         """Reap the leader and take the terminal back. Call this only after its process group is gone."""

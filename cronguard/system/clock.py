@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Iterable
 
 from cronguard.system.errors import ConfigError
 
@@ -20,6 +21,15 @@ class Clock:
     def boot(self) -> float:
         """Seconds since this node was booted, suspended time included."""
         return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def wait(self, fds: Iterable[int], until: float, at_most: float) -> None:
+        """Wait until one of the descriptors can be read or boot time `until` comes, but for `at_most` seconds.
+
+        Timers stop while the machine is suspended, and boot time does not. So a loop wakes now and then to look.
+        """
+        from cronguard.system.link import wait_for_any
+
+        wait_for_any(fds, max(0.0, min(until - self.boot(), at_most)))
 
     def sleep(self, seconds: float) -> None:
         """Wait; may return late, never early by more than the clock's grain."""

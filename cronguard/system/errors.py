@@ -31,6 +31,12 @@ class CommandNotExecutableError(CronguardError, status=126):
     """The program to run is there but cannot be executed."""
 
 
+def no_process(error: OSError) -> CommandNotExecutableError:
+    """Return the error for a process, or a thread, that the kernel refuses to start."""
+    hint = "check the limits of this user and of cron's control group (ulimit -u, pids.max, memory)"
+    return CommandNotExecutableError(f"no process could be started: {error.strerror}", hint)
+
+
 class TooLateError(CronguardError, status=76):
     """The lease was over before the command began: it did not, and another node may have the job."""
 

@@ -4,7 +4,6 @@ import os
 import select
 import signal
 import time
-from collections.abc import Iterable
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -36,29 +35,20 @@ def stat(pid: int) -> Stat | None:
     return Stat(pid, parent, group, session, int(fields[19]), is_zombie)
 
 
+def me() -> Stat:
+    """Read the row of this process."""
+    pid = os.getpid()
+    return stat(pid) or Stat(pid, os.getppid(), os.getpgrp(), os.getsid(0), 0, is_zombie=False)
+
+
 def table() -> dict[int, Stat]:
     """Read all rows."""
     rows = (stat(int(name)) for name in os.listdir("/proc") if name.isdecimal())
     return {row.pid: row for row in rows if row}
 
 
-def descendants(rows: dict[int, Stat], roots: Iterable[int]) -> dict[int, Stat]:
-    """Return all that descend from the roots, without the roots."""
-    children: dict[int, list[Stat]] = {}
-    for row in rows.values():
-        children.setdefault(row.parent, []).append(row)
-    found: dict[int, Stat] = {}
-    pending = list(roots)
-    while pending:
-        for row in children.get(pending.pop(), ()):
-            if row.pid not in found:
-                found[row.pid] = row
-                pending.append(row.pid)
-    return found
-
-
 def children(pid: int) -> list[int]:
-    """Return the numbers of a single-threaded process's children, without reading the table where the kernel can tell."""
+    """Return the PIDs of a single-threaded process's children. Reads the whole table only if the kernel has no list."""
     try:
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
             return [int(word) for word in file.read().split()]
@@ -66,51 +56,101 @@ def children(pid: int) -> list[int]:
         return [row.pid for row in table().values() if row.parent == pid]
 
 
+def child(pid: int) -> Stat | None:
+    """Read the row of a child of this process; None once it has been reaped.
+
+    A set-uid child can be invisible in /proc (hidepid). The kernel still says whether it lives, and its group and
+    session; only its start stays unknown, which is 0.
+    """
+    if row := stat(pid):
+        return row
+    try:
+        has_ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        return Stat(pid, os.getpid(), os.getpgid(pid), os.getsid(pid), 0, has_ended)
+    except (ChildProcessError, ProcessLookupError):
+        return None
+
+
+def reap(pid: int) -> None:
+    """Reap a child, if it has ended."""
+    with suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
 def send(row: Stat, signum: int) -> None:
-    """Signal exactly this process: nobody who got its number later."""
+    """Signal exactly this process, and no later one with the same PID.
+
+    Where the kernel has no pidfds, or refuses them (a seccomp filter), the start is compared right before the signal is
+    sent. A process that must die is not left alive for want of them.
+    """
     with suppress(OSError):
-        fd = os.pidfd_open(row.pid)
         try:
-            now = stat(row.pid)
-            if now and now.start == row.start:
+            fd = os.pidfd_open(row.pid)
+        except ProcessLookupError:
+            return
+        except OSError:
+            if _is_still(row):
+                os.kill(row.pid, signum)
+            return
+        try:
+            if _is_still(row):
                 signal.pidfd_send_signal(fd, signum)
         finally:
             os.close(fd)
 
 
-def carriers(variable: str, value: str) -> list[Stat]:
-    """Return the processes whose environment carries the variable with this value: best effort, within a second.
+def send_group(group: int, signum: int) -> None:
+    """Signal a process group. The caller knows that it still is the one it means."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signum)
 
-    Done in a child that is left behind if it hangs; no answer when there can be no child. This process itself is
-    not among them.
+
+def _is_still(row: Stat) -> bool:
+    now = stat(row.pid) if row.start else child(row.pid)
+    return now is not None and now.start == row.start
+
+
+def carriers(variable: str, value: str) -> list[Stat]:
+    """Return the processes whose environment has the variable with this value: best effort, within a second.
+
+    A child process reads the environments, and is left behind if it hangs. Returns nothing if no child can be started.
+    This process is never returned.
     """
+    fds: tuple[int, ...] = ()
     try:
-        reader, writer = os.pipe()
+        fds = reader, writer = os.pipe()
         pid = fork(lambda: _scan(f"{variable}={value}".encode(), writer))
     except OSError:
+        for fd in fds:
+            os.close(fd)
         return []
     os.close(writer)
-    numbers = _collect(reader)
+    found = _collect(reader)
     os.kill(pid, signal.SIGKILL)
-    with suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
-    return [row for number in numbers if number not in (pid, os.getpid()) and (row := stat(number))]
+    reap(pid)
+    rows = [row for number, start in found if (row := stat(number)) and row.start == start]
+    return [row for row in rows if row.pid not in (pid, os.getpid())]
 
 
 def _scan(wanted: bytes, writer: int) -> None:
-    for fd in map(int, os.listdir("/proc/self/fd")):  # a link held open here would hide its owner's death
+    for fd in map(int, os.listdir("/proc/self/fd")):  # an open copy of a link would hide its owner's death
         if fd != writer:
             with suppress(OSError):
                 os.close(fd)
     for name in os.listdir("/proc"):
-        if name.isdecimal():
-            with suppress(OSError), open(f"/proc/{name}/environ", "rb", buffering=0) as file:
-                if wanted in file.read().split(b"\0"):
-                    os.write(writer, f"{name} ".encode())
+        if name.isdecimal() and (row := stat(int(name))) and _carries(row, wanted):
+            os.write(writer, f"{row.pid}:{row.start} ".encode())
     os.write(writer, b".")
 
 
-def _collect(reader: int) -> list[int]:
+def _carries(row: Stat, wanted: bytes) -> bool:
+    """Return whether this very process has the variable: its PID may have got another owner between two reads."""
+    with suppress(OSError), open(f"/proc/{row.pid}/environ", "rb", buffering=0) as file:
+        return wanted in file.read().split(b"\0") and _is_still(row)
+    return False
+
+
+def _collect(reader: int) -> list[tuple[int, int]]:
     text, give_up_at = b"", time.monotonic() + _SCAN_LIMIT
     with open(reader, "rb", buffering=0) as file:
         while (
@@ -120,4 +160,5 @@ def _collect(reader: int) -> list[int]:
             if not (more := file.read(65536)):
                 break
             text += more
-    return [int(word) for word in text.rstrip(b".").split()]
+    whole = text.split(b" ")[:-1]  # what follows the last blank is the end mark, or half of a row
+    return [(int(pid), int(start)) for pid, _, start in (word.partition(b":") for word in whole)]

@@ -44,7 +44,9 @@ def wait_for(fact):
 def keeper():
     """Return the first keeper, when the job has been started too."""
     wait_for(lambda: len(children(guard.pid)) == 2)
-    return wait_for(lambda: [pid for pid, parent, session, _ in rows() if parent == guard.pid and session == pid])[0]
+    return wait_for(
+        lambda: [pid for pid, parent, session, _ in rows() if parent == guard.pid and session == pid]
+    )[0]
 
 
 def kill_the_guard():
@@ -63,7 +65,9 @@ def successor():
         pass
     second = fresh.pop()
     os.kill(second, signal.SIGSTOP)
-    time.sleep(0.5)  # in which the guard tells it of the job; if it takes longer, there is nothing to be killed
+    time.sleep(
+        0.5
+    )  # in which the guard tells it of the job; if it takes longer, there is nothing to be killed
     kill_the_guard()
     os.kill(second, signal.SIGCONT)
 
@@ -99,7 +103,8 @@ def is_over():
 
 bystanders_children = set()
 bystanders.append(subprocess.Popen(["sleep", "600"], start_new_session=True))
-guard = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+# Not the leader of a session, as under cron: as long as a session lives, nobody else gets its leader's number.
+guard = subprocess.Popen(command, stdin=subprocess.DEVNULL)
 {"successor": successor, "number": number}[moment]()
 wait_for(is_over)
 alive = {pid for pid, _, _, state in rows() if state != "Z"}

@@ -7,7 +7,6 @@ from fakes import JOB, TICK
 
 from cronguard.lease.claim import Ask
 from cronguard.model.timing import Timing
-from cronguard.run import keeping
 from cronguard.run.errand import Errand
 from cronguard.run.keeping import Keeping
 
@@ -42,6 +41,9 @@ class FailingKeeper:
     def is_alive(self):
         return False
 
+    def kill(self):
+        pass
+
     def end(self):
         return True
 
@@ -49,7 +51,6 @@ class FailingKeeper:
 @pytest.fixture
 def starts(monkeypatch):
     """When keepers were started."""
-    monkeypatch.setattr(keeping, "KeeperProcess", FailingKeeper)
     monkeypatch.setattr(FailingKeeper, "starts", [])
     monkeypatch.setattr(FailingKeeper, "words", [])
     return FailingKeeper.starts
@@ -62,7 +63,7 @@ def kept(starts, state, clock):
         job=JOB, tick=TICK, run="run", node="web1", boot="boot", pid=1, user="app", program="true",
         timing=Timing.of(TTL, None), started=clock.boot(), max_clock_skew=None,
     )  # fmt: skip
-    kept = Keeping(Errand(ask, "local", state, 30.0), clock)
+    kept = Keeping(Errand(ask, "local", state, 30.0), clock, FailingKeeper)
     kept.deadline = clock.boot() + RUN_FOR
     return kept
 
