@@ -94,7 +94,7 @@ def test_a_bad_option_is_told_with_its_value_and_nothing_runs(node, options, val
     (["pause", "--node", "../x"], "'../x'"),
     (["pause", "--node", "web9"], "web9 is not known here; known are web1"),
     (["pause", "--for", "soon"], "--for: 'soon'"),
-    (["pause", "--for", "0"], "--for: a pause of no length"),
+    (["pause", "--for", "0"], "--for: must be longer than 0"),
     (["resume", "--node", ""], "--node: ''"),
     (["resume", "--node", "web9"], "web9 is not known here; known are web1"),
     (["queue", "--ns", "../a"], "'../a'"),

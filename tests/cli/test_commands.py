@@ -188,7 +188,7 @@ def test_who_wants_to_know_is_told_of_skips_in_one_line(node, other):
 def test_without_a_backend_each_run_says_that_it_guards_nothing_until_that_is_wished(node):
     for _ in range(2):
         done = node.call("run", "--name", "x", "--", "true")
-        told(done, 0, "no backend is configured", 'backend = "dir:/shared/folder"')
+        told(done, 0, "no backend is configured", 'backend = "dir:/shared/directory"')
     for silent in (["--backend", "local"], ["-q"]):
         assert node.call("run", "--name", "x", *silent, "--", "true").stderr == ""
 

@@ -61,14 +61,14 @@ def test_wrapping_shows_what_would_be_different_and_changes_nothing(crontab, tab
     assert b"+0 3 * * * cronguard run --ns web --name job --wrapped -c 'job > out'" in lines
     assert lines.count(b"\\ No newline at end of file") == 2
     assert b"\x1b" not in done.stdout
-    assert b"cronguard: crontab line 3: stays: @reboot" in done.stderr
-    assert b"--write does it" in done.stderr
+    assert b"cronguard: crontab line 3: unchanged: @reboot" in done.stderr
+    assert b"--write applies this" in done.stderr
 
 
 def test_writing_installs_it_and_keeps_the_old_one(crontab, table, node):
     done = crontab("wrap", "--ns", "web", "--write")
     assert (done.returncode, done.stdout, table.read_bytes(), backups(node)) == (0, b"", NEW, [OLD])
-    assert b"as it was, it is in " in done.stderr
+    assert b"crontab updated; the previous version is in " in done.stderr
     assert crontab("unwrap", "--write").returncode == 0
     assert table.read_bytes() == OLD
 
@@ -211,7 +211,7 @@ def test_checking_as_json_has_these_keys(crontab):
 def test_a_crontab_that_runs_nothing_is_well(crontab, table):
     table.write_bytes(b"# nothing\nMAILTO=x\n")
     done = crontab("check")
-    assert (done.returncode, done.stdout) == (0, b"no lines that run something\n")
+    assert (done.returncode, done.stdout) == (0, b"no lines that run a command\n")
 
 
 def test_the_mark_of_a_wrapped_line_has_no_effect_on_its_run(node):
