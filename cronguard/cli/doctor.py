@@ -89,11 +89,11 @@ def _plan(verify: str | None, others: str | None, group: str | None, *, is_init:
     from cronguard.system.errors import UsageError
 
     if group is not None and not is_init:
-        raise UsageError("--group needs --init", "use: cronguard doctor --init --group GROUP")
+        raise UsageError("--group needs --init", "use cronguard doctor --init --group GROUP")
     group_number(group)
     if verify is None:
         if others is not None:
-            raise UsageError("--with needs --verify", "use: cronguard doctor --verify --with NODE,...")
+            raise UsageError("--with needs --verify", "use cronguard doctor --verify --with NODE,...")
         return None
     return Plan.of(verify, others)
 

@@ -28,7 +28,7 @@ def command(job: str | None, node: str | None, force: bool, **where: str | None)
 
     if (job is None) == (node is None):
         raise UsageError(
-            "name one job, or one node", "use: cronguard forget NS/JOB, or cronguard forget --node NODE"
+            "name one job, or one node", "use cronguard forget NS/JOB, or cronguard forget --node NODE"
         )
     settings = load_settings(**where)
     if node is not None:

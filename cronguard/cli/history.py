@@ -69,7 +69,7 @@ def _runs(
     named = str(Job.parse(job)) if job is not None else None
     only = check_name(ns, "--ns") if ns is not None else None
     if schedule is not None and named is None:
-        raise UsageError("--schedule needs one job", "use: cronguard history --schedule '*/5 * * * *' NS/JOB")
+        raise UsageError("--schedule needs one job", "use cronguard history --schedule '*/5 * * * *' NS/JOB")
     storage = open_storage(**where)
     found = storage.ask(lambda backend: recorded(backend, only, named))
     if named is not None and named not in found:

@@ -71,7 +71,9 @@ Examples:
 def command(
     line: str | None, words: tuple[str, ...], config: str | None, dry_run: bool, **options: Any
 ) -> int:
-    """Run COMMAND if no other node runs it, or has run it for this tick. Otherwise print nothing and exit with status 75.
+    """Run COMMAND unless another node runs it, or has run it for this tick.
+
+    A skipped run prints nothing and exits with status 75.
 
     The exit status is that of the command, or: 75 skipped, 76 lease lost, 69 backend unreachable, 124 timed out,
     126 command cannot be executed, 127 command not found. A TIME is seconds, or a number with s, m, h or d.
@@ -101,7 +103,7 @@ def _argv(line: str | None, words: tuple[str, ...]) -> list[str]:
     if line is not None:
         return shell_line(line, os.environ)
     if not words or not words[0]:
-        raise UsageError("no command is given", "use: cronguard run --ns billing --name JOB -- COMMAND")
+        raise UsageError("no command is given", "use cronguard run --ns billing --name JOB -- COMMAND")
     return list(words)
 
 

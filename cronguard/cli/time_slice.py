@@ -20,7 +20,7 @@ _MOST_NODES = 1000
 _SHORTEST_SLICE = 1.0  # seconds; starting a command takes a large part of a second
 _SCHEDULE = re.compile(r"\s*(?:(?:CRON_)?TZ=\S+\s+)?(?:@\S+|\S+(?:\s+\S+){4})\s*")
 _RUN_HINT = (
-    "use: cronguard time-slice --nodes 2 --index 0 --schedule '*/10 * * * *' -- COMMAND, or --slice 10m"
+    "use cronguard time-slice --nodes 2 --index 0 --schedule '*/10 * * * *' -- COMMAND, or --slice 10m"
 )
 _PRINT_HINT = "to see this node's schedule: cronguard time-slice --nodes 2 --index 0 '*/10 * * * *'"
 
@@ -237,7 +237,7 @@ def _install(given: bytes, new: bytes, *, system: bool) -> None:
         )
     if not given.strip():  # under ssh or ansible standard input is often empty
         raise UsageError(
-            "--write: standard input is empty", "use: crontab -l | cronguard time-slice ... --write"
+            "--write: standard input is empty", "use crontab -l | cronguard time-slice ... --write"
         )
     backup = install_crontab(new, *backup_place())
     if backup:
