@@ -1,1 +1,1 @@
-"""The command line: one small file a command, imported when it runs."""
+"""The command line: one module per command, imported only when that command runs."""

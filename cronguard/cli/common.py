@@ -1,4 +1,4 @@
-"""What the commands that look into the backend share: their options, and the way to it."""
+"""The options that commands share to find the backend, and the functions to open it."""
 
 import os
 from collections.abc import Callable
@@ -13,23 +13,23 @@ if TYPE_CHECKING:
     from cronguard.store.storage import Storage
 
 _OPTIONS = (
-    click.option("--backend", metavar="URL", help="Where the nodes meet (default: as configured)."),
+    click.option("--backend", metavar="URL", help="Store that the nodes share (default: as configured)."),
     click.option(
         "--backend-timeout", metavar="TIME", help="How long to wait for the backend (default: 30s)."
     ),
-    click.option("--config", metavar="FILE", help="Read this configuration file and no other."),
+    click.option("--config", metavar="FILE", help="Read only this configuration file."),
 )
 
 
 def storage_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say where the backend is."""
+    """Add the options that specify the backend."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
 
 
 def load_settings(config: str | None, **options: str | None) -> "Settings":
-    """Return the settings of a command that looks into the backend."""
+    """Return the settings of a command that uses the backend."""
     from cronguard.config.sources import load
 
     return load(options, config)
@@ -41,19 +41,19 @@ def open_storage(**where: str | None) -> "Storage":
 
 
 def storage_of(settings: "Settings") -> "Storage":
-    """Return the backend of these settings; where none is configured, say that this machine's own is shown."""
+    """Return the backend of these settings; warn if it is only the one of this machine."""
     from cronguard.store.storage import Storage
     from cronguard.system.clock import Clock
     from cronguard.system.statedir import StateDir
 
     if settings.backend is None:
-        say("no backend is configured; this is about this machine alone")
+        say("no backend is configured, so this is about this machine only")
     state = StateDir(settings.state_dir, settings.node)
     return Storage(settings.backend or "local", state, settings.backend_timeout, Clock())
 
 
 def program_for_cron() -> str:
-    """Return how a crontab line calls us: cron's PATH is short, so with the path unless that is where it looks."""
+    """Return how a crontab line calls cronguard: with its path, unless it is in the short PATH of cron."""
     import re
     import shutil
 
@@ -63,7 +63,7 @@ def program_for_cron() -> str:
 
 
 def backup_place() -> tuple[str, str]:
-    """Return the folder for what is replaced, and a stamp for its name."""
+    """Return the directory for replaced crontabs, and a time stamp for the file name."""
     import time
 
     from cronguard.config.sources import load

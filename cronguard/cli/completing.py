@@ -1,4 +1,4 @@
-"""Names for the shell's completion, from the backend: at once, or none, and never a word about why."""
+"""Complete names in the shell from the backend. If that fails or is slow, offer nothing and print nothing."""
 
 import os
 from collections.abc import Callable
@@ -10,15 +10,15 @@ import click
 if TYPE_CHECKING:
     from cronguard.store.contract import Backend
 
-# Seconds that a person who has pressed the key waits for nothing. A lock host far away takes half of one to log in.
+# Seconds that a completion may take. Logging in to a distant lock host takes half a second.
 _LIMIT = 1.0
-_LANE = "#completion"  # a gate of its own: runs must not wait behind somebody's key
+_LANE = "#completion"  # a separate gate: runs must not queue behind completions
 Names = Callable[["Backend", str], list[str]]
 
 
 def _completion(names: Names) -> Callable[[click.Context, click.Parameter, str], list[str]]:
     def complete(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-        with suppress(Exception):  # whatever it is, the person is typing and has not asked
+        with suppress(Exception):  # no error may disturb the line that is being typed
             _fall_silent()
             found = sorted(set(_ask(ctx.params, lambda backend: names(backend, incomplete))))
             return [name for name in found if name.startswith(incomplete)]
@@ -28,7 +28,7 @@ def _completion(names: Names) -> Callable[[click.Context, click.Parameter, str],
 
 
 def _jobs(backend: "Backend", incomplete: str) -> list[str]:
-    """Return the jobs; of one namespace, where that is typed already."""
+    """Return the jobs; only those of one namespace if it is typed already."""
     ns, slash, _ = incomplete.partition("/")
     found = backend.scan(f"lease/{ns}/" if slash else "lease/")
     return [entry.key.partition("/")[2] for entry in found if entry.data]
@@ -62,7 +62,7 @@ paused_jobs, paused_namespaces, paused_nodes = (
 
 
 def _ask(given: dict[str, Any], work: Callable[["Backend"], list[str]]) -> list[str]:
-    """Do it in a child that is left alone when the time is over, whatever it hangs in."""
+    """Do the work in a child process, which is abandoned at the time limit even if it hangs."""
     from cronguard.config.sources import load
     from cronguard.store.storage import Storage
     from cronguard.system.clock import Clock
@@ -77,7 +77,7 @@ def _ask(given: dict[str, Any], work: Callable[["Backend"], list[str]]) -> list[
 
 
 def _fall_silent() -> None:
-    """Let nothing be said in the middle of the line that is being typed, from now to the end of this process."""
+    """Silence stderr until this process exits: no message may disturb the line that is being typed."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     os.close(nowhere)

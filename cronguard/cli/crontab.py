@@ -1,4 +1,4 @@
-"""`cronguard crontab`: from an existing crontab to a guarded one, and back."""
+"""`cronguard crontab`: add, remove or check the guards in a crontab."""
 
 import click
 
@@ -12,10 +12,19 @@ COMMANDS = {
 
 
 @click.group(
-    "crontab", short_help="Guard the lines of a crontab, or undo that.", cls=LazyGroup, modules=COMMANDS
+    "crontab",
+    short_help="Add, remove or check the guards in a crontab",
+    epilog="""\b
+Examples:
+  cronguard crontab wrap --ns shop
+  cronguard crontab check /etc/crontab
+  cronguard crontab unwrap --write""",
+    cls=LazyGroup,
+    modules=COMMANDS,
 )
 def command() -> None:
-    """Guard the lines of a crontab, take the guards off, or look for what is wrong.
+    """Add guards to a crontab, remove them, or check the crontab for problems.
 
-    Each takes CRONTABs: files such as /etc/crontab or /etc/cron.d/*, - for standard input, or nothing for your own.
+    Each command takes CRONTABs: files such as /etc/crontab or /etc/cron.d/*, or - for standard input. Without any,
+    it takes your own crontab.
     """

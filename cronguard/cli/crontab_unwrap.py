@@ -1,16 +1,23 @@
-"""`cronguard crontab unwrap`: take the guards off again."""
+"""`cronguard crontab unwrap`: remove the guards again."""
 
 import click
 
 from cronguard.cli.rewriting import rewrite, rewriting_options
 
 
-@click.command("unwrap", short_help="Take the guards off, byte for byte.")
+@click.command(
+    "unwrap",
+    short_help="Remove the guards that wrap added",
+    epilog="""\b
+Examples:
+  cronguard crontab unwrap
+  cronguard crontab unwrap --write /etc/cron.d/shop""",
+)
 @rewriting_options
 def command(crontabs: tuple[str, ...], system: bool | None, write: bool, whole: bool) -> None:
-    """Show each CRONTAB as it was before `wrap`, byte for byte; with --write, put it in place.
+    """Show each CRONTAB as it was before `wrap`, byte for byte. With --write, install that version.
 
-    Guards that a person has written stay.
+    Guards that were written by hand stay.
     """
     from cronguard.crontab.wrap import unwrap
 

@@ -1,4 +1,4 @@
-"""`cronguard crontab wrap`: guard the lines of a crontab."""
+"""`cronguard crontab wrap`: guard the commands in a crontab."""
 
 import click
 
@@ -6,9 +6,21 @@ from cronguard.cli.common import program_for_cron
 from cronguard.cli.rewriting import rewrite, rewriting_options
 
 
-@click.command("wrap", short_help="Put guards before the commands.")
-@click.option("--ns", metavar="NS", help="Namespace of the jobs (default: the user's or the file's name).")
-@click.option("--replace-flock", is_flag=True, help="Leave out a flock -n that the guard makes needless.")
+@click.command(
+    "wrap",
+    short_help="Put a guard before each command",
+    epilog="""\b
+Examples:
+  cronguard crontab wrap --ns shop
+  cronguard crontab wrap --ns shop --write
+  cronguard crontab wrap --replace-flock --write /etc/cron.d/shop""",
+)
+@click.option(
+    "--ns",
+    metavar="NS",
+    help="Namespace of the jobs (default: the crontab's CRONGUARD_NS, or the name of the user or file).",
+)
+@click.option("--replace-flock", is_flag=True, help="Remove a flock -n that the guard makes unnecessary.")
 @rewriting_options
 def command(
     ns: str | None,
@@ -18,10 +30,10 @@ def command(
     write: bool,
     whole: bool,
 ) -> None:
-    """Show each CRONTAB with a guard before the commands; with --write, put it in place.
+    """Show each CRONTAB with a guard before each command. With --write, install that version.
 
-    A line that cannot be guarded, is guarded, or is marked "# cronguard: skip" (above it, or at its end) stays, and
-    why is said.
+    A line stays unchanged if it cannot be guarded, is guarded already, or is marked "# cronguard: skip" (above it or
+    at its end). The reason is printed.
     """
     from cronguard.crontab.source import Source
     from cronguard.crontab.wrap import Rewritten, Wish, names_in, wrap
@@ -34,7 +46,7 @@ def command(
     def rewritten(source: Source) -> Rewritten:
         own = wish._replace(default_ns=source.ns, system=source.system, taken=frozenset(taken))
         result = wrap(source.text, own)
-        if said is not None:  # one namespace for all, so no two of them may have a job of one name
+        if said is not None:  # all crontabs share one namespace, so no two may use the same job name
             taken.update(names_in(result.text, system=source.system))
         return result
 

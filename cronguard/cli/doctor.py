@@ -1,4 +1,4 @@
-"""`cronguard doctor`: what matters on this node, and what to do about what is not well."""
+"""`cronguard doctor`: check this node and its backend, and explain how to fix problems."""
 
 import os
 import sys
@@ -22,18 +22,28 @@ _LOOKS = {
 }
 
 
-@click.command("doctor", short_help="Look at this node and its backend.")
-@click.option("--init", "is_init", is_flag=True, help="First make what is missing, and say what was made.")
-@click.option("--group", metavar="GROUP", help="With --init: the group whose users have guarded lines.")
+@click.command(
+    "doctor",
+    short_help="Check this node and its backend",
+    epilog="""\b
+Examples:
+  cronguard doctor
+  cronguard doctor --init --group cronjobs
+  cronguard doctor --verify --with web2""",
+)
+@click.option(
+    "--init", "is_init", is_flag=True, help="First create what is missing, and report what was created."
+)
+@click.option("--group", metavar="GROUP", help="With --init: group of the users who have guarded lines.")
 @click.option(
     "--verify",
     metavar="[TIME]",
     is_flag=False,
     flag_value="10s",
-    help="Try for so long whether the backend excludes.",
+    help="Test mutual exclusion in the backend for this long.",
 )
 @click.option(
-    "--with", "others", metavar="NODES", help="With --verify: on these nodes, too, at the same time."
+    "--with", "others", metavar="NODES", help="With --verify: other nodes that run the test at the same time."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @storage_options
@@ -49,7 +59,7 @@ def command(
     config: str | None,
     **options: str | None,
 ) -> int:
-    """Look at this node and its backend. Exit with 1 if there is a warning or a problem."""
+    """Check this node and its backend. Exit with status 1 if there is a warning or a problem."""
     from cronguard.cli.main import FOUND
     from cronguard.config.settings import Settings
     from cronguard.doctor.configuration import configured
@@ -63,7 +73,7 @@ def command(
     settings, findings = configured(options, config, os.environ)
     findings += examine_node(settings or Settings(node=os.uname().nodename), places)
     if settings is None:
-        findings.append(note("backend", "not looked at, for what is wrong with the configuration"))
+        findings.append(note("backend", "not checked, because the configuration is wrong"))
     else:
         patient = _patient(settings, config, places)
         findings += survived("init", lambda: prepare(patient.storage, group)) if is_init else []
@@ -79,11 +89,11 @@ def _plan(verify: str | None, others: str | None, group: str | None, *, is_init:
     from cronguard.system.errors import UsageError
 
     if group is not None and not is_init:
-        raise UsageError("--group is for --init", "write: cronguard doctor --init --group GROUP")
+        raise UsageError("--group needs --init", "use cronguard doctor --init --group GROUP")
     group_number(group)
     if verify is None:
         if others is not None:
-            raise UsageError("--with is for --verify", "write: cronguard doctor --verify --with NODE,...")
+            raise UsageError("--with needs --verify", "use cronguard doctor --verify --with NODE,...")
         return None
     return Plan.of(verify, others)
 
@@ -109,10 +119,10 @@ def _verified(patient: "Patient", plan: "Plan", findings: "list[Finding]") -> "l
     if plan.others and patient.storage.url == "local":
         raise UsageError(
             "--with: the local backend has no other nodes",
-            "give --backend, or backend in the configuration, that all nodes share",
+            "set a backend that all nodes share, with --backend or in the configuration",
         )
     if any(finding.name == "backend" and finding.state == PROBLEM for finding in findings):
-        return [problem("verify", "not tried, since the backend cannot be used", "see backend, above")]
+        return [problem("verify", "not tested, because the backend cannot be used", "see backend above")]
     return survived("verify", lambda: verify(patient.storage, patient.settings.node, plan))
 
 
@@ -151,7 +161,7 @@ def _lines(finding: "Finding", width: int, *, colour: bool) -> list[str]:
 
 
 def _wrapped(text: str, margin: int) -> list[str]:
-    """Return the lines that a terminal has room for beside the margin; elsewhere it is one line."""
+    """Return the lines that fit beside the margin on a terminal; without a terminal, return one line."""
     import textwrap
 
     from cronguard.report.output import terminal_width

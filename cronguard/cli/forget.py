@@ -1,4 +1,4 @@
-"""`cronguard forget`: remove the record of a job, or of a node, that is no more."""
+"""`cronguard forget`: remove what the store holds about a job or a node that no longer exists."""
 
 import click
 
@@ -6,19 +6,30 @@ from cronguard.cli import completing
 from cronguard.cli.common import load_settings, storage_of, storage_options
 
 
-@click.command("forget", short_help="Remove a job or a node that is no more.")
-@click.option("--node", metavar="NODE", shell_complete=completing.nodes, help="This node instead of a job.")
-@click.option("--force", is_flag=True, help="Also a job that is running, a node that is alive.")
+@click.command(
+    "forget",
+    short_help="Remove a job or node that no longer exists",
+    epilog="""\b
+Examples:
+  cronguard forget billing/charge
+  cronguard forget --node web3""",
+)
+@click.option(
+    "--node", metavar="NODE", shell_complete=completing.nodes, help="Remove this node instead of a job."
+)
+@click.option("--force", is_flag=True, help="Remove even a running job, or a node that is alive.")
 @storage_options
 @click.argument("job", metavar="[NS/JOB]", required=False, shell_complete=completing.jobs)
 def command(job: str | None, node: str | None, force: bool, **where: str | None) -> None:
-    """Remove the record and the history of NS/JOB from the backend, or all that a node has left there."""
+    """Remove the record and history of NS/JOB from the backend, or everything that a node left there."""
     from cronguard.admin import decommission, override
     from cronguard.model.job import Job, check_name
     from cronguard.system.errors import UsageError
 
     if (job is None) == (node is None):
-        raise UsageError("name one job, or one node", "write: cronguard forget NS/JOB, or forget --node NODE")
+        raise UsageError(
+            "name one job, or one node", "use cronguard forget NS/JOB, or cronguard forget --node NODE"
+        )
     settings = load_settings(**where)
     if node is not None:
         gone, known = check_name(node, "--node"), settings.nodes

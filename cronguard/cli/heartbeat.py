@@ -1,4 +1,4 @@
-"""`cronguard heartbeat`: say that this node is there, and look how it and the others are."""
+"""`cronguard heartbeat`: report that this node is up, and check it and the other nodes."""
 
 import signal
 from typing import TYPE_CHECKING
@@ -12,12 +12,19 @@ if TYPE_CHECKING:
     from cronguard.system.log import Log
 
 
-@click.command("heartbeat", short_help="Tell the other nodes that this one is up.")
-@click.option("--interval", metavar="TIME", help="Go on beating, so often, until told to stop.")
-@click.option("-v", "--verbose", is_flag=True, help="Say on stderr what has changed.")
+@click.command(
+    "heartbeat",
+    short_help="Report to the other nodes that this one is up",
+    epilog="""\b
+Examples:
+  cronguard heartbeat
+  cronguard heartbeat --interval 5s --verbose""",
+)
+@click.option("--interval", metavar="TIME", help="Keep sending heartbeats at this interval until stopped.")
+@click.option("-v", "--verbose", is_flag=True, help="Report changes on stderr.")
 @storage_options
 def command(interval: str | None, verbose: bool, **where: str | None) -> None:
-    """Do one beat, for a crontab line of each minute; or beat every TIME until told to stop."""
+    """Send one heartbeat (run it from cron every minute), or with --interval one every TIME until stopped."""
     from cronguard.heartbeat.config import load_heartbeat
     from cronguard.heartbeat.heartbeat import Heartbeat
     from cronguard.heartbeat.probes import check_ping
@@ -29,13 +36,13 @@ def command(interval: str | None, verbose: bool, **where: str | None) -> None:
     if settings.backend in (None, "local"):
         raise UsageError(
             "heartbeat: the local backend has no other nodes",
-            "give --backend, or backend in the configuration, that all nodes share",
+            "set a backend that all nodes share, with --backend or in the configuration",
         )
     nodes = tuple(name for name in settings.nodes if not name.isdecimal())
     config = load_heartbeat(where["config"], nodes)
     seconds = parse_duration(interval, "--interval") if interval is not None else config.every
     if not 1 <= seconds <= 3600:
-        raise UsageError(f"--interval: {interval} is not between 1s and 1h", "5s is a good one")
+        raise UsageError(f"--interval: {interval} is not between 1s and 1h", "try 5s")
     for asked in config.probes.values():
         check_ping(asked)
     storage = storage_of(settings)._replace(lane=" heartbeat")
@@ -48,7 +55,7 @@ def command(interval: str | None, verbose: bool, **where: str | None) -> None:
 
 
 def _go_on(heartbeat: "Heartbeat", log: "Log", seconds: float, *, verbose: bool) -> None:
-    """Beat for ever; a store that is out of reach is told when that begins, and is no reason to stop."""
+    """Send heartbeats for ever. Report only the start of a store outage, and do not stop because of it."""
     import sys
 
     from cronguard.system.clock import Clock
@@ -80,4 +87,4 @@ def _tell(news: "list[News]", log: "Log", *, verbose: bool) -> None:
         if one.word == "trouble":
             say(one.about)
         elif verbose:
-            say(f"{one.about} is {one.word}: {one.detail}")
+            say(f"{one.about} is {one.word}{': ' if one.detail else ''}{one.detail}")

@@ -1,4 +1,4 @@
-"""`cronguard history`: what ran where, when, how long, and how it ended."""
+"""`cronguard history`: show what ran where, when, for how long, and how it ended."""
 
 import os
 import sys
@@ -14,18 +14,26 @@ if TYPE_CHECKING:
     from cronguard.report.history import Run
 
 _HEADERS = ("JOB", "TICK", "NODE", "STATE", "STATUS", "ATTEMPT", "STARTED", "TOOK")
-_LEFT_OUT, _WIDE = ("STATUS", "ATTEMPT", "STARTED"), 100  # what a terminal of fewer columns does without
+_LEFT_OUT, _WIDE = ("STATUS", "ATTEMPT", "STARTED"), 100  # columns that a narrower terminal leaves out
 
 
-@click.command("history", short_help="Show what ran where, and how it ended.")
+@click.command(
+    "history",
+    short_help="Show what ran where, and how it ended",
+    epilog="""\b
+Examples:
+  cronguard history
+  cronguard history billing/charge --schedule '0 0 * * *' --last 20
+  cronguard history billing/charge --svg charge.svg""",
+)
 @click.option(
     "--ns", metavar="NS", shell_complete=completing.namespaces, help="Only the jobs of this namespace."
 )
-@click.option("--schedule", metavar="CRON", help="The job's schedule: also show ticks that were not run.")
-@click.option("--timezone", metavar="ZONE", help="The schedule's zone (default: this machine's).")
+@click.option("--schedule", metavar="CRON", help="Schedule of the job; also show ticks that were not run.")
+@click.option("--timezone", metavar="ZONE", help="Time zone of the schedule (default: this machine's).")
 @click.option("--last", type=click.IntRange(1), metavar="N", help="Only the newest N lines of each job.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--svg", metavar="FILE", type=click.Path(), help="Draw a picture into this file instead.")
+@click.option("--svg", metavar="FILE", type=click.Path(), help="Draw an SVG picture into this file instead.")
 @storage_options
 @click.argument("job", metavar="[NS/JOB]", required=False, shell_complete=completing.jobs)
 def command(
@@ -38,9 +46,9 @@ def command(
     svg: str | None,
     **where: str | None,
 ) -> None:
-    """Show what became of the last ticks of NS/JOB, or of every job: a table, and a row of signs for each node.
+    """Show what happened at the last ticks of NS/JOB, or of every job.
 
-    A job's record keeps its last fifty runs.
+    The output is a table, and a row of symbols for each node. The record of a job keeps its last 50 runs.
     """
     found = _runs(job, ns, schedule, timezone, where)
     shown = {name: runs[-last:] if last else runs for name, runs in found.items()}
@@ -61,9 +69,7 @@ def _runs(
     named = str(Job.parse(job)) if job is not None else None
     only = check_name(ns, "--ns") if ns is not None else None
     if schedule is not None and named is None:
-        raise UsageError(
-            "--schedule is of one job", "write: cronguard history --schedule '*/5 * * * *' NS/JOB"
-        )
+        raise UsageError("--schedule needs one job", "use cronguard history --schedule '*/5 * * * *' NS/JOB")
     storage = open_storage(**where)
     found = storage.ask(lambda backend: recorded(backend, only, named))
     if named is not None and named not in found:
@@ -105,7 +111,7 @@ def _print(found: dict[str, list["Run"]]) -> None:
 
 
 def print_picture(runs: list["Run"]) -> None:
-    """Show runs as a row of signs for each node, as wide and as colourful as standard output is."""
+    """Print runs as a row of symbols for each node, with the width and colours of standard output."""
     from cronguard.report.output import speaks_unicode, terminal_width, wants_colour
     from cronguard.report.timeline import draw
 
@@ -130,7 +136,7 @@ def _cells(run: "Run") -> dict[str, str]:
 
 
 def write_picture(runs: list["Run"], path: str) -> None:
-    """Draw runs into an SVG file, or for `-` onto standard output; raises ConfigError when that cannot be written."""
+    """Draw runs into an SVG file, or to standard output for `-`; raises ConfigError if the file cannot be written."""
     import time
 
     from cronguard.report.svg import draw

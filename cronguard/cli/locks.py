@@ -1,4 +1,4 @@
-"""`cronguard locks`: who holds what."""
+"""`cronguard locks`: show who holds which lease, and what is paused."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +15,24 @@ _HEADERS = ("JOB", "STATE", "NODE", "PID", "TICK", "SINCE", "UNTIL", "TOKEN")
 _PAUSED = ("PAUSED", "SINCE", "UNTIL", "BY", "REASON")
 
 
-@click.command("locks", short_help="Show which node runs what, and what is paused.")
-@click.option("--ns", metavar="NS", shell_complete=completing.namespaces, help="Only this namespace.")
-@click.option("--all", "show_all", is_flag=True, help="Also jobs that are not running.")
-@click.option("--paused", "only_paused", is_flag=True, help="Only what is paused.")
+@click.command(
+    "locks",
+    short_help="Show which node runs what, and what is paused",
+    epilog="""\b
+Examples:
+  cronguard locks
+  cronguard locks --ns billing --all
+  cronguard locks --paused --json""",
+)
+@click.option("--ns", metavar="NS", shell_complete=completing.namespaces, help="Show only this namespace.")
+@click.option("--all", "show_all", is_flag=True, help="Also show jobs that are not running.")
+@click.option("--paused", "only_paused", is_flag=True, help="Show only what is paused.")
 @watch_options
 @storage_options
 def command(
     ns: str | None, show_all: bool, only_paused: bool, as_json: bool, watch: bool, **where: str | None
 ) -> None:
-    """Show who holds which lock, since when, until when, and for which tick; and what is paused."""
+    """Show who holds which lease, since when, until when and for which tick, and what is paused."""
     from cronguard.report.inventory import leases, paused
 
     storage = open_storage(**where)
@@ -77,8 +85,8 @@ def _how_to_clear(rows: list[dict[str, Any]], now: float) -> str:
     advice = f"\n\nto stop a job and clear its lock: cronguard unlock {held[0]['job']}"
     if overdue:
         advice += (
-            f"\n{overdue[0]} is not renewed any more: the next run takes it over by itself; if you know that the job "
-            f"is dead: cronguard unlock --force {overdue[0]}"
+            f"\n{overdue[0]} is no longer renewed: the next run takes it over by itself; if you know that the job is "
+            f"dead: cronguard unlock --force {overdue[0]}"
         )
     return advice
 

@@ -1,4 +1,4 @@
-"""The command line: one small file a command, imported when it runs."""
+"""The command line: one module per command, imported only when that command runs."""
 
 import errno
 import os
@@ -15,9 +15,9 @@ from cronguard.system.errors import CronguardError
 from cronguard.system.stderr import say
 
 USAGE, BUG, UNWRITABLE, INTERRUPTED, BROKEN_PIPE = 64, 70, 74, 130, 141
-FOUND = 1  # a command that looks for faults has found some
+FOUND = 1  # a command that checks something has found problems
 
-# The whole list: a command's module is imported when the command is asked for.
+# All commands. The module of a command is imported only when the command is used.
 COMMANDS = {
     "run": "cronguard.cli.run",
     "locks": "cronguard.cli.locks",
@@ -38,14 +38,14 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """A group whose commands live in modules of their own."""
+    """A group whose commands are in separate modules."""
 
     def __init__(self, *args: Any, modules: Mapping[str, str], **more: Any) -> None:
         super().__init__(*args, **more)
         self.modules = modules
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of the list."""
+        """Return the command names in their listed order."""
         return list(self.modules)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -56,7 +56,7 @@ class LazyGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; click's parser does not know whose options are wrong, and the hint has to name it."""
+        """Run the command. Add the command to a usage error, because the hint names it and click may leave it out."""
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
@@ -66,14 +66,23 @@ class LazyGroup(click.Group):
             raise
 
 
-@click.group(cls=LazyGroup, modules=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    modules=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="""\b
+Examples:
+  cronguard run --ns shop --name dump -- pg_dump -f /backups/shop.sql shop
+  cronguard crontab wrap --ns shop --write
+  cronguard locks""",
+)
 @click.version_option(__version__, prog_name="cronguard")
 def cronguard() -> None:
     """Run each scheduled command once in the cluster, on a node that is alive."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line and return its exit status; whatever goes wrong is told in a line or two."""
+    """Run the command line and return its exit status; report any error in one or two lines."""
     return guarded(lambda: cronguard.main(argv, prog_name="cronguard", standalone_mode=False))
 
 
@@ -83,15 +92,15 @@ def entry() -> None:
 
 
 def finish(status: int) -> NoReturn:
-    """End the program at once: Python's own tidying up costs a sixth of a skip."""
+    """Exit at once: the clean-up that Python does takes a sixth of the time of a skipped run."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):  # closed by who started us, or None
+        with suppress(OSError, ValueError, AttributeError):  # closed by the parent process, or None
             stream.flush()
     os._exit(status)
 
 
 def guarded(work: Callable[[], int | None]) -> int:  # noqa: PLR0911 - the table of errors and statuses
-    """Turn errors into their exit statuses: the one place where that is done."""
+    """Turn errors into exit statuses. This is the only place that does so."""
     try:
         return work() or 0
     except CronguardError as error:
@@ -102,9 +111,9 @@ def guarded(work: Callable[[], int | None]) -> int:  # noqa: PLR0911 - the table
         return _misused(error)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except SystemExit as stop:  # click's end of a completion, and its answer to a reader who has gone
+    except SystemExit as stop:  # from click, after a completion or when the reader of the output is gone
         return BROKEN_PIPE if stop.code else 0
-    except Exception as error:  # noqa: BLE001 - whatever it is, a person gets one line
+    except Exception as error:  # noqa: BLE001 - report any other error in one line
         return _broken(error)
 
 
@@ -118,16 +127,16 @@ def _misused(error: click.UsageError) -> int:
 
 
 def _broken(error: Exception) -> int:
-    """Tell a bug as a line, not a traceback; output that cannot be written is none of ours."""
+    """Report a bug in one line, without a traceback. A full disk for the output is not a bug."""
     if os.environ.get("CRONGUARD_DEBUG"):
         raise error
     if isinstance(error, OSError) and error.filename is None and error.errno == errno.ENOSPC:
         return complain(f"the output cannot be written: {error.strerror}", None, UNWRITABLE)
-    hint = "this is a bug in cronguard; with CRONGUARD_DEBUG=1 it shows where"
+    hint = "this is a bug in cronguard; set CRONGUARD_DEBUG=1 to see where"
     return complain(f"{type(error).__name__}: {error}", hint, BUG)
 
 
 def complain(message: str, hint: str | None, status: int) -> int:
-    """Say what is wrong and what to do, on stderr; returns the status."""
+    """Print on stderr what is wrong and what to do; return the status."""
     say(message, *([f"hint: {hint}"] if hint else []))
     return status

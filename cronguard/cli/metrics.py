@@ -1,4 +1,4 @@
-"""`cronguard metrics`: for Prometheus, through node_exporter's textfile collector."""
+"""`cronguard metrics`: print metrics for Prometheus, for the textfile collector of node_exporter."""
 
 import os
 from contextlib import suppress
@@ -15,21 +15,28 @@ if TYPE_CHECKING:
 _READ_BY_COLLECTOR = ".prom"
 
 
-@click.command("metrics", short_help="Print what Prometheus is to watch.")
-@click.option("--write", "path", metavar="FILE", type=click.Path(), help="Replace this file instead.")
+@click.command(
+    "metrics",
+    short_help="Print Prometheus metrics",
+    epilog="""\b
+Examples:
+  cronguard metrics
+  cronguard metrics --write /var/lib/prometheus/node-exporter/cronguard.prom""",
+)
+@click.option(
+    "--write", "path", metavar="FILE", type=click.Path(), help="Replace this file instead of printing."
+)
 @storage_options
 def command(path: str | None, **where: str | None) -> int:
-    """Print what is to be watched, in Prometheus' text format: each job's last runs, and this node's counters.
+    """Print metrics in the text format of Prometheus: the last runs of each job, and the counters of this node.
 
-    When the backend is out of reach, the counters are all the same printed or written, with backend_up 0.
+    If the backend cannot be reached, the counters are still printed or written, with backend_up 0.
     """
     from cronguard.report.exposition import expose
     from cronguard.report.metrics import families
 
     if path is not None and not path.endswith(_READ_BY_COLLECTOR):
-        raise UsageError(
-            f"--write: {path} is no file that node_exporter reads", "let its name end with .prom"
-        )
+        raise UsageError(f"--write: node_exporter does not read {path}", "use a file name that ends in .prom")
     settings = load_settings(**where)
     rows, failure = _ask(settings)
     text = expose(families(rows, _counters(settings)))
@@ -50,7 +57,7 @@ def _ask(settings: "Settings") -> tuple[list[dict[str, Any]] | None, BackendErro
 
 
 def _counters(settings: "Settings") -> dict[Any, int]:
-    """Return what was counted: for root that of all users, unless they are told to keep it elsewhere."""
+    """Return the counters; for root those of all users, unless a state directory is configured."""
     import time
 
     from cronguard.report.counters import counted
@@ -62,7 +69,7 @@ def _counters(settings: "Settings") -> dict[Any, int]:
 
 
 def _told(failure: BackendError, settings: "Settings") -> int:
-    """Complain as a run does: when a backend gets out of reach, and then once an hour, lest cron mails each minute."""
+    """Report an outage as a run does, at its start and then once an hour, so that cron does not mail every minute."""
     from cronguard.cli.run import is_news
     from cronguard.system.statedir import StateDir
 
@@ -73,10 +80,10 @@ def _told(failure: BackendError, settings: "Settings") -> int:
 
 
 def _replace(path: str, text: str) -> None:
-    """Replace the file, complete or not at all; the collector may read it at any moment.
+    """Replace the file atomically, because the collector may read it at any moment.
 
-    What is written aside has a name that the collector passes over, and lies in the same folder: renamed from
-    another file system it would be copied, bit by bit.
+    The temporary file has a name that the collector ignores. It is in the same directory, because a rename does not
+    work across file systems.
     """
     aside = f"{path}.{os.getpid()}"
     try:
@@ -89,5 +96,5 @@ def _replace(path: str, text: str) -> None:
     except OSError as error:
         with suppress(OSError):
             os.unlink(aside)
-        hint = "name a file in the collector's folder, where this user may write"
+        hint = "name a file in the collector's directory, and let this user write there"
         raise ConfigError(f"--write: {path} cannot be written: {error.strerror}", hint) from error

@@ -1,4 +1,4 @@
-"""What click says of a command line that is wrong, in the words of our own messages."""
+"""Turn click's messages about a wrong command line into the style of our own."""
 
 import re
 
@@ -15,7 +15,7 @@ _WORDS = (
 
 
 def told(error: click.UsageError) -> tuple[str, str]:
-    """Return what is wrong, and what to do."""
+    """Return what is wrong, and a hint about what to do."""
     message = error.format_message()
     for pattern, words in _WORDS:
         message = re.sub(pattern, words, message)

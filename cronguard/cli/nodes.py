@@ -1,4 +1,4 @@
-"""`cronguard nodes`: which nodes there are, and how they are."""
+"""`cronguard nodes`: show the nodes and their states."""
 
 from typing import Any
 
@@ -7,14 +7,22 @@ import click
 from cronguard.cli.common import load_settings, storage_of, storage_options
 from cronguard.cli.watch import show, watch_options
 
-_HEADERS = ("NODE", "STATE", "SINCE", "LAST BEAT", "CHECKS", "SEEN BY", "JOBS")
+_HEADERS = ("NODE", "STATE", "SINCE", "LAST HEARTBEAT", "CHECKS", "SEEN BY", "JOBS")
 
 
-@click.command("nodes", short_help="Show which nodes are up, and by whose word.")
+@click.command(
+    "nodes",
+    short_help="Show which nodes are up, and according to whom",
+    epilog="""\b
+Examples:
+  cronguard nodes
+  cronguard nodes --watch
+  cronguard nodes --json""",
+)
 @watch_options
 @storage_options
 def command(as_json: bool, watch: bool, **where: str | None) -> None:
-    """Show each node: its last beat, each path to it, the verdict and since when, and which jobs it runs."""
+    """Show each node: its last heartbeat, each path to it, its state and since when, and the jobs it runs."""
     from cronguard.report.cluster import nodes
 
     settings = load_settings(**where)
@@ -34,7 +42,7 @@ def _as_text(rows: list[dict[str, Any]], now: float) -> str:
     from cronguard.report.output import table
 
     if not rows:
-        return "no nodes: none has beaten here yet, and none is configured; see cronguard heartbeat"
+        return "no nodes: none has sent a heartbeat here yet, and none is configured; see cronguard heartbeat"
     problems = [f"\n{row['problem']}" for row in rows if "problem" in row]
     details = [
         f"\n{row['node']}: {name}: {detail}"

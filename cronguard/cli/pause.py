@@ -1,4 +1,4 @@
-"""`cronguard pause`: have a node, a namespace or a job begin no runs."""
+"""`cronguard pause`: stop a node, a namespace or a job from starting new runs."""
 
 import os
 from typing import TYPE_CHECKING
@@ -14,17 +14,27 @@ if TYPE_CHECKING:
     from cronguard.store.storage import Storage
 
 
-@click.command("pause", short_help="Have a job, a namespace or a node begin no runs.")
-@click.option("--ns", metavar="NS", shell_complete=completing.namespaces, help="All jobs of this namespace.")
+@click.command(
+    "pause",
+    short_help="Stop a job, namespace or node from starting new runs",
+    epilog="""\b
+Examples:
+  cronguard pause billing/charge --reason 'wrong books'
+  cronguard pause --ns billing --for 1h
+  cronguard pause --node web1 --for 30m --reason reboot""",
+)
+@click.option(
+    "--ns", metavar="NS", shell_complete=completing.namespaces, help="Pause all jobs of this namespace."
+)
 @click.option(
     "--node",
     metavar="NODE",
     shell_complete=completing.nodes,
-    help="This node (without any target: the one you are on).",
+    help="Pause this node (without any target: the node you are on).",
 )
-@click.option("--for", "length", metavar="TIME", help="For how long (default: until it is resumed).")
-@click.option("--reason", metavar="TEXT", default="", help="Why, for whoever wonders.")
-@click.option("--force", is_flag=True, help="Also what nobody knows yet.")
+@click.option("--for", "length", metavar="TIME", help="How long to pause (default: until resumed).")
+@click.option("--reason", metavar="TEXT", default="", help="Why, for others to see.")
+@click.option("--force", is_flag=True, help="Pause even a name that is not known yet.")
 @storage_options
 @click.argument("job", metavar="[NS/JOB]", required=False, shell_complete=completing.jobs)
 def command(
@@ -36,7 +46,10 @@ def command(
     force: bool,
     **where: str | None,
 ) -> None:
-    """Have NS/JOB, a namespace or a node begin no runs until it is resumed; what runs now is left alone."""
+    """Stop NS/JOB, a namespace or a node from starting new runs until it is resumed.
+
+    Runs in progress continue.
+    """
     from cronguard.admin import drain, halt
     from cronguard.model.target import NODE, Target
 
@@ -60,9 +73,7 @@ def _wish(target: "Target", length: str | None, reason: str, here: str, now: flo
 
     seconds = parse_duration(length, "--for") if length is not None else None
     if seconds == 0:
-        raise UsageError(
-            "--for: a pause of no length is none", f"to end one: cronguard resume {target.options}"
-        )
+        raise UsageError("--for: must be longer than 0", f"to end a pause: cronguard resume {target.options}")
     by = f"{user_name(os.environ)}@{here}"
     return Pause(now, None if seconds is None else now + seconds, printable(reason), printable(by))
 
@@ -76,12 +87,12 @@ def _until(wish: "Pause") -> str:
 
 
 def _still_running(storage: "Storage", target: "Target") -> str:
-    """Say what of it still runs; asked apart, because the pause holds also where that takes too long."""
+    """Return which runs of the target still run. This is a separate query: if it times out, the pause still holds."""
     from cronguard.admin.active import running
     from cronguard.system.errors import BackendError
 
     try:
         found = storage.ask(lambda backend: running(backend, target))
     except BackendError as error:
-        return f"; what still runs could not be seen: {error}"
+        return f"; could not check what is still running: {error}"
     return f"; still running: {', '.join(found)}" if found else ""

@@ -1,4 +1,4 @@
-"""`cronguard queue`: whose turn it is, and who waits."""
+"""`cronguard queue`: show whose turn is next, and which runs wait."""
 
 from typing import Any
 
@@ -11,12 +11,19 @@ from cronguard.cli.watch import show, watch_options
 _HEADERS = ("JOB", "PLACE", "NODE", "MISSED", "")
 
 
-@click.command("queue", short_help="Show whose turn is next, and who waits.")
-@click.option("--ns", metavar="NS", shell_complete=completing.namespaces, help="Only this namespace.")
+@click.command(
+    "queue",
+    short_help="Show whose turn is next, and which runs wait",
+    epilog="""\b
+Examples:
+  cronguard queue
+  cronguard queue --ns billing --watch""",
+)
+@click.option("--ns", metavar="NS", shell_complete=completing.namespaces, help="Show only this namespace.")
 @watch_options
 @storage_options
 def command(ns: str | None, as_json: bool, watch: bool, **where: str | None) -> None:
-    """Show the queues: the nodes of each round robin, head first, and the runs that wait with --fair."""
+    """Show the queue of nodes of each round robin, head first, and the runs that wait with --fair."""
     from cronguard.model.job import check_name
     from cronguard.report.cluster import queues
 

@@ -1,4 +1,4 @@
-"""`cronguard resume`: let go on what was paused."""
+"""`cronguard resume`: let what is paused start runs again."""
 
 import click
 
@@ -6,18 +6,31 @@ from cronguard.cli import completing
 from cronguard.cli.common import load_settings, storage_of, storage_options
 
 
-@click.command("resume", short_help="Let what is paused begin runs again.")
-@click.option("--ns", metavar="NS", shell_complete=completing.paused_namespaces, help="This namespace.")
+@click.command(
+    "resume",
+    short_help="Let a paused job, namespace or node start runs again",
+    epilog="""\b
+Examples:
+  cronguard resume billing/charge
+  cronguard resume --ns billing
+  cronguard resume --node web1""",
+)
+@click.option(
+    "--ns", metavar="NS", shell_complete=completing.paused_namespaces, help="Resume this namespace."
+)
 @click.option(
     "--node",
     metavar="NODE",
     shell_complete=completing.paused_nodes,
-    help="This node (without any target: the one you are on).",
+    help="Resume this node (without any target: the node you are on).",
 )
 @storage_options
 @click.argument("job", metavar="[NS/JOB]", required=False, shell_complete=completing.paused_jobs)
 def command(job: str | None, ns: str | None, node: str | None, **where: str | None) -> None:
-    """Let NS/JOB, a namespace or a node begin runs again; a tick that was skipped may be run by hand."""
+    """Let NS/JOB, a namespace or a node start runs again.
+
+    You can then run a skipped tick by hand.
+    """
     from cronguard.admin import drain, halt
     from cronguard.model.target import NODE, Target
 

@@ -1,4 +1,4 @@
-"""What `crontab wrap` and `crontab unwrap` share: the difference is shown, and written only when that is wished."""
+"""Code that `crontab wrap` and `crontab unwrap` share: show the difference, and write it only on request."""
 
 import os
 import sys
@@ -15,19 +15,15 @@ if TYPE_CHECKING:
     from cronguard.crontab.wrap import Rewritten
 
 _OPTIONS = (
-    click.option(
-        "--system/--no-system", default=None, help="The lines name a user before the command, or not."
-    ),
-    click.option("--write", is_flag=True, help="Write it back, and keep the old one."),
-    click.option(
-        "--print", "whole", is_flag=True, help="Print the whole crontab instead of what is different."
-    ),
+    click.option("--system/--no-system", default=None, help="Whether lines name a user before the command."),
+    click.option("--write", is_flag=True, help="Replace the crontab, and keep a copy of the old one."),
+    click.option("--print", "whole", is_flag=True, help="Print the whole crontab instead of the difference."),
     click.argument("crontabs", metavar="[CRONTAB]...", nargs=-1, type=click.Path()),
 )
 
 
 def rewriting_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what both take."""
+    """Add the options and arguments of both commands."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
@@ -41,13 +37,13 @@ def rewrite(
     write: bool,
     whole: bool,
 ) -> None:
-    """Show what becomes of each crontab and what there is to say about it; write it back if wished."""
+    """Show how each crontab changes, with notes about its lines; with `write`, replace it."""
     from cronguard.crontab.source import OWN, read_source
 
     for source in [read_source(where, system=system) for where in crontabs or (OWN,)]:
         result = rewritten(source)
         for note in result.notes:
-            stays = "stays: " if note.stays else ""
+            stays = "unchanged: " if note.stays else ""
             click.echo(f"cronguard: {source.title} line {note.number}: {stays}{note.text}", err=True)
         if write:
             _write_back(source, result.text)
@@ -64,7 +60,7 @@ def _show(source: "Source", new: str, *, whole: bool) -> None:
     sys.stdout.buffer.write(shown.encode(errors="surrogateescape"))
     sys.stdout.flush()
     if shown and not whole:
-        say(f"{source.title}: nothing was changed; --write does it, and keeps the old one")
+        say(f"{source.title}: nothing was changed; --write applies this, and keeps a copy of the old one")
 
 
 def _write_back(source: "Source", new: str) -> None:
@@ -74,4 +70,4 @@ def _write_back(source: "Source", new: str) -> None:
         say(f"{source.title}: nothing to change")
         return
     backup = write_back(source, new.encode(errors="surrogateescape"), *backup_place())
-    say(f"{source.title} is written" + (f"; as it was, it is in {backup}" if backup else ""))
+    say(f"{source.title} updated" + (f"; the previous version is in {backup}" if backup else ""))

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from cronguard.system.log import Log
     from cronguard.system.statedir import StateDir
 
-_COMPLAIN_EVERY = 3600.0  # seconds; a line of every minute must not mail sixty times an hour
+_COMPLAIN_EVERY = 3600.0  # seconds; a crontab line that runs every minute must not send sixty mails an hour
 _NO_BACKEND = (
-    'no backend is configured, so this guards nothing between machines; set backend = "dir:/shared/folder" '
+    'no backend is configured, so other machines may run this job too; set backend = "dir:/shared/directory" '
     'in /etc/cronguard/config.toml, or "local" if that is what you want'
 )
 
@@ -35,7 +35,7 @@ _COMPLETIONS = {"ns": _namespaces}
 
 
 def _settings(function: Callable[..., int]) -> Callable[..., int]:
-    """Add an option for each setting. A value is checked by the settings, wherever it comes from."""
+    """Add an option for each setting. The settings check the values, wherever they come from."""
     for key, setting in reversed(list(SETTINGS.items())):
         if setting.help:
             function = click.option(
@@ -47,29 +47,36 @@ def _settings(function: Callable[..., int]) -> Callable[..., int]:
 
 @click.command(
     "run",
-    short_help="Run a command once in the cluster.",
+    short_help="Run a command once in the cluster",
+    epilog="""\b
+Examples:
+  cronguard run --ns shop --name report --ttl 5m -- make-report --all
+  cronguard run --ns shop --name dump -c 'pg_dump shop > /backups/shop.sql'
+  cronguard run --dry-run --ns billing --name charge --retry never -- charge""",
     context_settings={"allow_interspersed_args": False},
 )
 @_settings
-@click.option("--config", metavar="FILE", help="Read this configuration file and no other.")
+@click.option("--config", metavar="FILE", help="Read only this configuration file.")
 @click.option(
-    "--wrapped", is_flag=True, expose_value=False, help="Written by `crontab wrap`, for `crontab unwrap`."
+    "--wrapped", is_flag=True, expose_value=False, help="Mark for `crontab unwrap`, added by `crontab wrap`."
 )
 @click.option(
-    "--replaces", metavar="TEXT", expose_value=False, help="The same, where TEXT stood before the command."
+    "--replaces", metavar="TEXT", expose_value=False, help="The same, where TEXT was before the command."
 )
-@click.option("--dry-run", is_flag=True, help="Say what would happen, and do nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would happen, and do nothing.")
 @click.option(
-    "-c", "line", metavar="LINE", help="Run this shell line, redirects and pipes included, with $SHELL."
+    "-c", "line", metavar="LINE", help="Run this shell line, including redirects and pipes, with $SHELL."
 )
 @click.argument("words", metavar="[--] COMMAND [ARG]...", nargs=-1, type=click.UNPROCESSED)
 def command(
     line: str | None, words: tuple[str, ...], config: str | None, dry_run: bool, **options: Any
 ) -> int:
-    """Run COMMAND if no other node does, or did for this tick; else exit 75, silently.
+    """Run COMMAND unless another node runs it, or has run it for this tick.
 
-    The exit status is the command's; 75 skipped, 76 lease lost, 69 backend unreachable, 124 timed out,
-    126/127 the command cannot be executed or found. A TIME is seconds, or a number with s, m, h or d.
+    A skipped run prints nothing and exits with status 75.
+
+    The exit status is that of the command, or: 75 skipped, 76 lease lost, 69 backend unreachable, 124 timed out,
+    126 command cannot be executed, 127 command not found. A TIME is seconds, or a number with s, m, h or d.
     """
     from cronguard.config.sources import load
 
@@ -77,7 +84,7 @@ def command(
 
 
 def guard_command(settings: Settings, argv: list[str], *, dry_run: bool = False) -> int:
-    """Run the command under the settings, or say what would happen; returns the exit status."""
+    """Run the command under the settings, or print what would happen; return the exit status."""
     from cronguard.run.plan import make_plan
 
     plan = make_plan(settings, argv, os.environ, Clock())
@@ -96,7 +103,7 @@ def _argv(line: str | None, words: tuple[str, ...]) -> list[str]:
     if line is not None:
         return shell_line(line, os.environ)
     if not words or not words[0]:
-        raise UsageError("no command is given", "write: cronguard run --ns billing --name JOB -- COMMAND")
+        raise UsageError("no command is given", "use cronguard run --ns billing --name JOB -- COMMAND")
     return list(words)
 
 
@@ -130,12 +137,12 @@ def _run(plan: "Plan", settings: Settings) -> int:
 
 
 def _count(plan: "Plan", kind: str, word: str) -> None:
-    """Count it, for `cronguard metrics`."""
+    """Count the run or skip for `cronguard metrics`."""
     plan.errand.state.count(kind, plan.ask.job.ns, plan.ask.job.name, word)
 
 
 def _tell(settings: Settings, plan: "Plan", word: str, detail: str) -> None:
-    """Say what cron's mail must say: that the run did not end by itself, or cannot be relied on to have counted."""
+    """Report how the run ended. With a detail, always: the run was stopped, or its outcome may not be recorded."""
     if detail:
         say(f"{plan.ask.job}: {word}: {detail}")
     else:
@@ -156,7 +163,7 @@ def _log(plan: "Plan", settings: Settings) -> "Log":
 
 
 def _unavailable(guard: "Guard", plan: "Plan", settings: Settings, log: "Log", error: BackendError) -> int:
-    """Fail, or run unguarded if that was asked for: never on a store that was reached and must not be used."""
+    """Fail, or run unguarded if requested; but never if the store was reached and must not be used."""
     log.write("warning", "unavailable", status=error.status, detail=str(error))
     if settings.if_unavailable == "run" and not isinstance(error, StoreRefusedError):
         say(f"{plan.ask.job}: running unguarded: {error}")
@@ -174,7 +181,7 @@ def _unavailable(guard: "Guard", plan: "Plan", settings: Settings, log: "Log", e
 
 
 def is_news(state: "StateDir", url: str, *, is_loud: bool) -> bool:
-    """Return whether to say that the backend is out of reach: when it begins, and then once an hour."""
+    """Return whether to report an unreachable backend: at the start of the outage, and then once an hour."""
     age = state.age("complaint", url, Clock().wall())
     if age is not None and 0 <= age < _COMPLAIN_EVERY and not is_loud and not is_terminal():
         return False

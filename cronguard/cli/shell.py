@@ -1,6 +1,6 @@
-"""`cronguard-shell`: the SHELL of a crontab, which guards every line below it.
+"""`cronguard-shell`: a SHELL for crontabs that guards every line below it.
 
-cron runs `$SHELL -c LINE`. Used in any other way it is the real shell, and guards nothing.
+cron runs `$SHELL -c LINE`. Used in any other way, this program becomes the real shell and guards nothing.
 """
 
 import os
@@ -15,29 +15,29 @@ _QUOTING = frozenset("'\"\\$`;&|<>()*?[]{}~#!")
 
 
 def entry() -> None:
-    """Run as a program."""
+    """Run `cronguard-shell` as a program."""
     from cronguard.cli.main import finish, guarded
 
     finish(guarded(lambda: run(sys.argv[1:])))
 
 
 def run(arguments: list[str]) -> int:
-    """Guard the line of `-c LINE`; become the real shell for anything else, and for a line that says so."""
+    """Guard the line of `-c LINE`; become the real shell for other arguments and for lines not to be guarded."""
     real = os.environ.get("CRONGUARD_SHELL") or _REAL
     if os.path.basename(real) == "cronguard-shell":
         raise ConfigError(
-            f"CRONGUARD_SHELL: {real!r} is this program", "name the shell that is to run the lines"
+            f"CRONGUARD_SHELL: {real!r} is this program", "set it to the shell that should run the lines"
         )
-    os.environ["SHELL"] = real  # what the job starts by $SHELL is the job's own
+    os.environ["SHELL"] = real  # the job must find the real shell in it
     if len(arguments) != len(["-c", "LINE"]) or arguments[0] != "-c" or not is_guarded(arguments[1]):
         _become(real, arguments)
     return _guard(real, arguments[1])
 
 
 def is_guarded(line: str) -> bool:
-    """Return whether a line is to be guarded: not if it is marked, or guards itself.
+    """Return whether to guard a line: not if it is empty, is marked, or guards itself.
 
-    That CRONGUARD_RUN is set says nothing: a job may have restarted a cron that hands its own environment on.
+    CRONGUARD_RUN does not matter here: if a job has restarted cron, cron passes that variable on to every line.
     """
     words = line.split(maxsplit=1)
     if not words or line.rstrip().endswith(SKIP):
@@ -50,9 +50,10 @@ def is_guarded(line: str) -> bool:
 
 
 def wishes(line: str) -> tuple[dict[str, str], str]:
-    """Return the CRONGUARD_* assignments that a line begins with, and the line without them.
+    """Return the CRONGUARD_* assignments at the start of a line, and the line without them.
 
-    Only values that no shell has to interpret: `CRONGUARD_NAME=dump CRONGUARD_RETRY=never pg_dump shop`.
+    An assignment counts only if no shell has to interpret its value, as in
+    `CRONGUARD_NAME=dump CRONGUARD_RETRY=never pg_dump shop`.
     """
     said: dict[str, str] = {}
     while line.startswith("CRONGUARD_"):
@@ -72,8 +73,8 @@ def _guard(real: str, line: str) -> int:
     for variable in _OF_ONE_LINE:
         if os.environ.get(variable):
             raise ConfigError(
-                f"{variable} is of one line, and in the crontab it would be that of all",
-                f"write {variable}=... before the command of that line",
+                f"{variable} belongs to one crontab line, but here it is set for all lines",
+                f"put {variable}=... before the command of that line",
             )
     said, command = wishes(line)
     os.environ.update(said)
@@ -85,7 +86,7 @@ def _guard(real: str, line: str) -> int:
 
 
 def _program(command: str) -> str:
-    """Return a word to name the job by: no assignment, which may hold a password."""
+    """Return a word to name the job after, but not an assignment, which may contain a password."""
     return next((word for word in command.split() if "=" not in word), "line")
 
 

@@ -1,4 +1,4 @@
-"""`cronguard simulate`: what a strategy would do when something fails, before it is trusted."""
+"""`cronguard simulate`: show what a strategy would do when something fails, before you trust it."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,31 +13,39 @@ if TYPE_CHECKING:
     from cronguard.simulation.scenario import Scenario
 
 _HEADERS = ("TICK", "NODE", "STATE", "ATTEMPT", "LATE", "TOOK")
-_START = "2026-01-01T00:00Z"  # any would do, but the same each time
+_START = "2026-01-01T00:00Z"  # arbitrary, but always the same
 
 
 def _settings_options(function: Any) -> Any:
-    """Add the options that mean what they mean to `run`."""
+    """Add the options that have the same meaning as for `run`."""
     options = (
-        ("--strategy", "preempt|standby|round-robin|time-slice", "Whose turn it is (default: preempt)."),
-        ("--nodes", "A,B|N", "The nodes, or how many (default: 2)."),
-        ("--head-start", "TIME", "How long each node before another has to claim the tick (default: 15s)."),
+        (
+            "--strategy",
+            "preempt|standby|round-robin|time-slice",
+            "How to decide whose turn it is (default: preempt).",
+        ),
+        ("--nodes", "A,B|N", "Nodes in order of precedence, or how many (default: 2)."),
+        ("--head-start", "TIME", "Head start of each node over the next one (default: 15s)."),
         (
             "--failback-after",
             "TIME",
-            "How long a primary must be back before it goes first again (default: 0).",
+            "How long a primary must be back up before it goes first again (default: 0).",
         ),
-        ("--ttl", "TIME", "How long the lease outlives its holder (default: 180s)."),
-        ("--kill-after", "TIME", "How long from SIGTERM to SIGKILL (default: 10s or ttl/6, if less)."),
-        ("--wait", "TIME", "Watch a held lease for so long instead of skipping at once."),
-        ("--retry", "never|crashed|failed", "What may run again for the same tick."),
-        ("--timezone", "ZONE", "The schedule's zone (default: UTC)."),
+        ("--ttl", "TIME", "How long the lease lasts without a renewal (default: 180s)."),
+        ("--kill-after", "TIME", "Time from SIGTERM to SIGKILL (default: 10s, or ttl/6 if less)."),
+        ("--wait", "TIME", "Watch a held lease for this long instead of skipping at once."),
+        (
+            "--retry",
+            "never|crashed|failed",
+            "Which runs may be repeated for the same tick (default: crashed).",
+        ),
+        ("--timezone", "ZONE", "Time zone of the schedule (default: UTC)."),
     )
     flags = (
         ("--strict", "Round robin: never run before the head of the queue."),
-        ("--cover", "Time slices: run a slice that its node leaves, after a head start."),
-        ("--fair", "Waiting runs start in the order of their arrival."),
-        ("--every-run", "A plain mutex: run also if this tick has been run."),
+        ("--cover", "Time slices: run a slice that its own node does not run, after a head start."),
+        ("--fair", "Start waiting runs in order of arrival."),
+        ("--every-run", "Plain mutual exclusion: run even if this tick has already been run."),
     )
     for name, help_ in reversed(flags):
         function = click.option(name, is_flag=True, default=None, help=help_)(function)
@@ -46,29 +54,39 @@ def _settings_options(function: Any) -> Any:
     return function
 
 
-@click.command("simulate", short_help="Show who would run what when something fails.")
+@click.command(
+    "simulate",
+    short_help="Show who would run what when something fails",
+    epilog="""\b
+Examples:
+  cronguard simulate --strategy standby --nodes web1,web2 --fail web1@10m+20m
+  cronguard simulate --strategy round-robin --nodes 3 --heartbeat 10s
+  cronguard simulate --schedule '0 2 * * *' --length 7d --fail cut:node1@2d""",
+)
 @_settings_options
 @click.option(
-    "--schedule", metavar="CRON", default="*/5 * * * *", help="The line's schedule (default: */5 * * * *)."
+    "--schedule", metavar="CRON", default="*/5 * * * *", help="Schedule of the job (default: */5 * * * *)."
 )
-@click.option("--start", metavar="LABEL", default=_START, help=f"When to begin (default: {_START}).")
-@click.option("--length", metavar="TIME", default="1h", help="For how long (default: 1h).")
+@click.option("--start", metavar="LABEL", default=_START, help=f"When to start (default: {_START}).")
+@click.option("--length", metavar="TIME", default="1h", help="How long to simulate (default: 1h).")
 @click.option("--duration", metavar="TIME", default="10s", help="How long the command takes (default: 10s).")
 @click.option(
     "--fail", "failures", metavar="[KIND:]NODE@AFTER[+LENGTH]", multiple=True,
     help="What fails: KIND is dead (the default), cut, cron, paused or job. May be repeated.",
 )  # fmt: skip
-@click.option("--heartbeat", metavar="TIME", help="Let each node beat so often (default: none does).")
 @click.option(
-    "--late", metavar="TIME", default="1s", help="Each cron starts the line up to so late (default: 1s)."
+    "--heartbeat", metavar="TIME", help="Interval of each node's heartbeats (default: no heartbeats)."
 )
-@click.option("--seed", type=int, metavar="N", default=0, help="Another one makes other delays (default: 0).")
+@click.option(
+    "--late", metavar="TIME", default="1s", help="How late each cron may start the job (default: 1s)."
+)
+@click.option("--seed", type=int, metavar="N", default=0, help="Seed of the random delays (default: 0).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--svg", metavar="FILE", type=click.Path(), help="Draw a picture into this file instead.")
+@click.option("--svg", metavar="FILE", type=click.Path(), help="Draw an SVG picture into this file instead.")
 def command(as_json: bool, svg: str | None, **options: Any) -> None:
-    """Show which node would run which tick when something fails: as `cronguard history` would show it afterwards.
+    """Show which node would run which tick when something fails, as `cronguard history` would show it afterwards.
 
-    No time passes, and no storage is used; the decisions and the lease are the real ones.
+    No time passes, and no store is used. The decisions and the lease are those of real runs.
     """
     from cronguard.simulation.outcome import outcome
 
@@ -107,7 +125,7 @@ def _scenario(
 
 
 def _settings(schedule: str, timezone: str, options: dict[str, Any]) -> "Settings":
-    """Return the settings of the line; no file and no variable is read, so that a picture can be drawn again."""
+    """Return the settings. No file or variable is read, so the same options always draw the same picture."""
     from cronguard.config.settings import SETTINGS, Settings
     from cronguard.model.tick import Tick
     from cronguard.model.timing import Timing
@@ -170,7 +188,7 @@ def _cells(run: "Run") -> list[str]:
 
 
 def _said(found: "Outcome") -> str:
-    """Say the summary in words, without what did not happen."""
+    """Return the summary in words, without counts of things that did not happen."""
     from cronguard.model.duration import format_duration
 
     told = found.summary()
@@ -180,18 +198,18 @@ def _said(found: "Outcome") -> str:
     lines = [
         f"{told['ticks']} ticks: {told['done']} done, {told['missed']} missed, {told['overrun']} overrun"
     ]
-    lines[0] += f", {broken} begun but not done" if broken else ""
-    lines += [f"runs: {states}; by node: {shares}"] if shares else ["no run began"]
+    lines[0] += f", {broken} started but not done" if broken else ""
+    lines += [f"runs: {states}; by node: {shares}"] if shares else ["no run started"]
     if told["retried"]:
-        lines.append(f"tried again: {told['retried']}")
+        lines.append(f"retried: {told['retried']}")
     if told["done_twice"]:
         lines.append(
-            f"done twice: {told['done_twice']}, since the end of the first could not be written in time"
+            f"done twice: {told['done_twice']}, because the outcome of the first could not be recorded in time"
         )
     if latest := told["latest"]:
         lines.append(
             f"latest start: {format_duration(latest['late'])} after {latest['tick']}, on {latest['node']}"
         )
     if told["not_begun"]:
-        lines.append("not begun: " + ", ".join(f"{n} {word}" for word, n in told["not_begun"].items()))
+        lines.append("not started: " + ", ".join(f"{n} {word}" for word, n in told["not_begun"].items()))
     return "\n".join(lines)

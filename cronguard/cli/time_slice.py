@@ -1,4 +1,4 @@
-"""`cronguard time-slice`: the nodes take turns by the clock."""
+"""`cronguard time-slice`: let the nodes take turns by the clock."""
 
 import os
 import re
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 _SKIPPED = 75
 _MOST_NODES = 1000
-_SHORTEST_SLICE = 1.0  # seconds; starting a command takes a good part of one
+_SHORTEST_SLICE = 1.0  # seconds; starting a command takes a large part of a second
 _SCHEDULE = re.compile(r"\s*(?:(?:CRON_)?TZ=\S+\s+)?(?:@\S+|\S+(?:\s+\S+){4})\s*")
 _RUN_HINT = (
-    "write: cronguard time-slice --nodes 2 --index 0 --schedule '*/10 * * * *' -- COMMAND, or --slice 10m"
+    "use cronguard time-slice --nodes 2 --index 0 --schedule '*/10 * * * *' -- COMMAND, or --slice 10m"
 )
-_PRINT_HINT = "write: cronguard time-slice --nodes 2 --index 0 '*/10 * * * *' to see this node's schedule"
+_PRINT_HINT = "to see this node's schedule: cronguard time-slice --nodes 2 --index 0 '*/10 * * * *'"
 
 
 class _Filter(click.Command):
-    """Even when the options are wrong, what came in goes out: people pipe this into `crontab -`."""
+    """Print the input unchanged even if the options are wrong: people pipe this into `crontab -`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         given = list(args)
@@ -46,7 +46,12 @@ def _reads_crontab(arguments: list[str]) -> bool:
 
 @click.command(
     "time-slice",
-    short_help="Take turns by the clock, with nothing shared.",
+    short_help="Take turns by the clock, without a shared store",
+    epilog="""\b
+Examples:
+  cronguard time-slice --nodes 2 --index 0 '*/10 * * * *'
+  cronguard time-slice --nodes 2 --index 0 --slice 10m -- make-report --all
+  cronguard time-slice --nodes 2 --index 0 --write""",
     cls=_Filter,
     context_settings={"allow_interspersed_args": False},
 )
@@ -62,18 +67,20 @@ def _reads_crontab(arguments: list[str]) -> bool:
     metavar="I",
     type=click.IntRange(0, _MOST_NODES - 1),
     required=True,
-    help="Which of them this is, from 0.",
+    help="Number of this node, counted from 0.",
 )
-@click.option("--schedule", metavar="CRON", help="A slice lasts from one fire of this schedule to the next.")
-@click.option("--slice", "period", metavar="TIME", help="A slice lasts this long, counted from 1970.")
+@click.option("--schedule", metavar="CRON", help="A slice lasts from one tick of this schedule to the next.")
+@click.option(
+    "--slice", "period", metavar="TIME", help="A slice lasts this long; slices are counted from 1970."
+)
 @click.option(
     "--strict/--no-strict", default=True, help="Stop the command when its slice ends (the default)."
 )
-@click.option("--timezone", metavar="ZONE", help="The schedule's zone, instead of this machine's.")
+@click.option("--timezone", metavar="ZONE", help="Time zone of the schedule (default: this machine's).")
 @click.option(
     "--system", is_flag=True, help="The crontab names a user before each command, as /etc/crontab does."
 )
-@click.option("--write", is_flag=True, help="Install the split crontab, and keep the old one.")
+@click.option("--write", is_flag=True, help="Install the split crontab, and keep a copy of the old one.")
 @click.option("-c", "line", metavar="LINE", help="Run this shell line.")
 @click.argument("words", metavar="[SCHEDULE | [--] COMMAND [ARG]...]", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
@@ -90,11 +97,11 @@ def command(
     line: str | None,
     words: tuple[str, ...],
 ) -> None:
-    """Let the nodes take turns by the clock, with nothing shared.
+    """Let the nodes take turns by the clock, without a shared store.
 
-    With a SCHEDULE, print the crontab schedules of this node. With a COMMAND or -c, and --schedule or --slice, run it
-    if this slice is this node's, else exit 75. With neither, read a crontab on standard input (on a terminal: yours)
-    and print it split for this node; on any error it is printed as it came.
+    With a SCHEDULE, print the crontab schedules of this node. With a COMMAND or -c, and --schedule or --slice, run the
+    command if the current slice is this node's; otherwise exit with status 75. With neither, read a crontab from
+    standard input (on a terminal: your own) and print it split for this node. On any error, print it unchanged.
     """
     if schedule is not None or period is not None or line is not None:
         _check(nodes, index)
@@ -109,9 +116,7 @@ def command(
 
 def _check(nodes: int, index: int) -> None:
     if index >= nodes:
-        raise UsageError(
-            f"--index: {index} is not below the {nodes} of --nodes", "the first node has index 0"
-        )
+        raise UsageError(f"--index: {index} is not below the {nodes} of --nodes", "count the nodes from 0")
 
 
 def _print_shares(words: tuple[str, ...], nodes: int, index: int, timezone: str | None) -> None:
@@ -124,7 +129,7 @@ def _print_shares(words: tuple[str, ...], nodes: int, index: int, timezone: str 
     if shares is None:
         raise UsageError(
             f"cron cannot express the share of node {index} of {nodes} in {words[0]!r}",
-            f"keep the schedule, and before the command {_gate('cronguard', nodes, index, words[0], timezone)} 'COMMAND'",
+            f"keep the schedule, and run: {_gate('cronguard', nodes, index, words[0], timezone)} 'COMMAND'",
         )
     for expression in shares:
         click.echo(expression)
@@ -132,7 +137,7 @@ def _print_shares(words: tuple[str, ...], nodes: int, index: int, timezone: str 
 
 def _command_line(line: str | None, words: tuple[str, ...]) -> list[str]:
     if (line is None) == (not words):
-        raise UsageError("either a command or -c is needed, and not both", f"{_RUN_HINT}; or {_PRINT_HINT}")
+        raise UsageError("either a command or -c is needed, but not both", f"{_RUN_HINT}; or {_PRINT_HINT}")
     if line is None:
         return list(words)
     return shell_line(line, os.environ)
@@ -143,7 +148,7 @@ def _current_slice(schedule: str | None, period: str | None, timezone: str | Non
     from cronguard.turns.time_slice import slice_of_period, slice_of_schedule
 
     if (schedule is None) == (period is None):
-        raise UsageError("either --schedule or --slice is needed, and not both", _RUN_HINT)
+        raise UsageError("either --schedule or --slice is needed, but not both", _RUN_HINT)
     if schedule is not None:
         from cronguard.schedule.schedule import Schedule
 
@@ -155,7 +160,7 @@ def _current_slice(schedule: str | None, period: str | None, timezone: str | Non
 
 
 def _started() -> float:
-    """Return when cron started us: on a busy machine, Python may take us into the next slice."""
+    """Return when cron started this process: on a busy machine, Python may start up only in the next slice."""
     from cronguard.system.clock import Clock, process_started
 
     clock = Clock()
@@ -207,7 +212,7 @@ def _split_text(given: bytes, nodes: int, index: int, timezone: str | None, *, s
 def _gate(program: str, nodes: int, index: int, expression: str, timezone: str | None) -> str:
     zone = f" --timezone {shlex.quote(timezone)}" if timezone else ""
     schedule = shlex.quote(" ".join(expression.split()))
-    # not strict: a line that cron can share out by itself is not stopped either
+    # not strict, because lines that need no gate are not stopped at the end of a slice either
     return f"{program} time-slice --nodes {nodes} --index {index}{zone} --no-strict --schedule {schedule} -c"
 
 
@@ -228,12 +233,12 @@ def _install(given: bytes, new: bytes, *, system: bool) -> None:
 
     if system:
         raise UsageError(
-            "--write installs a user's crontab, and --system is not one", "redirect the output into a file"
+            "--write installs a user's crontab, not a --system one", "redirect the output to a file"
         )
     if not given.strip():  # under ssh or ansible standard input is often empty
         raise UsageError(
-            "--write: standard input is empty", "write: crontab -l | cronguard time-slice ... --write"
+            "--write: standard input is empty", "use crontab -l | cronguard time-slice ... --write"
         )
     backup = install_crontab(new, *backup_place())
     if backup:
-        click.echo(f"cronguard: the crontab as it was is in {backup}", err=True)
+        click.echo(f"cronguard: crontab updated; the previous version is in {backup}", err=True)

@@ -1,4 +1,4 @@
-"""`cronguard unlock`: stop a job wherever it runs, and free its lease."""
+"""`cronguard unlock`: stop a job wherever it runs, and release its lease."""
 
 import click
 
@@ -6,12 +6,19 @@ from cronguard.cli import completing
 from cronguard.cli.common import open_storage, storage_options
 
 
-@click.command("unlock", short_help="Stop a job where it runs, and free its lock.")
-@click.option("--force", is_flag=True, help="Free it at once: the job may still be running.")
+@click.command(
+    "unlock",
+    short_help="Stop a running job, and release its lease",
+    epilog="""\b
+Examples:
+  cronguard unlock billing/charge
+  cronguard unlock --force billing/charge""",
+)
+@click.option("--force", is_flag=True, help="Release the lease at once; the job may still be running.")
 @storage_options
 @click.argument("job", metavar="NS/JOB", shell_complete=completing.jobs)
 def command(job: str, force: bool, **where: str | None) -> None:
-    """Tell the node that runs NS/JOB to stop it; others may run it when it has."""
+    """Tell the node that runs NS/JOB to stop it. Other nodes may run it once it has stopped."""
     from cronguard.admin.override import unlock
     from cronguard.model.job import Job
 

@@ -1,4 +1,4 @@
-"""What the commands that show a table share: as text, as JSON, once or again and again."""
+"""Code that the commands with a table share: print it as text or JSON, once or repeatedly."""
 
 import time
 from collections.abc import Callable
@@ -8,20 +8,20 @@ import click
 
 from cronguard.system.errors import BackendError, StoreRefusedError
 
-_EVERY = 2.0  # seconds, as watch(1): a renewal comes every ten at most
+_EVERY = 2.0  # seconds, as in watch(1); a lease is renewed at least every ten
 Rows = list[dict[str, Any]]
 
 
 def watch_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say how a table is shown."""
-    function = click.option(
-        "--watch", is_flag=True, help="Show it again every two seconds, until interrupted."
-    )(function)
+    """Add the options that select how a table is shown."""
+    function = click.option("--watch", is_flag=True, help="Refresh every two seconds, until interrupted.")(
+        function
+    )
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
 
 
 def show(rows: Callable[[], Rows], as_text: Callable[[Rows], str], *, as_json: bool, watch: bool) -> None:
-    """Print the rows; with `watch` until interrupted."""
+    """Print the rows; with `watch`, repeat until interrupted."""
     from cronguard.report.output import as_json as json_text
 
     def text() -> str:
@@ -39,7 +39,7 @@ def show(rows: Callable[[], Rows], as_text: Callable[[Rows], str], *, as_json: b
 
 
 def _now_or_why_not(text: Callable[[], str]) -> str:
-    """Return what is to be shown; a store that does not answer for a moment is no reason to look away."""
+    """Return the text to show. Report a store that does not answer, but keep watching."""
     try:
         return text()
     except StoreRefusedError:

@@ -39,7 +39,7 @@ class Settings(NamedTuple):
         str | None,
         Setting(
             values.text,
-            "Where the nodes meet: local, dir:/PATH, file:/PATH, ssh://..., etcd://..., postgres://... or redis://...",
+            "Store that the nodes share: local, dir:/PATH, file:/PATH, ssh://..., etcd://..., postgres://... or redis://...",
             "URL",
         ),
     ] = None
@@ -47,35 +47,38 @@ class Settings(NamedTuple):
         float,
         Setting(
             values.bounded(MIN_TTL, MAX_TTL),
-            "How long the lease outlives its holder (default: 180s).",
+            "How long the lease lasts without a renewal (default: 180s).",
             "TIME",
         ),
     ] = 180.0
     wait: Annotated[
-        float, Setting(values.seconds, "Watch a held lease for so long instead of skipping at once.", "TIME")
+        float,
+        Setting(values.seconds, "Watch a held lease for this long instead of skipping at once.", "TIME"),
     ] = 0.0
     timeout: Annotated[
         float | None,
-        Setting(values.bounded(0.001, 366 * 86400), "Stop the command after this time (status 124).", "TIME"),
+        Setting(
+            values.bounded(0.001, 366 * 86400), "Stop the command after this time (exit status 124).", "TIME"
+        ),
     ] = None
     kill_after: Annotated[
         float | None,
-        Setting(values.seconds, "How long from SIGTERM to SIGKILL (default: 10s or ttl/6, if less).", "TIME"),
+        Setting(values.seconds, "Time from SIGTERM to SIGKILL (default: 10s, or ttl/6 if less).", "TIME"),
     ] = None
     daemons: Annotated[
         str,
         Setting(
             values.one_of("release", "wait", "kill"),
-            "What to do about processes in a session of their own (default: release).",
+            "What to do with daemons: processes in their own session (default: release).",
             "release|wait|kill",
         ),
     ] = "release"
-    fair: Annotated[bool, Setting(values.flag, "Waiting runs start in the order of their arrival.")] = False
+    fair: Annotated[bool, Setting(values.flag, "Start waiting runs in order of arrival.")] = False
     strategy: Annotated[
         str,
         Setting(
             values.one_of("preempt", "standby", "round-robin", "time-slice"),
-            "Whose turn it is (default: preempt).",
+            "How to decide whose turn it is (default: preempt).",
             "preempt|standby|round-robin|time-slice",
         ),
     ] = "preempt"
@@ -83,55 +86,58 @@ class Settings(NamedTuple):
         tuple[str, ...],
         Setting(
             values.names,
-            "The nodes of the cluster, in order of precedence; for time slices also how many.",
+            "Nodes of the cluster, in order of precedence; for time slices, a number also works.",
             "A,B|N",
         ),
     ] = ()
     index: Annotated[
         int | None,
         Setting(
-            values.index, "Which time slice is this node's, from 0 (default: its place in --nodes).", "I"
+            values.index, "Number of this node's time slice, from 0 (default: its place in --nodes).", "I"
         ),
     ] = None  # type: ignore[assignment] # the option is called so; nobody asks for tuple.index
     head_start: Annotated[
         float,
         Setting(
             values.bounded(1, 3600),
-            "How long each node before this one has to claim the tick (default: 15s).",
+            "Time that each node before this one gets to claim the tick (default: 15s).",
             "TIME",
         ),
     ] = 15.0
     failback_after: Annotated[
         float,
         Setting(
-            values.seconds, "How long a primary must be back before it goes first again (default: 0).", "TIME"
+            values.seconds,
+            "How long a primary must be back up before it goes first again (default: 0).",
+            "TIME",
         ),
     ] = 0.0
     strict: Annotated[bool, Setting(values.flag, "Round robin: never run before the head of the queue.")] = (
         False
     )
     cover: Annotated[
-        bool, Setting(values.flag, "Time slices: run a slice that its node leaves, after a head start.")
+        bool,
+        Setting(values.flag, "Time slices: run a slice that its own node does not run, after a head start."),
     ] = False
     schedule: Annotated[
         str | None,
-        Setting(values.text, "The line's schedule, if it may start late (sleep, anacron).", "CRON"),
+        Setting(values.text, "Schedule of the crontab line, if it may start late (sleep, anacron).", "CRON"),
     ] = None
     timezone: Annotated[
-        str | None, Setting(values.text, "The schedule's zone (default: this machine's).", "ZONE")
+        str | None, Setting(values.text, "Time zone of the schedule (default: this machine's).", "ZONE")
     ] = None
     tick: Annotated[
         str | None,
-        Setting(values.text, "The scheduled moment, 2026-11-22T05:30Z (default: this minute).", "LABEL"),
+        Setting(values.text, "Scheduled moment, such as 2026-11-22T05:30Z (default: this minute).", "LABEL"),
     ] = None
-    every_run: Annotated[bool, Setting(values.flag, "A plain mutex: run also if this tick has been run.")] = (
-        False
-    )
+    every_run: Annotated[
+        bool, Setting(values.flag, "Plain mutual exclusion: run even if this tick has already been run.")
+    ] = False
     retry: Annotated[
         str,
         Setting(
             values.one_of("never", "crashed", "failed"),
-            "What may run again for the same tick (default: crashed).",
+            "Which runs may be repeated for the same tick (default: crashed).",
             "never|crashed|failed",
         ),
     ] = "crashed"
@@ -142,7 +148,7 @@ class Settings(NamedTuple):
         str,
         Setting(
             values.one_of("fail", "run"),
-            "What to do when the backend cannot be reached (default: fail).",
+            "What to do if the backend cannot be reached (default: fail).",
             "fail|run",
         ),
     ] = "fail"
@@ -159,11 +165,16 @@ class Settings(NamedTuple):
         ),
     ] = "syslog"
     log_format: Annotated[
-        str, Setting(values.one_of("text", "json"), "How they are logged (default: text).", "text|json")
+        str, Setting(values.one_of("text", "json"), "Format of the log (default: text).", "text|json")
     ] = "text"
     state_dir: Annotated[str | None, Setting(values.text)] = None
-    verbose: Annotated[bool, Setting(values.flag, "Say on stderr what happened.", "", "-v --verbose")] = False
-    quiet: Annotated[bool, Setting(values.flag, "Say nothing but errors.", "", "-q --quiet")] = False
+    verbose: Annotated[
+        bool,
+        Setting(
+            values.flag, "Report on stderr how the run ended, or why it was skipped.", "", "-v --verbose"
+        ),
+    ] = False
+    quiet: Annotated[bool, Setting(values.flag, "Print only errors.", "", "-q --quiet")] = False
 
 
 SETTINGS: Mapping[str, Setting] = {

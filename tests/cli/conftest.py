@@ -4,7 +4,7 @@ from nodes import Node
 
 @pytest.fixture
 def store(tmp_path):
-    """A folder that the nodes share."""
+    """A directory that the nodes share."""
     folder = tmp_path / "share"
     folder.mkdir()
     return folder

@@ -1,4 +1,4 @@
-"""Nodes as processes: each call is `python -m cronguard` with a home and a state folder of its own."""
+"""Nodes as processes: each call is `python -m cronguard` with its own home and state directory."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ IMPORTED_FROM = os.pathsep.join(
     filter(None, [ROOT, os.environ.get("PYTHONPATH")])
 )  # the package under test first
 PLAIN = (sys.executable, "-m", "cronguard")
-# The same with a wall clock that is wrong, as a process sees it; the store keeps the right one.
+# The same with a wrong wall clock in the process; the store still has the right one.
 SKEWED = """
 import sys, time
 right = time.time
@@ -20,7 +20,7 @@ time.time = lambda: right() + float(sys.argv[1])
 from cronguard.cli.main import main
 sys.exit(main(sys.argv[2:]))
 """
-# Root, less the right to pass by modes; anybody else has not got it anyway.
+# Root without the capability to ignore file modes, which other users do not have anyway.
 BOUND_BY_MODES = (
     ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-dac_override,-dac_read_search")
     if os.geteuid() == 0 and shutil.which("setpriv")
@@ -29,7 +29,7 @@ BOUND_BY_MODES = (
 
 
 class Node:
-    """One server, which has its own home and state, and shares a folder with the others."""
+    """A server with its own home and state, which shares a directory with the others."""
 
     def __init__(self, home, store, name="web1"):
         self.home, self.store = home, store
@@ -58,7 +58,7 @@ class Node:
         return subprocess.Popen([*PLAIN, *argv], env={**self.env, **dict(env)}, text=True, **pipes)
 
     def run(self, *options, command=None, **more):
-        """Guard a command that leaves a mark, or the given one, on the shared folder."""
+        """Guard the given command, or one that leaves a mark, with the shared directory as the backend."""
         where = (
             ()
             if any(str(option).startswith("--backend=") for option in options)
@@ -67,18 +67,18 @@ class Node:
         return self.call("run", *where, *options, "--", *(command or ("touch", str(self.marker))), **more)
 
     def has_run(self):
-        """Whether the command ran since the last time this was asked."""
+        """Return whether the command has run since the last call of this method."""
         found = self.marker.exists()
         self.marker.unlink(missing_ok=True)
         return found
 
     def skewed(self, seconds):
-        """How to call it with a clock that is wrong by so many seconds."""
+        """Return how to call cronguard with a clock that is wrong by this many seconds."""
         return (sys.executable, "-c", SKEWED, str(seconds))
 
 
 def told(done, status, *values):
-    """Check that there was one clear line on stderr, with a hint at most, and that the status is right."""
+    """Check the status, and that stderr has one clear line and at most one hint."""
     lines = done.stderr.splitlines()
     assert done.returncode == status, (done.returncode, done.stderr)
     assert done.stdout == ""
@@ -90,7 +90,7 @@ def told(done, status, *values):
 
 
 def content(folder):
-    """All files below a folder, byte for byte."""
+    """Return all files below a directory with their content."""
     return {
         os.path.join(where, name): open(os.path.join(where, name), "rb").read()
         for where, _, names in os.walk(folder)
@@ -99,7 +99,7 @@ def content(folder):
 
 
 def record_file(store, job="default/j", version=1):
-    """Where the lease of a job is kept in a shared folder."""
+    """Return where a shared directory keeps the lease of a job."""
     folder = store / "v1" / "lease" / job / f"{version:020}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / "record.json"

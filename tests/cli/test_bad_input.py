@@ -69,7 +69,7 @@ OPTIONS = [
 @pytest.mark.parametrize(
     ("options", "value"), OPTIONS, ids=lambda x: " ".join(x)[:40] if isinstance(x, list) else ""
 )
-def test_a_bad_option_is_told_with_its_value_and_nothing_runs(node, options, value):
+def test_a_bad_option_is_reported_with_its_value_and_nothing_runs(node, options, value):
     told(node.run(*options), 64, value)
     assert not node.has_run() and content(node.store) == {}
 
@@ -94,7 +94,7 @@ def test_a_bad_option_is_told_with_its_value_and_nothing_runs(node, options, val
     (["pause", "--node", "../x"], "'../x'"),
     (["pause", "--node", "web9"], "web9 is not known here; known are web1"),
     (["pause", "--for", "soon"], "--for: 'soon'"),
-    (["pause", "--for", "0"], "--for: a pause of no length"),
+    (["pause", "--for", "0"], "--for: must be longer than 0"),
     (["resume", "--node", ""], "--node: ''"),
     (["resume", "--node", "web9"], "web9 is not known here; known are web1"),
     (["queue", "--ns", "../a"], "'../a'"),
@@ -103,7 +103,7 @@ def test_a_bad_option_is_told_with_its_value_and_nothing_runs(node, options, val
     (["time-slice", "--nodes", "two"], "--nodes: 'two' is not a whole number"),
     (["time-slice", "--nodes", "0"], "--nodes: 0 is not between 1 and 1000"),
 ])  # fmt: skip
-def test_a_command_line_that_makes_no_sense_is_told_with_what_is_wrong(node, argv, value):
+def test_a_senseless_command_line_is_reported_with_what_is_wrong(node, argv, value):
     told(node.call(*argv, env={"CRONGUARD_BACKEND": f"dir:{node.store}"}), 64, value)
 
 
@@ -111,12 +111,12 @@ def test_a_command_line_that_makes_no_sense_is_told_with_what_is_wrong(node, arg
     "consul://h/x", "x", "dir", "dir:", "dir:x", "dir:./x", "dir:/a/../b", "dir:../x", "dir:/..", "DIR:/x", "local:", "local:/x",
     "file:x", "file:/a/..", "/srv/x", "http://h", "dir:~/x", "dir:/a\nb/..",
 ])  # fmt: skip
-def test_a_backend_that_is_none_is_told_with_its_url(node, url):
+def test_an_invalid_backend_is_reported_with_its_url(node, url):
     told(node.run(f"--backend={url}", "--if-unavailable", "run"), 78, repr(url))
     assert not node.has_run()
 
 
-def test_a_backend_of_no_known_kind_is_told_with_all_kinds(node):
+def test_for_an_unknown_kind_of_backend_the_hint_names_all_kinds(node):
     hint = node.run("--backend=consul://h/x").stderr.splitlines()[1]
     named = set(re.findall(r"(local|\w+(?=:/))", hint))
     assert {SCHEMES[scheme] for scheme in named} == set(SCHEMES.values())
@@ -134,7 +134,7 @@ def test_the_hint_names_the_command_whose_options_are_wrong(node, argv, hint):
 
 
 @pytest.mark.parametrize("group", ["", "crontab"])
-def test_the_list_of_commands_says_all_of_each_in_its_line(node, group):
+def test_the_list_of_commands_does_not_truncate_their_summaries(node, group):
     shown = node.call(*group.split(), "--help", env={"COLUMNS": "70"}).stdout
     assert "..." not in shown.partition("Commands:")[2]
 
@@ -142,7 +142,7 @@ def test_the_list_of_commands_says_all_of_each_in_its_line(node, group):
 @pytest.mark.parametrize(
     "argv", [["locks"], ["unlock", "a/b"], ["forget", "a/b"], ["run", "--dry-run", "--", "true"]]
 )
-def test_every_command_refuses_a_backend_that_is_none(node, argv):
+def test_every_command_refuses_an_invalid_backend(node, argv):
     told(node.call(*argv, env={"CRONGUARD_BACKEND": "etcd:/x"}), 78, "'etcd:/x'")
 
 
@@ -164,7 +164,7 @@ CONFIGS = [
 
 @pytest.mark.parametrize(("text", "value"), CONFIGS)
 @pytest.mark.parametrize("given", ["option", "variable", "home"])
-def test_a_bad_configuration_is_told_with_its_file_and_what_is_wrong(node, text, value, given):
+def test_a_bad_configuration_is_reported_with_its_file_and_what_is_wrong(node, text, value, given):
     path = node.home / (".config/cronguard/config.toml" if given == "home" else "own.toml")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
@@ -176,21 +176,21 @@ def test_a_bad_configuration_is_told_with_its_file_and_what_is_wrong(node, text,
 
 
 @pytest.mark.parametrize("content_", [b"\xff\xfe\x00", b"ns = '\xe9'"])
-def test_a_configuration_that_is_no_text_is_told(node, content_):
+def test_a_configuration_that_is_not_text_is_reported(node, content_):
     path = node.home / "own.toml"
     path.write_bytes(content_)
     told(node.run("--config", str(path)), 78, path)
 
 
-def test_a_configuration_that_is_not_there_is_told(node):
+def test_a_missing_configuration_is_reported(node):
     told(node.run("--config", str(node.home / "none.toml")), 78, node.home / "none.toml")
 
 
-def test_a_configuration_that_is_a_folder_is_told(node):
+def test_a_configuration_that_is_a_directory_is_reported(node):
     told(node.run("--config", str(node.home)), 78, node.home)
 
 
-def test_a_configuration_that_may_not_be_read_is_told(node):
+def test_an_unreadable_configuration_is_reported(node):
     path = node.home / "own.toml"
     path.write_text("ttl = 300\n")
     path.chmod(0)
@@ -202,12 +202,12 @@ def test_a_configuration_that_may_not_be_read_is_told(node):
     ("TTL", "-5"), ("NS", "../x"), ("NODE", "a b"), ("SKIP_STATUS", "x"), ("EVERY_RUN", "maybe"), ("MAX_CLOCK_SKEW", "0"),
     ("RETRY", "always"), ("BACKEND_TIMEOUT", "0"),
 ])  # fmt: skip
-def test_a_bad_variable_is_told_by_its_name(node, variable, value):
+def test_a_bad_variable_is_reported_with_its_name(node, variable, value):
     told(node.run(env={f"CRONGUARD_{variable}": value}), 78, f"CRONGUARD_{variable}: ", value)
     assert not node.has_run()
 
 
-def test_a_state_folder_that_is_no_absolute_path_is_one_folder_for_all_commands(node):
+def test_a_relative_state_directory_is_the_same_for_all_commands(node):
     node.env["CRONGUARD_STATE_DIR"] = "state"
     done = node.run("--backend=local", "--name", "x", cwd=node.home)
     assert (done.returncode, done.stderr) == (0, "") or done.returncode == 78
@@ -215,11 +215,11 @@ def test_a_state_folder_that_is_no_absolute_path_is_one_folder_for_all_commands(
         assert "default/x" in node.call("locks", "--all", "--backend", "local", cwd=node.home).stdout
 
 
-# Programs that are not there
+# Programs that do not exist
 
 
 @pytest.mark.parametrize("command", ["no-such-program", "/no/such/program", "./no-such", "a\nb"])
-def test_a_program_that_is_not_there_is_told_and_leaves_the_tick_to_another_node(node, other, command):
+def test_a_missing_program_is_reported_and_leaves_the_tick_to_another_node(node, other, command):
     job = ("--name", "j", "--tick", "2026-01-01T00:00Z")
     told(node.run(*job, command=[command]), 127, repr(command))
     assert content(node.store) == {}
@@ -227,18 +227,18 @@ def test_a_program_that_is_not_there_is_told_and_leaves_the_tick_to_another_node
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
-def test_a_program_that_cannot_be_executed_is_told_and_leaves_the_tick(node, kind):
+def test_a_program_that_cannot_be_executed_is_reported_and_leaves_the_tick(node, kind):
     program = node.home / "program"
     program.mkdir() if kind == "folder" else program.write_text("x")
     told(node.run(command=[str(program)]), 126, program)
     assert content(node.store) == {}
 
 
-def test_a_program_is_looked_for_in_the_path_that_cron_gave(node):
+def test_a_program_is_searched_in_the_path_that_cron_gave(node):
     told(node.run(command=["touch"], env={"PATH": "/no/such"}), 127, "'touch'", "PATH=/no/such")
 
 
 @pytest.mark.parametrize("line", ["no-such-program", "exec no-such-program"])
-def test_what_a_shell_line_does_not_find_is_the_shells_affair(node, line):
+def test_a_program_missing_in_a_shell_line_is_reported_by_the_shell(node, line):
     done = node.call("run", "--backend", f"dir:{node.store}", "-c", line, env={"PATH": "/usr/bin:/bin"})
     assert done.returncode == 127 and "cronguard" not in done.stderr

@@ -27,7 +27,7 @@ def unreadable(request, store):
     return store
 
 
-def test_an_unreadable_record_is_told_and_neither_run_over_nor_changed(node, unreadable):
+def test_an_unreadable_record_is_reported_and_neither_ignored_nor_changed(node, unreadable):
     before = content(unreadable)
     for options in ((), ANYWAY, ("--every-run",), ("--wait", "5"), ("--dry-run",)):
         told(
@@ -65,7 +65,7 @@ def test_an_unreadable_record_leaves_the_other_jobs_alone(node, unreadable):
     assert node.run("--name", "k").returncode == 0 and node.has_run()
 
 
-# A store with things in it that no cronguard put there
+# A store with files that cronguard did not create
 
 
 def a_file_for_the_tree(store):
@@ -99,7 +99,7 @@ def a_folder_for_the_record(store):
     a_file_for_the_tree, a_file_for_the_kind, a_file_for_the_job, a_file_for_a_version, a_version_without_a_record,
     a_folder_for_the_record,
 ])  # fmt: skip
-def test_a_foreign_thing_in_the_place_of_ours_is_refused_and_left_and_never_run_over(node, store, spoil):
+def test_a_foreign_file_in_place_of_ours_is_refused_and_kept_and_nothing_runs(node, store, spoil):
     spoil(store)
     before = content(store)
     for options in ((), ANYWAY):
@@ -112,7 +112,7 @@ def test_a_foreign_thing_in_the_place_of_ours_is_refused_and_left_and_never_run_
     "stranger", ["v1/lease/my job/x", "v1/lease/default/lost+found", "v1/lease/.snapshot/x", "v1/other/x/y"]
 )
 @pytest.mark.parametrize("is_folder", [True, False])
-def test_a_stranger_beside_ours_disturbs_nobody(node, store, stranger, is_folder):
+def test_a_foreign_file_beside_ours_does_not_matter(node, store, stranger, is_folder):
     path = store / stranger
     (path if is_folder else path.parent).mkdir(parents=True)
     is_folder or path.write_text("precious")
@@ -124,33 +124,33 @@ def test_a_stranger_beside_ours_disturbs_nobody(node, store, stranger, is_folder
 
 
 @pytest.mark.parametrize("name", ["README", "lost+found", ".nfs000123", "v2"])
-def test_a_store_may_have_other_things_at_its_top(node, store, name):
+def test_a_store_may_have_other_files_at_its_top(node, store, name):
     (store / name).write_text("precious")
     assert node.run(*JOB).returncode == 0
     assert (store / name).read_text() == "precious"
 
 
-# A store that is not there, or forbidden
+# A store that is missing or forbidden
 
 
-def test_a_folder_that_is_not_there_is_told_and_not_made(node, store):
+def test_a_missing_directory_is_reported_and_not_created(node, store):
     store.rmdir()
     told(node.run(*JOB), 69, store)
     assert not node.has_run() and not store.exists()
 
 
-def test_a_folder_that_is_not_there_is_told_in_one_line_whatever_its_name(node, store):
+def test_a_missing_directory_is_reported_in_one_line_whatever_its_name(node, store):
     told(node.run(*JOB, f"--backend=dir:{store}/a\nb\x1b[2J"), 69)
 
 
-def test_on_a_folder_that_is_not_there_the_command_runs_unguarded_if_that_is_wished(node, store):
+def test_without_the_directory_the_command_runs_unguarded_on_request(node, store):
     store.rmdir()
     done = node.run(*JOB, *ANYWAY, command=["sh", "-c", "echo ${CRONGUARD_TOKEN-none}; exit 3"])
     assert (done.returncode, done.stdout) == (3, "none\n")
     assert done.stderr.startswith("cronguard: ") and "unguarded" in done.stderr and str(store) in done.stderr
 
 
-def test_a_backend_that_is_a_file_is_told(node, store):
+def test_a_backend_that_is_a_file_is_reported(node, store):
     store.rmdir()
     store.write_text("precious")
     for options in ((), ANYWAY):
@@ -159,7 +159,7 @@ def test_a_backend_that_is_a_file_is_told(node, store):
 
 
 @pytest.mark.parametrize("mode", [0o500, 0o400, 0o000])
-def test_a_folder_in_which_one_may_not_write_is_forbidden_and_never_run_over(node, store, mode):
+def test_a_directory_without_write_permission_is_forbidden_and_nothing_runs(node, store, mode):
     store.chmod(mode)
     for options in ((), ANYWAY):
         told(node.run(*JOB, *options, how=BOUND), 77, store)
@@ -167,7 +167,7 @@ def test_a_folder_in_which_one_may_not_write_is_forbidden_and_never_run_over(nod
     assert not node.has_run() and content(store) == {}
 
 
-def test_a_folder_that_one_may_not_even_reach_is_forbidden_and_never_run_over(node, store):
+def test_a_directory_without_search_permission_is_forbidden_and_nothing_runs(node, store):
     inner = store / "inner"
     inner.mkdir()
     store.chmod(0)
@@ -178,7 +178,7 @@ def test_a_folder_that_one_may_not_even_reach_is_forbidden_and_never_run_over(no
 
 
 @pytest.mark.parametrize("where", ["record", "version"])
-def test_a_record_that_one_may_not_read_is_forbidden_and_never_run_over(node, store, where):
+def test_a_record_without_read_permission_is_forbidden_and_nothing_runs(node, store, where):
     record_file(store).write_bytes(b"x")
     path = record_file(store) if where == "record" else record_file(store).parent
     path.chmod(0)
@@ -188,7 +188,7 @@ def test_a_record_that_one_may_not_read_is_forbidden_and_never_run_over(node, st
     assert not node.has_run()
 
 
-def test_a_user_who_may_only_look_can_see_the_locks(node, store):
+def test_a_user_with_read_permission_can_see_the_locks(node, store):
     assert node.run(*JOB).returncode == 0
     store.chmod(0o500)
     shown = node.call("locks", "--all", "--backend", f"dir:{store}", how=BOUND)
@@ -196,22 +196,22 @@ def test_a_user_who_may_only_look_can_see_the_locks(node, store):
     assert shown.returncode == 0 and "default/j" in shown.stdout
 
 
-def test_a_state_folder_in_which_one_may_not_write_costs_only_what_the_node_would_remember(node):
+def test_without_a_writable_state_directory_only_the_memory_of_the_node_is_lost(node):
     node.env["CRONGUARD_STATE_DIR"] = "/dev/null/state"
     assert node.run(*JOB).returncode == 0 and node.has_run()
 
 
-def test_the_default_backend_needs_a_state_folder_and_says_so(node):
+def test_the_default_backend_needs_a_state_directory_and_reports_that(node):
     node.env["CRONGUARD_STATE_DIR"] = "/dev/null/state"
     done = node.run("--backend=local", *JOB)
     told(done, done.returncode, "/dev/null/state")
     assert done.returncode in (69, 77, 78) and not node.has_run()
 
 
-# Out of reach: said when it begins, and then once an hour
+# Unreachable: reported at the start of the outage, and then once an hour
 
 
-def test_a_backend_out_of_reach_is_told_once_an_hour_and_fails_each_time(node, store):
+def test_an_unreachable_backend_is_reported_once_an_hour_and_fails_each_time(node, store):
     store.rmdir()
     told(node.run(*JOB), 69, store)
     for _ in range(2):
@@ -223,13 +223,13 @@ def test_a_backend_out_of_reach_is_told_once_an_hour_and_fails_each_time(node, s
     assert node.run(*JOB).stderr == ""
 
 
-def test_another_backend_out_of_reach_is_told_by_itself(node, store):
+def test_another_unreachable_backend_is_reported_separately(node, store):
     store.rmdir()
     told(node.run(*JOB), 69, store)
     told(node.run(*JOB, f"--backend=dir:{store}-2"), 69, f"{store}-2")
 
 
-def test_a_backend_that_came_back_and_went_is_told_again(node, store):
+def test_a_second_outage_of_a_backend_is_reported_again(node, store):
     store.rmdir()
     told(node.run(*JOB), 69, store)
     store.mkdir()
@@ -238,13 +238,13 @@ def test_a_backend_that_came_back_and_went_is_told_again(node, store):
     told(node.run("--name", "k"), 69, store)
 
 
-def test_who_wants_to_know_is_told_each_time(node, store):
+def test_a_verbose_run_reports_an_unreachable_backend_each_time(node, store):
     store.rmdir()
     told(node.run(*JOB), 69, store)
     told(node.run(*JOB, "-v"), 69, store)
 
 
-def test_a_refused_store_is_told_each_time(node, store):
+def test_a_refused_store_is_reported_each_time(node, store):
     record_file(store).write_bytes(b"x")
     for _ in range(2):
         told(node.run(*JOB), 78)
@@ -254,7 +254,7 @@ def test_a_refused_store_is_told_each_time(node, store):
 
 
 @pytest.mark.parametrize("seconds", [3600, -3600])
-def test_a_clock_out_of_bounds_is_told_with_both_times_and_nothing_runs(node, store, seconds):
+def test_a_clock_out_of_bounds_is_reported_with_both_times_and_nothing_runs(node, store, seconds):
     for options in ((), ANYWAY):
         done = node.run(*JOB, *options, how=node.skewed(seconds))
         told(done, 78, "clock", "max_clock_skew")
@@ -262,7 +262,7 @@ def test_a_clock_out_of_bounds_is_told_with_both_times_and_nothing_runs(node, st
     assert not node.has_run() and content(store) == {}
 
 
-def test_a_clock_that_is_behind_is_told_not_superseded_for_ever(node, other):
+def test_a_clock_that_is_behind_is_reported_and_not_superseded_for_ever(node, other):
     assert other.run(*JOB).returncode == 0
     told(node.run(*JOB, how=node.skewed(-86400)), 78, "clock")
 
@@ -273,11 +273,11 @@ def test_the_bound_of_the_clocks_is_a_setting(node, bound):
     assert done.returncode == 0 and node.has_run()
 
 
-def test_a_clock_within_the_bound_is_no_matter(node):
+def test_a_clock_within_the_bound_does_not_matter(node):
     assert node.run(*JOB, how=node.skewed(200)).returncode == 0 and node.has_run()
 
 
-def test_a_tick_too_far_ahead_is_told_with_the_bound(node):
+def test_a_tick_too_far_ahead_is_reported_with_the_bound(node):
     told(node.run(*JOB, "--tick", "2099-01-01T00:00Z"), 64, "--tick: 2099-01-01T00:00Z", "300s")
     done = node.run(*JOB, "--tick", "2099-01-01T00:00Z", env={"CRONGUARD_MAX_CLOCK_SKEW": "off"})
     assert done.returncode == 0 and node.has_run()

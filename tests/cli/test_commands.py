@@ -17,7 +17,7 @@ JOB = ("--ns", "billing", "--name", "j")
 
 @pytest.fixture
 def ask(node):
-    """Ask about the shared folder."""
+    """Run a command line on the shared directory."""
     return lambda *argv, **more: node.call(*argv, "--backend", f"dir:{node.store}", **more)
 
 
@@ -43,7 +43,7 @@ def test_a_store_without_jobs_has_no_locks(ask, rows):
     assert (ask("locks").stdout, rows("--all")) == ("no locks\n", [])
 
 
-def test_a_held_lock_is_shown_with_who_and_how_to_clear_it(ask, held):
+def test_a_held_lock_is_shown_with_its_holder_and_how_to_clear_it(ask, held):
     text = ask("locks").stdout
     assert text.splitlines()[0].split() == ["JOB", "STATE", "NODE", "PID", "TICK", "SINCE", "UNTIL", "TOKEN"]
     assert {"billing/j", "running", "web2", str(held.pid)} <= set(text.split())
@@ -70,7 +70,7 @@ def test_a_held_lock_has_these_keys_as_json(rows, held):
     assert row["until"] > row["started"]
 
 
-def test_a_job_that_has_ended_is_shown_on_demand_with_the_same_keys(node, rows):
+def test_a_job_that_has_ended_is_shown_on_request_with_the_same_keys(node, rows):
     node.run(*JOB, "--tick", "2026-01-01T00:00Z", command=["sh", "-c", "exit 3"])
     assert rows() == []
     [row] = rows("--all")
@@ -84,7 +84,7 @@ def test_a_job_that_has_ended_is_shown_on_demand_with_the_same_keys(node, rows):
     assert row["ended"] >= row["started"]
 
 
-def test_a_namespace_shows_its_own_jobs_only(node, rows):
+def test_a_namespace_shows_only_its_own_jobs(node, rows):
     for ns in ("a", "ab", "b"):
         node.run("--ns", ns, "--name", "j")
     assert [row["job"] for row in rows("--all", "--ns", "a")] == ["a/j"]
@@ -114,7 +114,7 @@ def test_a_job_that_was_freed_by_force_may_run_at_once_and_is_stopped_where_it_r
     assert held.wait() == 76
 
 
-def test_a_job_that_does_not_run_needs_no_unlocking(node, ask):
+def test_unlocking_a_job_that_does_not_run_changes_nothing(node, ask):
     node.run(*JOB)
     before = content(node.store)
     done = ask("unlock", "billing/j")
@@ -123,7 +123,7 @@ def test_a_job_that_does_not_run_needs_no_unlocking(node, ask):
 
 
 @pytest.mark.parametrize("command", ["unlock", "forget"])
-def test_a_job_that_is_not_there_is_told(ask, command):
+def test_an_unknown_job_is_reported(ask, command):
     told(ask(command, "billing/none"), 64, "billing/none")
     told(ask(command, "--force", "none"), 64, "default/none")
 
@@ -133,7 +133,7 @@ def test_a_running_job_is_not_forgotten(ask, held, rows):
     assert [row["state"] for row in rows()] == ["running"]
 
 
-def test_a_forgotten_job_is_gone_and_begins_anew_with_a_greater_token(node, ask, rows):
+def test_a_forgotten_job_is_gone_and_starts_again_with_a_greater_token(node, ask, rows):
     node.run(*JOB)
     [before] = rows("--all")
     assert ask("forget", "billing/j").stdout == "billing/j is forgotten\n"
@@ -146,7 +146,7 @@ def test_a_forgotten_job_is_gone_and_begins_anew_with_a_greater_token(node, ask,
 # run
 
 
-def test_a_dry_run_tells_and_does_nothing(node, other):
+def test_a_dry_run_prints_what_would_happen_and_does_nothing(node, other):
     free = node.run(*JOB, "--dry-run")
     assert (free.returncode, free.stderr) == (0, "")
     assert free.stdout.startswith("billing/j on web1: ") and "would run, attempt 1" in free.stdout
@@ -173,34 +173,34 @@ def test_granted_and_skipped_runs_are_silent(node, other):
 
 
 @pytest.mark.parametrize("status", [0, 7, 255])
-def test_a_skip_has_the_status_that_was_wished_for(node, other, status):
+def test_a_skip_has_the_requested_status(node, other, status):
     tick = (*JOB, "--tick", "2026-01-01T00:00Z")
     other.run(*tick)
     assert node.run(*tick, "-E", str(status)).returncode == status
 
 
-def test_who_wants_to_know_is_told_of_skips_in_one_line(node, other):
+def test_a_verbose_run_reports_a_skip_in_one_line(node, other):
     tick = (*JOB, "--tick", "2026-01-01T00:00Z")
     other.run(*tick)
     told(node.run(*tick, "-v"), 75, "already-ran", "web2")
 
 
-def test_without_a_backend_each_run_says_that_it_guards_nothing_until_that_is_wished(node):
+def test_each_run_warns_that_no_backend_is_configured_unless_told_not_to(node):
     for _ in range(2):
         done = node.call("run", "--name", "x", "--", "true")
-        told(done, 0, "no backend is configured", 'backend = "dir:/shared/folder"')
+        told(done, 0, "no backend is configured", 'backend = "dir:/shared/directory"')
     for silent in (["--backend", "local"], ["-q"]):
         assert node.call("run", "--name", "x", *silent, "--", "true").stderr == ""
 
 
-def test_the_local_backend_takes_no_list_of_nodes(node):
+def test_the_local_backend_refuses_a_list_of_nodes(node):
     told(node.call("run", "--nodes", "web1,web2", "--backend", "local", "--", "true"), 64, "--nodes")
     told(node.call("run", "--nodes", "web1,web2", "--", "true"), 64, "--nodes")
     told(node.call("run", "--strategy", "round-robin", "--", "true"), 64, "--strategy round-robin")
     told(node.call("run", "--strategy", "standby", "--", "true"), 64, "--strategy standby")
 
 
-def test_time_slices_that_nobody_covers_need_nothing_shared(node):
+def test_time_slices_without_cover_need_no_shared_store(node):
     line = (
         "--strategy",
         "time-slice",
@@ -239,7 +239,7 @@ def test_a_node_that_is_not_in_the_configuration_is_refused(node, tmp_path):
     told(node.call(*line), 64, "wbe2", "web1,web2")
 
 
-def test_options_of_the_command_are_the_commands(node):
+def test_options_after_the_command_belong_to_the_command(node):
     done = node.call("run", "--backend", "local", "--name", "x", "echo", "--ttl", "-c", "--help", "--", "x")
     assert (done.returncode, done.stdout) == (0, "--ttl -c --help -- x\n")
 
@@ -257,7 +257,7 @@ def test_a_shell_line_is_run_whole_by_the_shell_that_cron_set(node):
     )
 
 
-def test_a_nested_run_inherits_no_wish_of_the_outer_one(node):
+def test_a_nested_run_inherits_no_settings_of_the_outer_one(node):
     inner = " ".join([*PLAIN, "run", "--backend", f"dir:{node.store}", "--name", "inner", "--", "env"])
     done = node.run(
         "--name", "outer", command=["sh", "-c", inner], env={"CRONGUARD_NAME": "x", "CRONGUARD_TTL": "60"}
@@ -267,7 +267,7 @@ def test_a_nested_run_inherits_no_wish_of_the_outer_one(node):
     assert not {"CRONGUARD_NAME", "CRONGUARD_TTL"} & set(told_)
 
 
-# A machine that stood still from when the deadline was last looked at until long after it.
+# A machine that was frozen from the last check of the deadline until long after it.
 LATE = """
 import sys
 from cronguard.system.clock import Clock
@@ -279,7 +279,7 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def test_a_command_whose_deadline_has_passed_does_not_begin(node):
+def test_a_command_whose_deadline_has_passed_does_not_start(node):
     done = node.run(*JOB, "--ttl", "5", how=(sys.executable, "-c", LATE))
     assert done.returncode == 76 and not node.has_run()
 
@@ -296,12 +296,12 @@ def test_help_is_help(node, argv):
     assert (done.returncode, done.stderr) == (0, "") and done.stdout.startswith("Usage: cronguard")
 
 
-def test_no_command_at_all_is_a_usage_error_that_shows_the_help(node):
+def test_a_missing_command_is_a_usage_error_that_shows_the_help(node):
     done = node.call()
     assert done.returncode == 64 and "Usage: cronguard" in done.stderr and done.stdout == ""
 
 
-def test_the_version_is_told(node):
+def test_the_version_is_printed(node):
     done = node.call("--version")
     assert (done.returncode, done.stdout) == (0, f"cronguard, version {__version__}\n")
 
@@ -341,20 +341,20 @@ def test_a_stderr_that_nobody_reads_does_not_keep_the_command_from_running(node)
     assert done.returncode == 3 and node.has_run()
 
 
-def test_with_a_closed_stderr_a_backend_out_of_reach_is_a_status_each_time(node, store):
+def test_with_a_closed_stderr_an_unreachable_backend_is_a_status_each_time(node, store):
     store.rmdir()
     how = ("sh", "-c", 'exec "$@" 2>&-', "sh", *PLAIN)
     assert [node.run(how=how).returncode for _ in range(2)] == [69, 69]
 
 
-def test_output_that_cannot_be_written_is_no_bug(ask):
+def test_output_that_cannot_be_written_is_not_reported_as_a_bug(ask):
     with open("/dev/full", "w", encoding="utf-8") as full:
         done = ask("locks", stdout=full, stderr=subprocess.PIPE, capture_output=False)
     told_ = done.stderr
     assert done.returncode not in (0, 70) and told_.startswith("cronguard: ") and "bug" not in told_
 
 
-def test_a_reader_who_went_away_is_no_error_to_talk_about(ask):
+def test_a_reader_that_has_gone_is_not_reported_as_an_error(ask):
     reader, writer = os.pipe()
     os.close(reader)
     done = ask("locks", stdout=writer, stderr=subprocess.PIPE, capture_output=False)

@@ -1,4 +1,4 @@
-"""Names that real shells complete on a TAB, from a real store; and nothing, soon, from one that hangs."""
+"""Real shells complete names from a real store; from a store that hangs they soon get nothing."""
 
 import contextlib
 import os
@@ -19,8 +19,8 @@ from cronguard.model.pause import Pause
 from cronguard.model.pauses import Pauses, encode, pauses_key
 
 COMPLETIONS = Path(__file__).resolve().parents[2] / "completions"
-LIMIT = 60.0  # seconds; only what is broken reaches it
-# Completes for real, and else shows what the shell has made of the line.
+LIMIT = 60.0  # seconds; only a broken test takes so long
+# Runs real completions; otherwise prints the words that the shell has made of the line.
 PROGRAM = """#!/bin/sh
 [ -z "$_CRONGUARD_COMPLETE" ] || exec {python} -m cronguard
 printf '<%s>' "$@" end
@@ -34,7 +34,7 @@ JOBS = ("billing/nightly", "billing/nocturne", "reports/weekly")
 
 
 class Terminal:
-    """An interactive shell on a terminal of its own."""
+    """An interactive shell on its own terminal."""
 
     def __init__(self, name, env):
         self._shown = ""
@@ -45,7 +45,7 @@ class Terminal:
         self._wait_for("ready> ")
 
     def complete(self, line):
-        """Type a line and a TAB; return the words that the command then gets, and all that was shown."""
+        """Type a line and a TAB; return the words that the command gets, and everything that was shown."""
         self._shown = ""
         self._type(f"{line}\t\n")
         self._wait_for("<end>")
@@ -68,7 +68,7 @@ class Terminal:
 
 
 class Fish:
-    """The same of fish, which can be asked for its completions."""
+    """The same for fish, which can print its completions."""
 
     def __init__(self, env):
         self._env = env
@@ -103,7 +103,7 @@ def environment(node, tmp_path):
 
 @pytest.fixture(params=["bash", "zsh", "fish"])
 def shell(request, environment):
-    """Start the shell, with an environment that the test may add to before."""
+    """Start the shell; the test may add variables to its environment."""
     if not shutil.which(request.param):
         pytest.skip(f"needs the package {request.param}")
     opened = []
@@ -120,7 +120,7 @@ def shell(request, environment):
 
 @pytest.fixture
 def asked(node, environment):
-    """What is offered for the last word, as any of the shells asks for it."""
+    """Return the completions of the last word, requested as all of the shells do."""
 
     def ask(line, **more):
         words = {"_CRONGUARD_COMPLETE": "bash_complete", "COMP_WORDS": line}
@@ -152,7 +152,7 @@ def test_a_shell_completes_what_the_store_knows(shell):
         assert terminal.complete(f"cronguard {typed}")[0] == completed
 
 
-def test_a_shell_gets_nothing_from_a_store_that_hangs_and_no_word_either(shell, tmp_path):
+def test_a_shell_gets_no_names_and_no_message_from_a_store_that_hangs(shell, tmp_path):
     if reason := reason_not_to_mount():
         pytest.skip(reason)
     (tmp_path / "under/v1").mkdir(parents=True)
@@ -166,7 +166,7 @@ def test_a_shell_gets_nothing_from_a_store_that_hangs_and_no_word_either(shell, 
 
 
 @pytest.mark.usefixtures("jobs")
-def test_every_place_where_a_name_is_wanted_offers_those_that_are_there(asked):
+def test_every_command_that_takes_a_name_completes_known_names(asked):
     for command in ("unlock", "forget", "history", "pause"):
         assert asked(f"cronguard {command} billing/") == ["billing/nightly", "billing/nocturne"]
         assert asked(f"cronguard {command} ") == list(JOBS)
@@ -175,7 +175,7 @@ def test_every_place_where_a_name_is_wanted_offers_those_that_are_there(asked):
     assert asked("cronguard unlock nonsense") == []
 
 
-def test_nodes_are_offered_and_for_resume_what_is_paused(node, asked):
+def test_nodes_are_completed_and_resume_completes_paused_names(node, asked):
     assert node.call("heartbeat", "--backend", f"dir:{node.store}").returncode == 0
     for command in ("pause", "forget"):
         assert asked(f"cronguard {command} --node w") == ["web1"]
@@ -191,7 +191,7 @@ def test_nodes_are_offered_and_for_resume_what_is_paused(node, asked):
 
 
 @pytest.mark.usefixtures("jobs")
-def test_the_backend_that_the_line_names_is_asked(node, asked):
+def test_completion_uses_the_backend_on_the_command_line(node, asked):
     elsewhere = {"CRONGUARD_BACKEND": ""}
     assert asked("cronguard unlock b", **elsewhere) == []
     line = f"cronguard unlock --backend dir:{node.store} billing/ni"
@@ -201,10 +201,10 @@ def test_the_backend_that_the_line_names_is_asked(node, asked):
 @pytest.mark.parametrize("backend", [
     "dir:/does/not/exist", "nonsense", "etcd://127.0.0.1:1/x", "ssh://127.0.0.1:1/x", "redis://u:secret@127.0.0.1:1",
 ])  # fmt: skip
-def test_a_store_that_cannot_be_used_offers_nothing_and_says_nothing(asked, backend):
+def test_an_unusable_store_offers_nothing_and_prints_nothing(asked, backend):
     assert asked("cronguard unlock b", CRONGUARD_BACKEND=backend) == []
 
 
-def test_neither_does_a_configuration_that_is_wrong(asked, tmp_path):
+def test_a_wrong_configuration_offers_nothing_and_prints_nothing(asked, tmp_path):
     (tmp_path / "wrong.toml").write_text("nonsense = [")
     assert asked("cronguard unlock b", CRONGUARD_CONFIG=str(tmp_path / "wrong.toml")) == []

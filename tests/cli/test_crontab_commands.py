@@ -1,4 +1,4 @@
-"""`cronguard crontab`: what is shown, what is written, and what stays as it was."""
+"""`cronguard crontab`: what it shows, what it writes, and what it leaves unchanged."""
 
 import json
 import os
@@ -22,7 +22,7 @@ esac
 
 @pytest.fixture
 def table(node, tmp_path):
-    """The user's own crontab, behind a crontab command of the test's."""
+    """The user's own crontab, installed through a fake crontab command."""
     program, table = tmp_path / "bin/crontab", tmp_path / "table"
     program.parent.mkdir()
     program.write_text(CRONTAB.format(table=table))
@@ -52,7 +52,7 @@ def backups(node):
     return [path.read_bytes() for path in folder.iterdir()] if folder.exists() else []
 
 
-def test_wrapping_shows_what_would_be_different_and_changes_nothing(crontab, table, node):
+def test_wrap_shows_the_difference_and_changes_nothing(crontab, table, node):
     done = crontab("wrap", "--ns", "web")
     lines = done.stdout.splitlines()
     assert (done.returncode, table.read_bytes(), backups(node)) == (0, OLD, [])
@@ -61,19 +61,19 @@ def test_wrapping_shows_what_would_be_different_and_changes_nothing(crontab, tab
     assert b"+0 3 * * * cronguard run --ns web --name job --wrapped -c 'job > out'" in lines
     assert lines.count(b"\\ No newline at end of file") == 2
     assert b"\x1b" not in done.stdout
-    assert b"cronguard: crontab line 3: stays: @reboot" in done.stderr
-    assert b"--write does it" in done.stderr
+    assert b"cronguard: crontab line 3: unchanged: @reboot" in done.stderr
+    assert b"--write applies this" in done.stderr
 
 
-def test_writing_installs_it_and_keeps_the_old_one(crontab, table, node):
+def test_write_installs_the_crontab_and_keeps_the_old_one(crontab, table, node):
     done = crontab("wrap", "--ns", "web", "--write")
     assert (done.returncode, done.stdout, table.read_bytes(), backups(node)) == (0, b"", NEW, [OLD])
-    assert b"as it was, it is in " in done.stderr
+    assert b"crontab updated; the previous version is in " in done.stderr
     assert crontab("unwrap", "--write").returncode == 0
     assert table.read_bytes() == OLD
 
 
-def test_what_is_wrapped_already_is_not_written_again(crontab, table, node):
+def test_a_crontab_that_is_wrapped_already_is_not_written_again(crontab, table, node):
     crontab("wrap", "--ns", "web", "--write")
     done = crontab("wrap", "--ns", "web", "--write")
     assert (done.returncode, table.read_bytes(), len(backups(node))) == (0, NEW, 1)
@@ -107,31 +107,31 @@ def test_a_file_is_replaced_in_place_with_its_mode_its_owner_and_its_links(cront
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
 
 
-def test_a_file_that_cannot_be_written_stays(crontab, tmp_path, node):
+def test_a_file_whose_copy_cannot_be_kept_is_not_changed(crontab, tmp_path, node):
     file = tmp_path / "jobs"
     file.write_bytes(OLD)
     (node.home / "state").mkdir()
-    (node.home / "state/backups").touch()  # no place for the old one
+    (node.home / "state/backups").touch()  # no directory for the copy
     done = crontab("wrap", "--write", str(file))
     assert (done.returncode, file.read_bytes()) == (78, OLD)
     assert b"hint: it was not replaced" in done.stderr
 
 
-def test_what_cron_refuses_is_not_installed(crontab, table):
+def test_a_crontab_that_cron_refuses_is_not_installed(crontab, table):
     table.write_bytes(b"0 3 * * * BAD\n")
     done = crontab("wrap", "--write")
     assert done.returncode == 78 and b"bad minute" in done.stderr
     assert table.read_bytes() == b"0 3 * * * BAD\n"
 
 
-def test_several_files_are_taken_one_after_the_other(crontab, tmp_path):
+def test_several_files_are_processed_one_after_the_other(crontab, tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).write_bytes(b"0 3 * * * job\n")
     done = crontab("wrap", str(tmp_path / "a"), str(tmp_path / "b"))
     assert done.stdout.count(b"+++ ") == 2 and done.stdout.count(b" --name job --") == 2
 
 
-def test_in_one_namespace_no_two_files_have_a_job_of_one_name(crontab, tmp_path):
+def test_in_one_namespace_no_two_files_use_the_same_job_name(crontab, tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).write_bytes(b"0 3 * * * job\n")
     done = crontab("wrap", "--ns", "web", "--write", str(tmp_path / "a"), str(tmp_path / "b"))
@@ -144,7 +144,7 @@ def test_in_one_namespace_no_two_files_have_a_job_of_one_name(crontab, tmp_path)
 
 
 @pytest.mark.parametrize("options", [[], ["--system"]])
-def test_a_crontab_with_users_is_seen_by_its_lines_or_said(crontab, tmp_path, options):
+def test_a_crontab_with_users_is_recognised_or_given_by_an_option(crontab, tmp_path, options):
     (tmp_path / "jobs").write_bytes(b"0 3 * * *\troot\tjob\n0 4 * * * daemon job --all\n")
     done = crontab("wrap", "--ns", "web", *options, str(tmp_path / "jobs"))
     assert b"+0 3 * * *\troot\tcronguard run --ns web --name job-" in done.stdout
@@ -168,11 +168,11 @@ def test_a_word_that_is_also_a_users_name_is_a_command(crontab, tmp_path):
         (["rewrap"], 64, "rewrap"),
     ],
 )
-def test_what_cannot_be_done_is_told(node, table, argv, status, value):
+def test_errors_of_the_crontab_commands_are_reported(node, table, argv, status, value):
     told(node.call("crontab", *argv), status, value)
 
 
-def test_without_a_crontab_there_is_nothing_to_guard(node, table):
+def test_a_missing_crontab_is_reported(node, table):
     table.unlink()
     told(node.call("crontab", "wrap"), 78, "crontab -l")
 
@@ -186,13 +186,13 @@ def on_a_terminal(node, *argv, env=()):
         return done.returncode, screen.read(100_000)
 
 
-def test_on_a_terminal_the_difference_has_colours_unless_they_are_not_wanted(node, table):
+def test_on_a_terminal_the_difference_has_colours_unless_switched_off(node, table):
     assert b"\x1b[31m-0 3 * * * job > out\x1b[0m" in on_a_terminal(node, "crontab", "wrap")[1]
     for env in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
         assert b"\x1b" not in on_a_terminal(node, "crontab", "wrap", env=env)[1]
 
 
-def test_checking_says_what_is_guarded_and_its_status_whether_all_is(crontab, table):
+def test_check_shows_what_is_guarded_and_its_status_is_0_if_all_is(crontab, table):
     assert crontab("check").returncode == 1
     table.write_bytes(NEW)
     done = crontab("check")
@@ -202,16 +202,16 @@ def test_checking_says_what_is_guarded_and_its_status_whether_all_is(crontab, ta
     ]  # fmt: skip
 
 
-def test_checking_as_json_has_these_keys(crontab):
+def test_check_has_these_keys_as_json(crontab):
     rows = json.loads(crontab("check", "--json").stdout)
     assert {tuple(sorted(row)) for row in rows} == {("crontab", "job", "line", "says", "state")}
     assert [row["state"] for row in rows] == ["not guarded", "left alone", "not guarded"]
 
 
-def test_a_crontab_that_runs_nothing_is_well(crontab, table):
+def test_a_crontab_that_runs_nothing_has_no_problems(crontab, table):
     table.write_bytes(b"# nothing\nMAILTO=x\n")
     done = crontab("check")
-    assert (done.returncode, done.stdout) == (0, b"no lines that run something\n")
+    assert (done.returncode, done.stdout) == (0, b"no lines that run a command\n")
 
 
 def test_the_mark_of_a_wrapped_line_has_no_effect_on_its_run(node):

@@ -1,4 +1,4 @@
-"""`cronguard history`: as tables, as JSON and as pictures."""
+"""`cronguard history` as tables, JSON and pictures."""
 
 import json
 import os
@@ -17,13 +17,13 @@ def ask(node):
 
 @pytest.fixture
 def past(node, other):
-    """A job that two nodes have run, one of them without success."""
+    """A job that two nodes have run, one of them with a failure, and another job."""
     node.run("--ns", "b", "--name", "j", "--tick", "2026-01-01T00:00Z")
     other.run("--ns", "b", "--name", "j", "--tick", "2026-01-01T00:05Z", command=["sh", "-c", "exit 3"])
     node.run("--ns", "c", "--name", "k", "--tick", "2026-01-01T00:00Z")
 
 
-def test_what_ran_is_in_a_table_with_a_picture_below(ask, past):
+def test_runs_are_shown_in_a_table_with_a_picture_below(ask, past):
     lines = ask("b/j", env={"COLUMNS": "90"}).stdout.splitlines()
     assert lines[0].split() == ["TICK", "NODE", "STATE", "STATUS", "ATTEMPT", "STARTED", "TOOK"]
     assert lines[1].split()[:4] == ["2026-01-01T00:00Z", "web1", "done", "0"]
@@ -69,7 +69,7 @@ def test_without_runs_there_is_nothing_to_show(ask):
         (["b/j", "--svg", "/no/such/file"], 78, "/no/such/file"),
     ],
 )
-def test_what_cannot_be_shown_is_told(ask, past, argv, status, value):
+def test_a_history_that_cannot_be_shown_is_reported(ask, past, argv, status, value):
     told(ask(*argv), status, value)
 
 
@@ -83,7 +83,7 @@ def screen(node, columns, **env):
         return shown.read(100_000).decode()
 
 
-def test_a_terminal_is_used_as_it_is(node, past):
+def test_the_output_fits_the_terminal(node, past):
     assert "\x1b[32m●\x1b[0m" in screen(node, 120) and "STARTED" in screen(node, 120)
     narrow = screen(node, 50, NO_COLOR="1")
     assert "\x1b" not in narrow and "STARTED" not in narrow

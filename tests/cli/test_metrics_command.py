@@ -1,4 +1,4 @@
-"""`cronguard metrics`: what is printed, and how a file is replaced."""
+"""`cronguard metrics`: what it prints, and how it replaces a file."""
 
 import json
 import os
@@ -15,7 +15,7 @@ def ask(node):
 
 
 def values(text, name):
-    """Return a metric's values by its labels, in the order of their names."""
+    """Return the values of a metric by its labels, in the order of the label names."""
     return {
         tuple(sample.labels[label] for label in sorted(sample.labels)): sample.value
         for family in text_string_to_metric_families(text)
@@ -24,7 +24,7 @@ def values(text, name):
     }
 
 
-def test_runs_and_skips_of_this_node_and_the_jobs_of_all_are_shown(ask, node, other):
+def test_runs_and_skips_of_this_node_and_jobs_of_all_nodes_are_shown(ask, node, other):
     job = ("--ns", "b", "--name", "j")
     other.run(*job, "--tick", "2026-01-01T00:00Z")
     node.run(*job, "--tick", "2026-01-01T00:00Z")
@@ -38,8 +38,8 @@ def test_runs_and_skips_of_this_node_and_the_jobs_of_all_are_shown(ask, node, ot
     assert values(text, "backend_up") == {(): 1}
 
 
-def test_a_run_that_is_stopped_for_its_lost_lease_is_a_lease_loss(node, ask):
-    """Its lease is given to another while it runs: the keeper finds that out at the next beat."""
+def test_a_run_stopped_because_of_a_lost_lease_is_a_lease_loss(node, ask):
+    """Another node gets the lease during the run; the keeper notices at the next renewal."""
     steal = (
         "import sys; from cronguard.store.contract import open_backend; from cronguard.system.clock import Clock;"
         "from cronguard.model.record import decode, encode; from cronguard.system.statedir import StateDir;"
@@ -52,7 +52,7 @@ def test_a_run_that_is_stopped_for_its_lost_lease_is_a_lease_loss(node, ask):
     assert list(values(ask().stdout, "lease_losses_total").values()) == [1]
 
 
-def test_a_file_is_replaced_as_the_collector_wants_it(ask, node, tmp_path):
+def test_a_file_is_replaced_as_the_collector_needs_it(ask, node, tmp_path):
     node.run("--name", "j")
     path = tmp_path / "cronguard.prom"
     path.write_text("old")
@@ -63,9 +63,9 @@ def test_a_file_is_replaced_as_the_collector_wants_it(ask, node, tmp_path):
     assert [one.name for one in tmp_path.glob("cronguard*")] == ["cronguard.prom"]
 
 
-def test_what_is_written_aside_is_nothing_that_the_collector_reads(ask, node, tmp_path):
+def test_a_failed_write_leaves_no_file_that_the_collector_reads(ask, node, tmp_path):
     folder = tmp_path / "cronguard.prom"
-    folder.mkdir()  # so that the renaming fails, after all else
+    folder.mkdir()  # makes the rename, the last step, fail
     told(ask("--write", str(folder)), 78, folder)
     assert [one.name for one in tmp_path.glob("cronguard*")] == ["cronguard.prom"]
 
@@ -73,11 +73,11 @@ def test_what_is_written_aside_is_nothing_that_the_collector_reads(ask, node, tm
 @pytest.mark.parametrize(
     ("path", "status"), [("/no/such/folder/x.prom", 78), ("/tmp/cronguard.txt", 64), ("x", 64)]
 )
-def test_a_file_that_would_not_be_read_is_refused(ask, path, status):
+def test_a_file_that_the_collector_would_not_read_is_refused(ask, path, status):
     told(ask("--write", path), status, path)
 
 
-def test_without_the_backend_the_counters_are_written_all_the_same(node, tmp_path):
+def test_without_the_backend_the_counters_are_still_written(node, tmp_path):
     gone = ("--backend", f"dir:{tmp_path}/gone")
     assert node.call("run", *gone, "--name", "j", "--", "true").returncode == 69
     path = tmp_path / "cronguard.prom"
@@ -87,7 +87,7 @@ def test_without_the_backend_the_counters_are_written_all_the_same(node, tmp_pat
     assert {key[2] for key in values(path.read_text(), "runs_total")} == {"unavailable"}
 
 
-def test_an_unreachable_backend_is_told_when_it_begins_and_not_each_minute(node, tmp_path):
+def test_only_the_start_of_an_outage_is_reported_and_not_each_minute(node, tmp_path):
     gone = ("--backend", f"dir:{tmp_path}/gone")
     first, second = (node.call("metrics", *gone) for _ in range(2))
     assert (first.returncode, second.returncode) == (69, 69)
@@ -102,7 +102,7 @@ def test_a_run_is_not_stopped_by_counters_that_cannot_be_kept(node, tmp_path):
 
 
 def test_the_success_of_a_job_outlives_its_history(node, ask):
-    """A record whose history holds failures only, as it is in the store."""
+    """The record in the store has only failures left in its history."""
     node.run("--name", "j", "--tick", "2026-01-01T00:00Z")
     node.run("--name", "j", "--tick", "2026-01-01T00:01Z", command=["false"])
     [newest] = sorted((node.store / "v1/lease/default/j").glob("*/record.json"))[-1:]

@@ -1,4 +1,4 @@
-"""Pausing a job, a namespace or a node, and forgetting a node that is no more; over real processes of two nodes."""
+"""Pause a job, a namespace or a node, and forget a node that no longer exists, with real processes of two nodes."""
 
 import json
 import re
@@ -15,7 +15,7 @@ PAUSED_KEYS = {"kind", "name", "since", "until", "by", "reason"}
 
 @pytest.fixture
 def ask(node):
-    """Ask about the shared folder."""
+    """Run a command line on the shared directory."""
     return lambda *argv, **more: node.call(*argv, "--backend", f"dir:{node.store}", **more)
 
 
@@ -31,7 +31,7 @@ def job_entry(store):
 
 
 @pytest.mark.parametrize("target", [("billing/nightly",), ("--ns", "billing")])
-def test_what_is_paused_on_one_node_is_skipped_on_the_other_and_its_tick_is_kept(
+def test_a_job_paused_on_one_node_is_skipped_on_the_other_and_its_tick_is_kept(
     node, other, ask, known, target
 ):
     before = job_entry(node.store)
@@ -50,14 +50,14 @@ def test_what_is_paused_on_one_node_is_skipped_on_the_other_and_its_tick_is_kept
     assert other.run(*JOB, *TICK).returncode == 0 and other.has_run()
 
 
-def test_a_skip_for_a_pause_has_the_status_that_was_asked_for_and_says_nothing(other, ask, known):
+def test_a_skip_for_a_pause_has_the_requested_status_and_prints_nothing(other, ask, known):
     ask("pause", "billing/nightly")
     skipped = other.run(*JOB, *TICK, "-E", "0")
     assert (skipped.returncode, skipped.stdout, skipped.stderr, other.has_run()) == (0, "", "", False)
     assert other.run("--ns", "billing", "--name", "another", *TICK).returncode == 0
 
 
-def test_what_runs_is_told_and_left_alone(node, other, ask):
+def test_pause_reports_runs_in_progress_and_leaves_them_alone(node, other, ask):
     where = ("--backend", f"dir:{node.store}")
     with other.start("run", *where, *JOB, "--", "sh", "-c", "echo up; cat; echo down") as process:
         assert process.stdout.readline() == "up\n"
@@ -68,7 +68,7 @@ def test_what_runs_is_told_and_left_alone(node, other, ask):
         assert (process.returncode, out) == (0, "down\n")
 
 
-def test_a_pause_with_a_limit_is_over_by_itself(node, ask, known):
+def test_a_pause_with_a_limit_expires(node, ask, known):
     ask("pause", "billing/nightly", "--for", "1h")
     assert node.run(*JOB, *TICK).returncode == 75
     assert (
@@ -79,7 +79,7 @@ def test_a_pause_with_a_limit_is_over_by_itself(node, ask, known):
     assert node.run(*JOB, *TICK, "--config", str(config), how=node.skewed(3700)).returncode == 0
 
 
-def test_locks_shows_what_is_paused_until_when_by_whom_and_why(ask, known):
+def test_locks_shows_what_is_paused_and_until_when_by_whom_and_why(ask, known):
     ask("pause", "billing/nightly", "--reason", "wrong books")
     ask("pause", "--ns", "billing", "--for", "2h")
     ask("pause", "--node", "web1", "--reason", "kernel")
@@ -97,7 +97,7 @@ def test_locks_shows_what_is_paused_until_when_by_whom_and_why(ask, known):
     ]  # fmt: skip
 
 
-def test_what_is_paused_has_these_keys_as_json_and_locks_has_its_own(ask, known):
+def test_pauses_have_these_keys_as_json_and_locks_have_their_own(ask, known):
     assert (ask("locks", "--paused").stdout, json.loads(ask("locks", "--paused", "--json").stdout)) == (
         "nothing is paused\n",
         [],
@@ -110,7 +110,7 @@ def test_what_is_paused_has_these_keys_as_json_and_locks_has_its_own(ask, known)
     assert [row["job"] for row in json.loads(ask("locks", "--all", "--json").stdout)] == ["billing/nightly"]
 
 
-def test_a_misspelt_target_is_refused_and_force_pauses_what_has_yet_to_run(node, ask, known):
+def test_a_misspelt_target_is_refused_and_force_pauses_a_job_that_has_never_run(node, ask, known):
     before = content(node.store)
     told(ask("pause", "billing/nighly"), 64, "billing/nighly is not known here; like it are billing/nightly")
     told(ask("pause", "--ns", "biling"), 64, "namespace biling is not known here; like it are billing")
@@ -122,7 +122,7 @@ def test_a_misspelt_target_is_refused_and_force_pauses_what_has_yet_to_run(node,
 
 
 @pytest.mark.parametrize("data", [b"\x00 garbage", b'{"format":2,"writer":"cronguard 9.1"}'])
-def test_pauses_that_cannot_be_understood_stop_the_namespace_and_say_so(node, other, ask, known, data):
+def test_unreadable_pauses_stop_the_namespace_and_are_reported(node, other, ask, known, data):
     ask("pause", "billing/nightly")
     [entry] = (node.store / "v1" / "pause" / "cluster" / "billing").glob("0*/record.json")
     entry.write_bytes(data)
@@ -147,7 +147,7 @@ def beat(node, name, wall):
     (entry / "record.json").write_bytes(encode(Beat(name, 5, wall=wall, sequence=1)))
 
 
-def test_a_dead_node_is_forgotten_and_one_that_beats_is_not(node, ask):
+def test_a_dead_node_is_forgotten_and_a_living_one_is_not(node, ask):
     beat(node, "web8", 1_000_000.0)
     ask("heartbeat")
     told(ask("forget", "--node", "web1"), 75, "web1 is alive: it beat")
@@ -158,5 +158,5 @@ def test_a_dead_node_is_forgotten_and_one_that_beats_is_not(node, ask):
 
 
 @pytest.mark.parametrize("words", [(), ("a/b", "--node", "web1")])
-def test_forget_wants_one_job_or_one_node(ask, words):
+def test_forget_needs_one_job_or_one_node(ask, words):
     told(ask("forget", *words), 64, "name one job, or one node")

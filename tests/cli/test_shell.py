@@ -1,4 +1,4 @@
-"""`cronguard-shell`: cron's SHELL, which guards the line that it gets."""
+"""`cronguard-shell` as the SHELL of cron guards the line that it gets."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def jobs(node):
     return ask
 
 
-def test_a_line_is_guarded_under_a_name_that_it_gives_on_every_node(shell, jobs, other):
+def test_a_line_has_the_same_job_name_on_every_node(shell, jobs, other):
     assert shell("-c", "echo a && exit 3").returncode == 3
     assert shell("-c", "echo a && exit 3", by=other).stdout == "a\n"
     assert len(jobs()) == 1 and jobs()[0].startswith("default/app-echo-")
@@ -51,7 +51,7 @@ def test_one_tick_is_run_once(shell, other):
     assert (skipped.returncode, skipped.stdout, skipped.stderr) == (75, "", "")
 
 
-def test_the_line_may_begin_with_wishes_of_its_own(shell, jobs):
+def test_a_line_may_start_with_its_own_settings(shell, jobs):
     done = shell(
         "-c", "CRONGUARD_NAME=dump  CRONGUARD_NS=shop A=1 env | grep -c CRONGUARD_N[AS]", env={"A": "0"}
     )
@@ -62,7 +62,7 @@ def test_the_line_may_begin_with_wishes_of_its_own(shell, jobs):
     "line",
     ["CRONGUARD_NAME=$X true", "CRONGUARD_NAME='a b' true", "CRONGUARD_NAME=x", "CRONGUARD_NAME=x;true"],
 )
-def test_what_a_shell_must_interpret_is_no_wish(shell, jobs, line):
+def test_an_assignment_that_a_shell_must_interpret_is_not_a_setting(shell, jobs, line):
     assert shell("-c", line).returncode == 0
     assert jobs() and "default/x" not in jobs()
 
@@ -78,13 +78,13 @@ def test_the_namespace_and_the_rest_come_from_the_crontab(shell, jobs):
 
 
 @pytest.mark.parametrize("variable", ["NAME", "TICK", "SCHEDULE"])
-def test_what_is_of_one_line_is_refused_for_all(shell, node, variable):
+def test_a_variable_of_one_line_is_refused_for_all_lines(shell, node, variable):
     done = shell("-c", f"touch {node.marker}", env={f"CRONGUARD_{variable}": "x"})
     told(done, 78, f"CRONGUARD_{variable}")
     assert not node.has_run()
 
 
-def test_the_real_shell_runs_the_line_and_is_the_jobs(shell, tmp_path):
+def test_the_real_shell_runs_the_line_and_is_the_shell_of_the_job(shell, tmp_path):
     real = tmp_path / "real"
     real.write_text('#!/bin/sh\necho "$0 $1 $SHELL"\nexec /bin/sh "$@"\n')
     real.chmod(0o755)
@@ -92,7 +92,7 @@ def test_the_real_shell_runs_the_line_and_is_the_jobs(shell, tmp_path):
     assert shell("-c", "echo $SHELL", env={"SHELL": "/usr/bin/cronguard-shell"}).stdout == "/bin/sh\n"
 
 
-def test_a_real_shell_that_is_not_there_or_is_ours_is_told(shell):
+def test_a_real_shell_that_is_missing_or_is_cronguard_shell_is_reported(shell):
     assert shell("-c", "true", env={"CRONGUARD_SHELL": "/no/such"}).returncode == 127
     told(shell("-c", "true", env={"CRONGUARD_SHELL": "/usr/bin/cronguard-shell"}), 78, "CRONGUARD_SHELL")
     told(shell("script", env={"CRONGUARD_SHELL": "/no/such"}), 126, "/no/such")
@@ -106,7 +106,7 @@ def test_a_real_shell_that_is_not_there_or_is_ours_is_told(shell):
         " ",
     ],
 )
-def test_a_line_that_says_so_or_guards_itself_is_not_guarded(shell, jobs, tmp_path, line):
+def test_a_line_that_is_marked_or_guards_itself_is_not_guarded(shell, jobs, tmp_path, line):
     program = tmp_path / "cronguard"
     program.write_text("#!/bin/sh\necho none\n")
     program.chmod(0o755)
@@ -129,7 +129,7 @@ def test_a_cron_that_a_job_has_restarted_does_not_run_its_lines_unguarded(shell,
     assert len(jobs()) == 1
 
 
-def test_in_any_other_use_it_is_the_real_shell(shell, jobs, tmp_path):
+def test_with_other_arguments_it_becomes_the_real_shell(shell, jobs, tmp_path):
     (tmp_path / "script").write_text("echo script $1 $SHELL\n")
     assert shell(str(tmp_path / "script"), "a").stdout == "script a /bin/sh\n"
     assert shell("-c", "echo $0 $1", "b", "c").stdout == "b c\n"
@@ -138,7 +138,7 @@ def test_in_any_other_use_it_is_the_real_shell(shell, jobs, tmp_path):
     assert jobs() == []
 
 
-def test_a_backend_out_of_reach_keeps_the_line_from_running(shell, node, store):
+def test_with_an_unreachable_backend_the_line_does_not_run(shell, node, store):
     store.rmdir()
     told(shell("-c", f"touch {node.marker}"), 69, str(store))
     assert not node.has_run()

@@ -1,4 +1,4 @@
-"""`cronguard simulate`: what it prints, and that real runs do the same."""
+"""`cronguard simulate`: what it prints; and real runs do the same."""
 
 import json
 from xml.etree import ElementTree as ET
@@ -19,7 +19,7 @@ def rows(done):
     return json.loads(done.stdout)
 
 
-def test_it_shows_the_runs_a_picture_the_answers_and_what_is_simplified(ask):
+def test_it_shows_the_runs_a_picture_a_summary_and_what_is_simplified(ask):
     text = ask("--strategy", "standby", "--nodes", "web1,web2", "--fail", "web1@10m+20m").stdout
     lines = text.splitlines()
     assert lines[0].split() == ["TICK", "NODE", "STATE", "ATTEMPT", "LATE", "TOOK"]
@@ -70,7 +70,7 @@ def test_it_reads_no_configuration_and_touches_no_store(ask, node, tmp_path):
         (["--svg", "/no/such/file"], 78, "/no/such/file"),
     ],
 )
-def test_what_cannot_be_simulated_is_told(ask, argv, status, value):
+def test_a_scenario_that_cannot_be_simulated_is_reported(ask, argv, status, value):
     told(ask(*argv), status, value)
 
 
@@ -86,11 +86,11 @@ LINE = (
     ",".join(NAMES),
     "--head-start",
     "8",
-)  # seconds for whoever is first to start; a dead head costs as many, twice
+)  # seconds, enough for the first node to start; a dead head of the queue costs them twice
 
 
 def runner(cluster, names, number, *, at_once=True):
-    """Let these nodes run a tick as cron would; returns which did."""
+    """Start a tick on these nodes as cron would; return the node that ran it."""
     argv = ["run", "--backend", f"dir:{cluster['web1'].store}", *LINE, "--name", "j"]
     argv += ["--tick", f"2026-01-01T00:{number:02}Z", "--", "true"]
     started = {}
@@ -106,7 +106,7 @@ def runner(cluster, names, number, *, at_once=True):
 
 
 @pytest.mark.slow
-def test_real_runs_of_a_round_robin_in_which_a_node_dies_go_as_simulated(cluster, ask):
+def test_a_real_round_robin_in_which_a_node_dies_goes_as_simulated(cluster, ask):
     argv = (*LINE, "--schedule", "* * * * *", "--length", "7m", "--duration", "1s", "--late", "0")
     simulated = [row["node"] for row in rows(ask(*argv, "--fail", "web2@4m", "--json"))["runs"]]
     real = [runner(cluster, NAMES, 0, at_once=False)]

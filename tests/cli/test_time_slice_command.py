@@ -13,7 +13,7 @@ from cronguard.system.clock import Clock
 from cronguard.system.errors import ConfigError, UsageError
 
 CRONTAB = b"# caf\xe9\n*/10 * * * * job\n0 3 * * * night"
-HALF_PAST_FIVE = 1795325400.0  # 2026-11-22T05:30Z; the number of this fire of */10 is odd
+HALF_PAST_FIVE = 1795325400.0  # 2026-11-22T05:30Z; the number of this tick of */10 is odd
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def started(monkeypatch):
 
 @pytest.fixture
 def installed(monkeypatch, tmp_path):
-    """Stand in for the crontab command with one that keeps its table in a file and refuses the word BAD."""
+    """Replace the crontab command by one that keeps its table in a file and refuses the word BAD."""
     table, program = tmp_path / "table", tmp_path / "crontab"
     program.write_text(
         f"""#!/bin/sh
@@ -75,14 +75,14 @@ def test_a_schedule_alone_is_printed_as_this_nodes_share():
     assert slices("CRON_TZ=Europe/Berlin @hourly").output == "0 */2 * * *\n"
 
 
-def test_a_schedule_that_cron_cannot_share_out_is_an_error_that_shows_the_gate():
+def test_a_schedule_that_cron_cannot_split_is_an_error_that_shows_the_gate():
     said = error_of(slices("0 3 * * *", index="1"))
     assert "'0 3 * * *'" in said
     assert "cronguard time-slice --nodes 2 --index 1 --no-strict --schedule '0 3 * * *' -c" in said
 
 
 @pytest.mark.parametrize("words", [["job"], ["--", "job", "x"], ["not a schedule"], ["-c", "job"]])
-def test_a_command_without_a_slice_is_an_error_that_shows_how(words):
+def test_a_command_without_a_slice_is_an_error_that_shows_the_options(words):
     assert "--schedule '*/10 * * * *' -- COMMAND" in error_of(slices(*words))
 
 
@@ -102,7 +102,7 @@ def test_a_slice_without_a_command_is_an_error(words):
         ["--schedule", "@daily", "--timezone", "Nowhere", "job"],
     ],
 )
-def test_what_makes_no_sense_together_or_alone_is_refused(words, started):
+def test_senseless_options_are_refused(words, started):
     assert error_of(slices(*words))
     assert not started
 
@@ -114,14 +114,14 @@ def test_an_index_beyond_the_nodes_is_refused(index):
 
 
 @pytest.mark.parametrize("how", [["--schedule", "*/10 * * * *"], ["--slice", "10m"]])
-def test_in_this_nodes_slice_the_command_runs_with_what_is_left_of_it(how, at_half_past_five, started):
+def test_in_the_slice_of_this_node_the_command_runs_for_the_rest_of_it(how, at_half_past_five, started):
     result = slices(*how, "--", "job", "--nodes", "x", index="1")
     assert (result.exit_code, result.output) == (7, "")
     assert [(argv, limit) for argv, _, limit in started] == [(["job", "--nodes", "x"], 600.0 - 61)]
 
 
 @pytest.mark.parametrize("how", [["--schedule", "*/10 * * * *"], ["--slice", "10m"]])
-def test_in_the_slice_of_another_the_gate_says_nothing_and_exits_75(how, at_half_past_five, started):
+def test_in_the_slice_of_another_node_the_gate_prints_nothing_and_exits_75(how, at_half_past_five, started):
     result = slices(*how, "job", index="0")
     assert (result.exit_code, result.output, started) == (75, "", [])
 
@@ -131,13 +131,15 @@ def test_a_slice_that_is_not_strict_does_not_limit_the_command(at_half_past_five
     assert started[0][2] is None
 
 
-def test_a_strict_slice_that_was_over_before_we_looked_is_skipped(monkeypatch, at_half_past_five, started):
+def test_a_strict_slice_that_has_ended_before_the_command_starts_is_skipped(
+    monkeypatch, at_half_past_five, started
+):
     monkeypatch.setattr(Clock, "wall", lambda _: HALF_PAST_FIVE + 600)
     assert slices("--slice", "10m", "job", index="1").exit_code == 75
     assert slices("--slice", "10m", "--no-strict", "job", index="1").exit_code == 7
 
 
-def test_a_slice_is_that_in_which_we_were_started(monkeypatch):
+def test_the_slice_is_the_one_in_which_cronguard_was_started(monkeypatch):
     monkeypatch.setattr(Clock, "wall", lambda _: 1000.0)
     monkeypatch.setattr(Clock, "boot", lambda _: 500.0)
     monkeypatch.setattr("cronguard.system.clock.process_started", lambda _: 490.0)
@@ -152,7 +154,7 @@ def test_a_line_is_run_by_the_shell_that_cron_would_have_used(monkeypatch, at_ha
     assert [argv for argv, *_ in started] == [["/bin/bash", "-c", "a && b"], ["/bin/sh", "-c", "a && b"]]
 
 
-def test_a_crontab_on_standard_input_comes_out_split_and_otherwise_byte_for_byte(monkeypatch):
+def test_a_crontab_on_standard_input_is_split_and_otherwise_unchanged(monkeypatch):
     monkeypatch.setattr(time_slice, "program_for_cron", lambda: "cronguard")
     assert slices(given=CRONTAB).stdout_bytes == (
         b"# caf\xe9\n# cronguard time-slice: */10 * * * * job\n0,20,40 * * * * job\n"
@@ -165,7 +167,9 @@ def test_one_node_gets_the_originals_back():
     assert slices(given=slices(given=CRONTAB).stdout_bytes, nodes="1").stdout_bytes == CRONTAB
 
 
-def test_the_gate_of_a_split_line_is_understood_and_runs_the_line(monkeypatch, at_half_past_five, started):
+def test_the_gate_of_a_split_line_is_a_command_line_that_runs_the_line(
+    monkeypatch, at_half_past_five, started
+):
     import shlex
 
     gated = slices("--timezone", "Asia/Tokyo", given=b"0 3 * * * it's \\% x").output.split("\n")[1]
@@ -178,7 +182,7 @@ def test_the_gate_of_a_split_line_is_understood_and_runs_the_line(monkeypatch, a
 
 
 @pytest.mark.parametrize("found", ["/opt/cronguard/bin/cronguard", "/usr/local/bin/cronguard"])
-def test_a_gate_outside_of_crons_path_is_named_in_full(monkeypatch, found):
+def test_a_program_outside_of_crons_path_is_called_with_its_path(monkeypatch, found):
     monkeypatch.setattr("shutil.which", lambda _: found)
     assert program_for_cron() == found
 
@@ -186,7 +190,7 @@ def test_a_gate_outside_of_crons_path_is_named_in_full(monkeypatch, found):
 @pytest.mark.parametrize(
     "found", ["/usr/bin/cronguard", "/bin/cronguard", None, "/home/o'neill/bin/cronguard"]
 )
-def test_otherwise_the_name_is_enough(monkeypatch, found):
+def test_otherwise_a_program_is_called_by_its_name(monkeypatch, found):
     monkeypatch.setattr("shutil.which", lambda _: found)
     assert program_for_cron() == "cronguard"
 
@@ -203,13 +207,13 @@ def test_otherwise_the_name_is_enough(monkeypatch, found):
         (b"0 3 * * * root job\n", ["--nodes", "2", "--index", "0"]),
     ],
 )
-def test_on_any_error_the_crontab_comes_out_as_it_came_and_the_status_is_not_0(given, words):
+def test_on_any_error_the_crontab_is_printed_unchanged_and_the_status_is_not_0(given, words):
     result = CliRunner().invoke(command, words, input=given)
     assert result.exit_code != 0
     assert result.stdout_bytes == given
 
 
-def test_an_error_in_another_form_does_not_wait_for_standard_input(monkeypatch):
+def test_a_usage_error_of_another_form_does_not_read_standard_input(monkeypatch):
     monkeypatch.setattr(time_slice, "_read", lambda: pytest.fail("it read"))
     for words in (
         ["--schedule", "@daily", "job"],
@@ -228,7 +232,7 @@ def test_on_a_terminal_the_users_own_crontab_is_read(monkeypatch, installed):
     assert time_slice._read() == CRONTAB
 
 
-def test_writing_installs_the_split_crontab_and_keeps_the_old_one(installed, tmp_path):
+def test_write_installs_the_split_crontab_and_keeps_the_old_one(installed, tmp_path):
     installed.write_bytes(b"old\n")
     result = slices("--write", given=CRONTAB)
     assert (result.exit_code, result.stdout_bytes) == (0, b"")
@@ -247,7 +251,7 @@ def test_a_first_crontab_needs_no_backup(installed, tmp_path):
 @pytest.mark.parametrize(
     ("given", "error"), [(b"", UsageError), (b"\n", UsageError), (b"0 3 * * * BAD\n", ConfigError)]
 )
-def test_nothing_is_installed_in_place_of_a_crontab_by_mistake(installed, given, error):
+def test_a_crontab_is_not_replaced_by_mistake(installed, given, error):
     installed.write_bytes(b"old\n")
     assert error_of(slices("--write", given=given), error)
     assert installed.read_bytes() == b"old\n"

@@ -5,20 +5,20 @@ import pytest
 
 @pytest.fixture
 def watching(node, store):
-    """Locks that are shown again and again, on a pipe."""
+    """`cronguard locks --watch` with its output on a pipe."""
     with node.start("locks", "--watch", "--backend", f"dir:{store}") as process:
         yield process
         process.kill()
 
 
 def next_lines(process, wanted):
-    """Read up to the line that is wanted; a line that never comes is ended by the test's time limit."""
+    """Read up to the wanted line; if it never comes, the time limit of the test stops the wait."""
     while wanted not in (line := process.stdout.readline()):
         assert line, "it ended"
     return line
 
 
-def test_a_store_that_goes_away_for_a_while_is_told_and_watched_on(watching, store):
+def test_a_store_outage_is_reported_and_watching_goes_on(watching, store):
     next_lines(watching, "no locks")
     away = store.rename(store.with_name("away"))
     next_lines(watching, str(store))

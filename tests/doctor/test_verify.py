@@ -94,7 +94,7 @@ def test_a_node_that_came_another_time_has_not_come(machine, other):
 
 def test_nothing_is_verified_on_a_backend_that_cannot_be_used(machine):
     machine.write_config(backend=f"dir:{machine.share}/none")
-    assert verify(machine, status=1)["what"].startswith("not tried")
+    assert verify(machine, status=1)["what"].startswith("not tested")
 
 
 def test_a_node_that_can_keep_nothing_is_told_so_and_the_rest_as_well(machine):
@@ -106,8 +106,8 @@ def test_a_node_that_can_keep_nothing_is_told_so_and_the_rest_as_well(machine):
 @pytest.mark.parametrize(
     ("argv", "value"),
     [
-        (["--with", "web2"], "--with is for --verify"),
-        (["--group", "root"], "--group is for --init"),
+        (["--with", "web2"], "--with needs --verify"),
+        (["--group", "root"], "--group needs --init"),
         (["--verify", "1h"], "1h"),
         (["--verify", "soon"], "'soon'"),
         (["--verify", "1s", "--with", "no/name"], "'no/name'"),
