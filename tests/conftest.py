@@ -1,4 +1,4 @@
-"""What holds for all tests."""
+"""Settings and fixtures for all tests."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 
 from cronguard.system.statedir import StateDir
 
-# A slow machine is no failure. Where a submission is judged, the same cases are tried each time; new ones at home.
+# A slow machine is not a failure. CI tries the same cases each time; a developer's machine tries new ones.
 settings.register_profile(
     "cronguard",
     deadline=None,
@@ -18,7 +18,8 @@ settings.register_profile(
 )
 settings.load_profile("cronguard")
 
-# Who was started in the background of a shell ignores these, and hands that on: no test of signals would see one.
+# A process started in the background of a shell ignores these signals, and its children inherit that. The tests of
+# signals would then never see one.
 for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
     if signal.getsignal(number) == signal.SIG_IGN:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
@@ -26,7 +27,7 @@ for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Where CRONGUARD_CI says that everything can be tested, a test that cannot run has failed."""
+    """Report a skipped test as failed if CRONGUARD_CI is set: there, every test must be able to run."""
     report = yield
     if report.skipped and os.environ.get("CRONGUARD_CI"):
         report.outcome, report.longrepr = "failed", f"{item.nodeid} was skipped: {report.longrepr[-1]}"
@@ -34,7 +35,7 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the slow ones, which mostly wait: the quick ones then fill the gaps."""
+    """Start with the slow tests, which mostly wait: the quick ones then fill the gaps."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 

@@ -1,4 +1,4 @@
-"""What the unit tests put in the place of clocks, storage and runs."""
+"""Stand-ins for clocks, storage and runs in the unit tests."""
 
 from cronguard.lease.claim import Ask
 from cronguard.lease.lease import Lease
@@ -21,7 +21,7 @@ RUN_FOR = 24.0  # TTL less kill_after (ttl/6) and a second
 
 
 class FakeClock:
-    """A clock that only sleeping, or the test, moves."""
+    """A clock that only the test and calls of `sleep` advance."""
 
     def __init__(self, wall=TICK.epoch + 2.0, boot=1000.0):
         self.now_wall, self.now_boot = wall, boot
@@ -41,10 +41,10 @@ class FakeClock:
 
 
 class Store:
-    """A memory backend whose waiting moves the fake clock, with hooks for what can go wrong.
+    """A memory backend whose waiting advances the fake clock, with hooks for things that can go wrong.
 
-    `script` is called at each wait with the number of the wait; `during_swap` and `after_swap` at each swap,
-    before and after it takes effect; `listing`, if set, is what a plain read shows.
+    `script` is called at each wait with the number of the wait. `during_swap` and `after_swap` are called at each swap,
+    before and after it takes effect. `listing`, if set, is what a plain read shows.
     """
 
     def __init__(self, clock):
@@ -88,16 +88,16 @@ class Store:
         pass
 
     def record(self):
-        """What is published now."""
+        """Return the record that is published now."""
         return decode(self.inner.read(JOB.key).data, "here")
 
     def publish(self, record):
-        """Put a record there, whoever has the lease."""
+        """Publish a record, regardless of who holds the lease."""
         return self.inner.swap(self.inner.read(JOB.key), encode(record) if record else b"")
 
 
 class Once:
-    """A hook that does something the first time only."""
+    """A hook that does something only the first time."""
 
     def __init__(self, act, otherwise=None):
         self.act, self.otherwise, self.is_spent = act, otherwise, False
@@ -114,7 +114,7 @@ def fail(*args):
 
 
 def ask(**changes):
-    """A run on web1, started a moment ago."""
+    """Return the request of a run on web1 that started a moment ago."""
     facts = {
         "job": JOB,
         "tick": TICK,
@@ -131,7 +131,7 @@ def ask(**changes):
 
 
 def record(**changes):
-    """A lease that web2 holds for TICK."""
+    """Return the record of a lease that web2 holds for TICK."""
     facts = {
         "job": str(JOB),
         "state": "running",
@@ -156,13 +156,13 @@ def record(**changes):
 
 
 def ended(state="done", **changes):
-    """A lease that web2 had, and that came to its end."""
+    """Return the record of a lease that web2 held and that has ended."""
     over = {"ended": TICK.epoch + 2.0, "ended_boot": 500.0, "status": 0 if state == "done" else 1}
     return record(state=state, **{**over, **changes})
 
 
 def lease(store, state=None, **changes):
-    """One run's side of the lease, with what its node saw before in `state`."""
+    """Return one run's side of the lease; `state` holds what its node has seen before."""
     advise = changes.pop("advise", advised(0.0))
     asking = changes.pop("asking", None) or ask(**changes)
     sightings = Sightings(state, "memory", asking.boot, store.clock)
@@ -170,5 +170,5 @@ def lease(store, state=None, **changes):
 
 
 def advised(head_start, reason="for the test", word="not-its-turn"):
-    """A strategy that always says the same."""
+    """Return a strategy that always gives the same answer."""
     return lambda record, verdict: Turn(head_start, reason, word)

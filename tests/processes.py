@@ -1,4 +1,4 @@
-"""The processes of this machine as the kernel tells of them, and waiting for what they do."""
+"""The processes of this machine as the kernel shows them, and ways to wait for them."""
 
 import os
 import time
@@ -6,11 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-LIMIT = 60.0  # seconds: only what is broken takes that long, a machine with much to do does not
+LIMIT = 60.0  # seconds: only something broken takes this long, even on a busy machine
 
 
 def boot():
-    """The clock of every safety statement."""
+    """Return the boot time: all safety statements refer to this clock."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
@@ -24,7 +24,7 @@ def wait_until(fact, what="it", limit=LIMIT):
 
 
 class Seen(NamedTuple):
-    """A process, told from a later one of its number by its start."""
+    """A process; its start time distinguishes it from a later process with the same PID."""
 
     pid: int
     parent: int

@@ -9,7 +9,7 @@ from cronguard.system.statedir import StateDir
 
 
 class Sightings:
-    """First sightings of versions, kept in small files: a job that runs every minute must not start watching anew.
+    """First sightings of versions, kept in small files: a job that runs every minute must not start watching again.
 
     A sighting counts only on the boot clock that it was made on. After a reboot, or in another time namespace,
     watching starts again. Two stores may use the same version number for one key, so the store's URL and the

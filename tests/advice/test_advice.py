@@ -32,7 +32,7 @@ def put(store, key, data):
 
 
 def beat(store, node="web1", **facts):
-    """Publish a node's entry, as its heartbeat would at this moment."""
+    """Publish a node's entry as its heartbeat would now."""
     known = {"beat": 1, "boot": "boot-1", "at": store.clock.boot(), "sequence": 1, **facts}
     put(store, beat_key(node), beats.encode(Beat(node, **known)))
 
@@ -53,7 +53,7 @@ def halt(store, ns="billing", **facts):
     put(store, pauses_key(ns), pauses.encode(Pauses(**facts, by="me", sequence=1)))
 
 
-def test_preemption_reads_two_entries_of_a_free_lease_past_all_caches_and_none_of_a_held_one(store):
+def test_preemption_reads_two_entries_if_the_lease_is_free_bypassing_caches_and_none_if_it_is_held(store):
     done = []
     read, wait = store.read, store.wait
     store.read = lambda key: done.append(f"read {key}") or read(key)
@@ -73,7 +73,7 @@ def test_a_paused_node_has_no_turn_in_any_strategy(store, strategy):
     assert (turn.head_start, turn.word, turn.reason) == (None, "paused", "web1 is paused: reboot")
 
 
-def test_a_pause_that_is_over_holds_nobody(store):
+def test_an_expired_pause_stops_nothing(store):
     over = Pause(0.0, store.clock.wall() - 1, "", "root@web2")
     beat(store, pause=over)
     halt(store, whole=over, jobs={"invoices": over})
@@ -98,13 +98,13 @@ def test_other_jobs_and_namespaces_go_on(store):
     assert start(store) == 0
 
 
-def test_a_pause_that_a_listing_does_not_show_yet_holds_all_the_same(store):
+def test_a_pause_counts_although_a_listing_does_not_show_it_yet(store):
     halt(store, whole=UNTIL_RESUMED)
     store.listing, store.is_fresh = Entry("any", 0, b""), False
     assert start(store) is None
 
 
-def test_a_run_that_meets_a_pause_is_skipped_and_its_tick_is_still_there_after_it(store):
+def test_a_paused_run_is_skipped_and_its_tick_can_be_claimed_after_the_pause(store):
     halt(store, jobs={"invoices": UNTIL_RESUMED})
     skipped = lease(store, advise=advice(store)).acquire()
     assert (skipped.reason, store.record()) == ("paused", None)
@@ -112,7 +112,7 @@ def test_a_run_that_meets_a_pause_is_skipped_and_its_tick_is_still_there_after_i
     assert isinstance(lease(store, advise=advice(store)).acquire(), Grant)
 
 
-def test_a_pause_during_a_head_start_is_heeded(store):
+def test_a_pause_during_a_head_start_takes_effect(store):
     store.script = Once(lambda _: halt(store, whole=UNTIL_RESUMED))
     skipped = lease(store, advise=advice(store, STANDBY)).acquire()
     assert (skipped.reason, store.record()) == ("paused", None)
@@ -121,8 +121,8 @@ def test_a_pause_during_a_head_start_is_heeded(store):
 @pytest.mark.parametrize(
     "data", [b"{", b"[]", b'{"format":9,"writer":"cronguard 9"}', b'{"format":1,"jobs":[]}']
 )
-def test_pauses_that_cannot_be_understood_let_nothing_begin_and_say_so(store, data):
-    """Somebody has said there that something must not run: not knowing what is no reason to run it."""
+def test_pauses_that_cannot_be_decoded_let_nothing_start_and_are_reported(store, data):
+    """Somebody has paused something there; if we do not know what, that is no reason to run it."""
     put(store, pauses_key("billing"), data)
     with pytest.raises(StoreRefusedError, match="pause/cluster/billing"):
         lease(store, advise=advice(store)).acquire()
@@ -144,7 +144,7 @@ def test_pauses_that_cannot_be_read_for_a_moment_are_read_again(store, key):
     assert isinstance(patient.acquire(), Grant)
 
 
-def test_who_is_behind_a_paused_head_and_a_dead_one_waits_for_the_dead_one_alone(store):
+def test_a_node_behind_a_paused_head_and_a_dead_one_waits_only_for_the_dead_one(store):
     strict = ROBIN._replace(is_strict=True)
     for node in ("paused", "dead"):
         start(store, strict._replace(me=node), node=node)
@@ -159,24 +159,24 @@ def test_without_a_heartbeat_the_others_count_as_up(store):
     assert start(store, STANDBY) == 15
 
 
-def test_who_is_down_by_a_fresh_verdict_gets_no_head_start(store):
+def test_a_node_that_is_down_by_a_fresh_verdict_gets_no_head_start(store):
     down = {"web2": Opinion("down", 0.0, {"beat": "down"})}
     beat(store, opinions=down)
     assert start(store, STANDBY) == 0
 
 
 @pytest.mark.parametrize("facts", [{"at": 500.0}, {"boot": "boot-0"}, {"at": 2000.0}])
-def test_a_verdict_that_is_old_or_of_another_boot_counts_for_nothing(store, facts):
+def test_a_verdict_that_is_old_or_from_another_boot_does_not_count(store, facts):
     beat(store, opinions={"web2": Opinion("down", 0.0, {})}, **facts)
     assert start(store, STANDBY) == 15
 
 
-def test_who_is_paused_elsewhere_gets_no_head_start(store):
+def test_another_node_that_is_paused_gets_no_head_start(store):
     beat(store, "web2", pause=Pause(0.0, None, "", "root@web2"))
     assert start(store, STANDBY) == 0
 
 
-def test_a_node_that_is_back_since_a_moment_gets_none_either(store):
+def test_a_node_that_came_back_a_moment_ago_gets_no_head_start_either(store):
     beat(store, opinions={"web2": Opinion("up", 0.0, {}, back=store.clock.boot() - 60)})
     assert start(store, STANDBY._replace(failback_after=300.0)) == 0
     assert start(store, STANDBY._replace(failback_after=30.0)) == 15
@@ -198,7 +198,7 @@ def test_a_broken_entry_of_any_kind_never_stops_a_run(store, data, strategy, hea
     assert start(store, strategy) == head_start
 
 
-def test_a_heartbeat_or_a_queue_that_cannot_be_read_is_the_leases_to_tell(store):
+def test_a_heartbeat_or_a_queue_that_cannot_be_read_does_not_stop_a_run(store):
     read = store.read
     pauses_of = (pauses_key("billing"), beat_key("web1"))
     store.read = lambda key: read(key) if key in pauses_of else fail()
@@ -206,20 +206,20 @@ def test_a_heartbeat_or_a_queue_that_cannot_be_read_is_the_leases_to_tell(store)
     assert start(store, ROBIN) == 0
 
 
-def test_who_comes_first_is_the_head_and_who_comes_next_is_behind_it(store):
+def test_the_first_node_is_the_head_of_the_queue_and_the_next_one_is_behind_it(store):
     assert start(store, ROBIN) == 0
     assert start(store, ROBIN._replace(me="web2"), node="web2") == 15
     assert queue(store).nodes == ("web1", "web2")
 
 
-def test_who_always_comes_too_late_for_a_short_job_joins_the_queue_all_the_same(store):
-    """Else the node with the fastest clock would be alone in the queue, and its head, for ever."""
+def test_a_node_that_always_comes_too_late_for_a_short_job_still_joins_the_queue(store):
+    """Otherwise the node with the fastest clock would be alone in the queue, as its head, for ever."""
     start(store, ROBIN)
     advice(store, ROBIN._replace(me="web2"), node="web2")(ended(node="web1"), OVER)
     assert queue(store).nodes == ("web1", "web2")
 
 
-def test_who_is_paused_joins_no_queue(store):
+def test_a_paused_node_does_not_join_the_queue(store):
     beat(store, pause=Pause(0.0, None, "", "root@web2"))
     advice(store, ROBIN)(record(), HELD)
     assert queue(store) is None
@@ -239,26 +239,26 @@ def test_a_queue_that_cannot_be_written_does_not_stop_a_run(store):
     assert start(store, ROBIN) == 0
 
 
-def test_only_the_nodes_of_the_cluster_count(store):
+def test_only_configured_nodes_count(store):
     start(store, ROBIN._replace(me="old"), node="old")
     assert start(store, ROBIN._replace(nodes=("web1", "web2"))) == 0
 
 
-def test_a_strict_queue_leaves_its_turn_to_the_head_until_that_has_missed_three(store):
+def test_a_strict_queue_leaves_the_turn_to_its_head_until_that_has_missed_three(store):
     strict = ROBIN._replace(is_strict=True)
     start(store, strict._replace(me="dead"), node="dead")
     lost = 0
     for number in range(10):
         tick = Tick(TICK.epoch + 60 * number)
         before = ended(tick=EARLIER, token=1)
-        start(store, strict, before, tick=tick)  # of an old listing; the lease asks again
+        start(store, strict, before, tick=tick)  # the answer for an old listing; the lease asks again
         if start(store, strict, before, tick=tick) == 0:
             break
         lost += 1
     assert lost == 3
 
 
-def test_a_look_changes_nothing(store):
+def test_a_dry_run_changes_nothing(store):
     turn = advice(store, ROBIN, is_look=True)(None, FREE)
     assert turn.head_start == 0 and queue(store) is None
     start(store, ROBIN._replace(me="web2"), node="web2")
@@ -266,7 +266,7 @@ def test_a_look_changes_nothing(store):
     assert store.writes == 1
 
 
-def test_waiting_in_line_and_a_strategy_are_both_waited_for(store):
+def test_a_run_waits_for_both_its_place_in_the_line_and_its_strategy(store):
     strategy = STANDBY._replace(is_fair=True)
     advice(store, strategy, run="run-z", wait=5.0)(record(), HELD)
     assert start(store, strategy, wait=5.0) == 15

@@ -52,7 +52,7 @@ def test_a_claim_for_an_older_tick_is_superseded(state, retry):
 
 
 @pytest.mark.parametrize("asked", [TICK, LATER])
-def test_an_old_tick_run_by_hand_does_not_open_the_later_ones_again(asked):
+def test_an_old_tick_run_by_hand_does_not_make_later_ticks_claimable_again(asked):
     by_hand = ended(tick=EARLIER, latest=LATER)
     assert decide(by_hand, ask(tick=asked), 0.0).reason == "superseded"
 
@@ -65,7 +65,7 @@ def test_after_an_old_tick_run_by_hand_the_next_one_runs():
 @pytest.mark.parametrize("state", ENDS)
 @pytest.mark.parametrize("retry", RETRIES)
 @pytest.mark.parametrize("tick", [TICK, EARLIER])
-def test_a_person_may_run_the_line_by_hand_where_it_ran(state, retry, tick):
+def test_a_person_may_run_the_line_again_by_hand_on_the_node_that_ran_it(state, retry, tick):
     here = ended(state, **HERE, ended_boot=900.0, attempt=3)
     assert decide(here, ask(retry=retry, tick=tick, started=900.5), 0.0) == Claim(1)
 
@@ -73,13 +73,13 @@ def test_a_person_may_run_the_line_by_hand_where_it_ran(state, retry, tick):
 @pytest.mark.parametrize("changes", [
     {"node": "web2"}, {"boot": "boot-0"}, {"ended_boot": 999.0}, {"ended_boot": 1500.0}, {"ended_boot": None},
 ])  # fmt: skip
-def test_by_hand_means_here_since_this_boot_and_started_after_that_run_had_ended(changes):
+def test_by_hand_means_on_this_node_in_this_boot_and_started_after_that_run_ended(changes):
     assert decide(ended(**{**HERE, "ended_boot": 900.0, **changes}), ask(), 0.0).reason == "already-ran"
 
 
 @pytest.mark.parametrize("state", ["running", "revoked"])
 @pytest.mark.parametrize("tick", [EARLIER, TICK, LATER])
-def test_a_run_that_goes_on_is_not_repeated_by_hand(state, tick):
+def test_a_run_that_is_still_going_is_not_repeated_by_hand(state, tick):
     here = record(state=state, **HERE, ended_boot=900.0)
     assert not isinstance(decide(here, ask(tick=tick), 0.0), Claim)
     if tick <= TICK:
@@ -88,7 +88,7 @@ def test_a_run_that_goes_on_is_not_repeated_by_hand(state, tick):
 
 @pytest.mark.parametrize("state", ENDS)
 @pytest.mark.parametrize("tick", [EARLIER, TICK, LATER])
-def test_a_plain_mutex_asks_for_no_tick(state, tick):
+def test_every_run_ignores_ticks(state, tick):
     assert decide(ended(state, attempt=3), ask(every_run=True, retry="never", tick=tick), 0.0) == Claim(1)
 
 
@@ -97,7 +97,9 @@ def test_a_plain_mutex_asks_for_no_tick(state, tick):
     ({"tick": LATER}, 1), ({"tick": LATER, "retry": "never"}, 1), ({}, 2), ({"retry": "failed"}, 2),
     ({"every_run": True}, 1), ({"every_run": True, "tick": EARLIER}, 1),
 ])  # fmt: skip
-def test_a_running_lease_is_taken_over_only_after_its_ttl_and_margin_of_own_watching(state, asking, attempt):
+def test_a_running_lease_is_taken_over_only_after_this_node_watched_it_for_its_ttl_and_margin(
+    state, asking, attempt
+):
     running = record(state=state)
     for seen in (0.0, 1.0, TTL, TAKEOVER - 0.001):
         assert decide(running, ask(**asking), seen) == Watch(TAKEOVER - seen)
@@ -105,7 +107,7 @@ def test_a_running_lease_is_taken_over_only_after_its_ttl_and_margin_of_own_watc
         assert decide(running, ask(**asking), seen) == Claim(attempt)
 
 
-def test_the_holders_ttl_counts_not_that_of_who_asks():
+def test_the_holders_ttl_counts_not_that_of_the_requesting_run():
     assert decide(record(ttl=600.0, tick=EARLIER), ask(), 605.9) == Watch(pytest.approx(0.1))
 
 
@@ -115,7 +117,7 @@ def test_a_crashed_run_of_this_tick_is_not_tried_again_against_the_rules(attempt
     assert (verdict.reason, verdict.is_final) == ("held", False)
 
 
-def test_who_is_told_that_it_is_held_is_told_by_whom():
+def test_a_run_that_skips_a_held_lease_reports_the_holder():
     told = held(record())
     assert (
         told.reason == "held" and "web2" in told.detail and "22" in told.detail and TICK.label in told.detail
@@ -125,7 +127,9 @@ def test_who_is_told_that_it_is_held_is_told_by_whom():
 @pytest.mark.parametrize(("age", "renewed_ago", "is_abandoned"), [
     (TAKEOVER, 0, False), (TAKEOVER + 0.1, 0, True), (None, TAKEOVER, False), (None, TAKEOVER + 0.1, True), (0.0, 1e6, False),
 ])  # fmt: skip
-def test_a_lease_looks_abandoned_by_its_age_in_the_store_or_by_its_own_word(age, renewed_ago, is_abandoned):
+def test_a_lease_looks_abandoned_by_its_age_in_the_store_or_by_its_own_time_of_renewal(
+    age, renewed_ago, is_abandoned
+):
     clock = FakeClock()
     holder = record(renewed=clock.wall() - renewed_ago)
     assert looks_abandoned(holder, age, clock) is is_abandoned
@@ -166,7 +170,7 @@ def test_a_running_lease_is_never_claimed_before_it_was_watched_for_its_ttl_and_
 
 
 @given(records(["done"]), asks, st.floats(0, 1e7))
-def test_a_tick_that_was_done_is_claimed_again_by_hand_or_by_a_plain_mutex_only(known, asking, seen):
+def test_a_tick_that_was_done_is_claimed_again_only_by_hand_or_with_every_run(known, asking, seen):
     assume(not asking.every_run and asking.tick <= known.latest)
     verdict = decide(known, asking, seen)
     by_hand = (known.node, known.boot) == (asking.node, asking.boot) and known.ended_boot is not None
@@ -180,7 +184,7 @@ def test_no_tick_is_tried_more_than_three_times(known, asking, seen):
 
 
 @given(any_record, asks)
-def test_what_is_watched_may_be_taken_over_when_the_watching_is_over(known, asking):
+def test_a_watched_lease_may_be_taken_over_when_the_watching_time_has_passed(known, asking):
     verdict = decide(known, asking, 0.0)
     if isinstance(verdict, Watch):
         assert isinstance(decide(known, asking, takeover_after(known.ttl)), Claim)

@@ -23,7 +23,7 @@ from cronguard.lease.grant import Grant, Lost
 from cronguard.system.errors import BackendError, ConfigError, StoreRefusedError
 from cronguard.turns.turn import Turn
 
-AHEAD = int((TICK.epoch + 60) * 1_000_000)  # a token that a node made whose clock is ahead
+AHEAD = int((TICK.epoch + 60) * 1_000_000)  # a token from a node whose clock is ahead
 
 # Claiming
 
@@ -48,24 +48,24 @@ def test_the_record_says_who_holds_the_lease_for_what(store):
 
 
 @pytest.mark.parametrize("before", [ended(tick=EARLIER, token=AHEAD), ended("lost", token=AHEAD)])
-def test_a_claim_has_the_token_after_the_last_one_where_that_is_ahead_of_the_clock(store, before):
+def test_a_claim_has_the_next_token_if_the_last_one_is_ahead_of_the_clock(store, before):
     store.publish(before)
     assert lease(store).acquire().token == AHEAD + 1
 
 
-def test_a_takeover_has_the_token_after_that_of_the_crashed(store):
+def test_a_takeover_has_the_token_after_that_of_the_crashed_run(store):
     store.publish(record(token=AHEAD, tick=EARLIER))
     assert lease(store, wait=60.0).acquire().token == AHEAD + 1
 
 
-def test_a_claim_on_an_old_record_has_a_token_after_those_that_were_issued_elsewhere_meanwhile(store, clock):
-    """The job was moved to another store and is moved back, or this store has forgotten the last claims."""
+def test_a_claim_on_an_old_record_has_a_higher_token_than_those_issued_elsewhere_meanwhile(store, clock):
+    """The job was moved to another store and back, or this store has forgotten the last claims."""
     elsewhere = int(clock.wall() * 1_000_000) - 1
     store.publish(ended(tick=EARLIER, token=41))
     assert lease(store).acquire().token > elsewhere
 
 
-def test_a_run_that_crashed_is_in_the_history_of_who_took_over(store):
+def test_a_crashed_run_is_in_the_history_of_the_run_that_took_over(store):
     store.publish(record(history=({"tick": "x"},)))
     lease(store, wait=60.0).acquire()
     older, crashed = store.record().history
@@ -77,38 +77,38 @@ def test_a_run_that_crashed_is_in_the_history_of_who_took_over(store):
     )
 
 
-def test_a_claim_keeps_when_the_job_last_succeeded(store):
+def test_a_claim_keeps_the_time_of_the_last_success(store):
     store.publish(ended("failed", tick=EARLIER, succeeded=77.0))
     lease(store).acquire()
     assert store.record().succeeded == 77.0
 
 
-def test_a_claim_keeps_the_history_and_what_only_newer_versions_know(store):
+def test_a_claim_keeps_the_history_and_fields_that_only_newer_versions_know(store):
     store.publish(ended(tick=EARLIER, history=({"tick": "x"},), unknown=(("colour", "red"),)))
     lease(store).acquire()
     assert (store.record().history, store.record().unknown) == (({"tick": "x"},), (("colour", "red"),))
 
 
-def test_an_old_tick_run_by_hand_does_not_turn_the_latest_back(store):
+def test_an_old_tick_run_by_hand_does_not_reset_the_latest_one(store):
     store.publish(ended(tick=LATER, node="web1", boot="boot-1", ended_boot=900.0))
     lease(store).acquire()
     assert (store.record().tick, store.record().latest) == (TICK, LATER)
 
 
-def test_who_comes_second_at_once_skips_and_writes_nothing(store):
+def test_a_second_run_skips_at_once_and_writes_nothing(store):
     lease(store).acquire()
     store.writes = 0
     answer = lease(store, run="run-c", node="web3").acquire()
     assert (answer.reason, store.writes, store.waits) == ("held", 0, 0)
 
 
-def test_who_comes_after_the_end_skips_and_writes_nothing(store):
+def test_a_run_that_comes_after_the_end_skips_and_writes_nothing(store):
     store.publish(ended())
     assert lease(store).acquire().reason == "already-ran"
     assert (store.writes, store.waits) == (0, 0)
 
 
-def test_who_is_overtaken_between_looking_and_claiming_does_not_run(store):
+def test_a_run_that_is_overtaken_between_reading_and_claiming_does_not_run(store):
     store.during_swap = Once(lambda: store.publish(record()))
     assert lease(store).acquire().reason == "held"
     assert store.record() == record()
@@ -242,14 +242,14 @@ def test_a_claim_that_took_longer_than_its_deadline_is_not_granted(store, clock)
     assert store.record().state == "cancelled"
 
 
-def test_a_claim_of_which_nothing_is_known_is_an_error(store):
+def test_a_claim_with_an_unknown_result_is_an_error(store):
     store.during_swap = fail
     with pytest.raises(BackendError):
         lease(store).acquire()
     assert store.record() is None
 
 
-def test_a_renewal_of_which_nothing_is_known_leaves_the_deadline_as_it_was(store, clock):
+def test_a_renewal_with_an_unknown_result_leaves_the_deadline_unchanged(store, clock):
     holder = lease(store)
     holder.acquire()
     clock.advance(7)
@@ -285,7 +285,7 @@ def refuse():
 
 
 @pytest.mark.parametrize("call", ["acquire", "renew", "settle"])
-def test_a_store_that_refuses_is_not_asked_again(store, call):
+def test_a_refusal_of_the_store_is_not_retried(store, call):
     holder = lease(store)
     if call != "acquire":
         holder.acquire()
@@ -296,7 +296,7 @@ def test_a_store_that_refuses_is_not_asked_again(store, call):
 
 
 @pytest.mark.parametrize("data", [b"\0", b'{"format":2}'])
-def test_what_cannot_be_read_is_neither_believed_nor_overwritten(store, data):
+def test_an_unreadable_record_is_neither_believed_nor_overwritten(store, data):
     store.inner.swap(store.inner.read(JOB.key), data)
     with pytest.raises(StoreRefusedError):
         lease(store, every_run=True, wait=300.0).acquire()
@@ -310,7 +310,7 @@ def test_a_holder_finds_out_that_another_took_over(store):
     holder = lease(store)
     holder.acquire()
     store.publish(record(token=8))
-    assert holder.renew() == Lost("taken", "web2 has the lease now (pid 22, token 8)")
+    assert holder.renew() == Lost("taken", "web2 holds the lease now (pid 22, token 8)")
 
 
 def test_a_holder_finds_out_that_it_was_revoked(store):
@@ -320,7 +320,7 @@ def test_a_holder_finds_out_that_it_was_revoked(store):
     assert holder.renew().reason == "revoked"
 
 
-def test_a_holder_finds_out_that_the_entry_has_vanished(store):
+def test_a_holder_finds_out_that_the_entry_has_disappeared(store):
     holder = lease(store)
     holder.acquire()
     store.inner._latest.clear()
@@ -339,7 +339,7 @@ def test_a_lost_lease_is_not_written_again(store):
 # Settling
 
 
-def test_settling_writes_the_outcome_and_frees_the_lease(store, clock):
+def test_settling_records_the_outcome_and_releases_the_lease(store, clock):
     holder = lease(store)
     holder.acquire()
     clock.advance(5)
@@ -374,7 +374,7 @@ def test_settling_does_not_remove_a_successor(store, clock):
     assert store.record() == record(token=8)
 
 
-def test_settling_does_not_bring_a_vanished_entry_back(store, clock):
+def test_settling_does_not_restore_an_entry_that_has_disappeared(store, clock):
     holder = lease(store)
     holder.acquire()
     store.publish(None)
@@ -382,7 +382,7 @@ def test_settling_does_not_bring_a_vanished_entry_back(store, clock):
     assert store.record() is None
 
 
-def test_settling_is_tried_again_while_the_backend_is_out_of_reach(store, clock):
+def test_settling_is_retried_while_the_backend_is_unreachable(store, clock):
     holder = lease(store)
     holder.acquire()
     store.during_swap = lambda: clock.boot() < 1001.0 and fail()
@@ -390,7 +390,7 @@ def test_settling_is_tried_again_while_the_backend_is_out_of_reach(store, clock)
     assert store.record().state == "done"
 
 
-def test_settling_is_given_up_when_its_time_has_come(store, clock):
+def test_settling_is_given_up_at_its_time_limit(store, clock):
     holder = lease(store)
     holder.acquire()
     store.during_swap = fail
@@ -400,7 +400,7 @@ def test_settling_is_given_up_when_its_time_has_come(store, clock):
     assert give_up_at <= clock.boot() < give_up_at + 1
 
 
-def test_settling_after_a_renewal_whose_reply_was_lost_settles_that_beat(store, clock):
+def test_settling_after_a_renewal_whose_reply_was_lost_settles_that_renewal(store, clock):
     holder = lease(store)
     holder.acquire()
     store.after_swap = Once(lose)
@@ -417,7 +417,7 @@ def settle_by_another(store, **outcome):
     return lambda number: number == 3 and store.publish(store.record().settled(wall=0.0, boot=0.0, **outcome))
 
 
-def test_a_waiter_gets_the_lease_when_an_earlier_tick_is_over(store, clock):
+def test_a_waiting_run_gets_the_lease_when_an_earlier_tick_is_over(store, clock):
     store.publish(record(tick=EARLIER, renewed=clock.wall()))
     store.script = settle_by_another(store, state="done", status=0)
     assert isinstance(lease(store, wait=60.0).acquire(), Grant)
@@ -427,7 +427,9 @@ def test_a_waiter_gets_the_lease_when_an_earlier_tick_is_over(store, clock):
     ("done", "failed", False), ("failed", "crashed", False), ("failed", "failed", True), ("lost", "crashed", True),
     ("cancelled", "crashed", True), ("cancelled", "never", False),
 ])  # fmt: skip
-def test_a_waiter_of_the_same_tick_runs_only_if_it_may_be_tried_again(store, clock, outcome, retry, gets_it):
+def test_a_waiting_run_of_the_same_tick_runs_only_if_the_tick_may_be_retried(
+    store, clock, outcome, retry, gets_it
+):
     store.publish(record(renewed=clock.wall()))
     store.script = settle_by_another(store, state=outcome, status=1)
     answer = lease(store, wait=60.0, retry=retry).acquire()
@@ -435,13 +437,13 @@ def test_a_waiter_of_the_same_tick_runs_only_if_it_may_be_tried_again(store, clo
     assert not gets_it or answer.attempt == 2
 
 
-def test_a_waiter_does_not_wait_longer_than_it_wishes(store, clock):
+def test_a_waiting_run_does_not_wait_longer_than_its_limit(store, clock):
     store.publish(record(renewed=clock.wall()))
     answer = lease(store, wait=12.0).acquire()
     assert (answer.reason, clock.boot()) == ("waited-out", 1012.0)
 
 
-def test_a_waiter_takes_over_after_the_ttl_and_the_margin_and_not_before(store, clock):
+def test_a_waiting_run_takes_over_after_the_ttl_and_the_margin_and_not_before(store, clock):
     store.publish(record(renewed=clock.wall()))
     assert isinstance(lease(store, wait=300.0).acquire(), Grant)
     assert clock.boot() == 1000.0 + TAKEOVER
@@ -463,14 +465,14 @@ def test_a_renewal_at_the_last_moment_defeats_the_takeover(store, clock):
 
 
 @pytest.mark.parametrize("age", [1e6, 0.0])
-def test_no_clock_but_ones_own_watching_lets_a_lease_expire(store, clock, age):
+def test_a_lease_expires_only_by_watching_and_by_no_other_clock(store, clock, age):
     store.publish(record(renewed=clock.wall() - age, started=clock.wall() - age))
     store.time = lambda: clock.wall() + 200  # the store's clock is ahead, within its bounds
     lease(store, wait=300.0).acquire()
     assert clock.boot() == 1000.0 + TAKEOVER
 
 
-def test_a_lease_that_looks_abandoned_is_watched_even_by_one_who_does_not_wait(store, clock):
+def test_a_lease_that_looks_abandoned_is_watched_even_by_a_run_that_does_not_wait(store, clock):
     store.publish(record(tick=EARLIER))
     clock.advance(TAKEOVER + 1)
     began = clock.boot()
@@ -478,7 +480,7 @@ def test_a_lease_that_looks_abandoned_is_watched_even_by_one_who_does_not_wait(s
     assert clock.boot() == began + TAKEOVER
 
 
-def test_a_job_of_every_minute_takes_over_by_what_its_node_has_seen_before(store, clock, state):
+def test_a_job_that_runs_every_minute_takes_over_by_what_its_node_has_seen_before(store, clock, state):
     store.publish(record(tick=EARLIER, ttl=90.0))
     assert lease(store, state).acquire().reason == "held"
     clock.advance(60)
@@ -489,12 +491,12 @@ def test_a_job_of_every_minute_takes_over_by_what_its_node_has_seen_before(store
     assert clock.boot() == began
 
 
-def test_who_leaves_a_head_start_claims_after_it(store, clock):
+def test_a_run_that_gives_a_head_start_claims_after_it(store, clock):
     assert isinstance(lease(store, advise=advised(15.0)).acquire(), Grant)
     assert clock.boot() == 1015.0
 
 
-def test_who_leaves_a_head_start_skips_when_it_was_used(store, clock):
+def test_a_run_that_gives_a_head_start_skips_when_it_was_used(store, clock):
     store.script = lambda number: number == 2 and store.publish(record())
     assert lease(store, advise=advised(15.0)).acquire().reason == "held"
 
@@ -510,7 +512,7 @@ def test_a_revoked_lease_may_be_claimed_when_its_holder_has_settled(store, clock
 
 
 @pytest.mark.parametrize("skew", [301, -301, 86400, -86400])
-def test_a_node_whose_clock_is_out_of_bounds_claims_nothing_and_names_both_times(store, clock, skew):
+def test_a_node_whose_clock_is_out_of_bounds_claims_nothing_and_reports_both_times(store, clock, skew):
     store.time = lambda: clock.wall() - skew
     with pytest.raises(ConfigError, match="max_clock_skew") as refusal:
         lease(store).acquire()
@@ -524,7 +526,7 @@ def test_a_clock_within_the_bounds_is_accepted(store, clock, skew):
     assert isinstance(lease(store).acquire(), Grant)
 
 
-def test_a_node_whose_clock_is_behind_is_told_so_instead_of_being_superseded_for_ever(store, clock):
+def test_a_node_whose_clock_is_behind_reports_that_instead_of_being_superseded_for_ever(store, clock):
     store.publish(ended(tick=LATER))
     store.time = lambda: clock.wall() + 301
     with pytest.raises(ConfigError, match="max_clock_skew"):
@@ -537,12 +539,12 @@ def test_a_node_whose_clock_is_right_is_superseded(store):
 
 
 @pytest.mark.parametrize("changes", [{"max_clock_skew": None}, {"max_clock_skew": 86400.0}])
-def test_the_bound_is_the_users(store, clock, changes):
+def test_the_user_may_choose_the_bound(store, clock, changes):
     store.time = lambda: clock.wall() + 7200
     assert isinstance(lease(store, **changes).acquire(), Grant)
 
 
-def test_a_store_without_a_clock_has_no_say(store):
+def test_a_store_without_a_clock_is_not_checked(store):
     store.time = lambda: None
     assert isinstance(lease(store).acquire(), Grant)
 
@@ -558,11 +560,11 @@ def test_a_takeover_checks_the_clock_too(store, clock):
 
 
 def stale(store, shown):
-    """Show an old record to plain reads; the truth is what is published next."""
+    """Show an old record to plain reads; the record that is published next is the current one."""
     store.listing = store.publish(shown)
 
 
-def test_a_stale_listing_of_an_earlier_run_is_looked_at_again_before_it_is_believed(store):
+def test_a_stale_listing_of_an_earlier_run_is_read_again_before_it_is_believed(store):
     stale(store, record(tick=EARLIER))
     store.publish(ended(tick=EARLIER))
     assert isinstance(lease(store).acquire(), Grant)
@@ -576,13 +578,13 @@ def test_a_stale_listing_that_hides_a_claim_does_not_grant_another(store):
 
 
 @pytest.mark.parametrize("shown", [record(), ended(), ended(tick=LATER)])
-def test_what_a_listing_shows_of_this_tick_or_a_later_one_is_answer_enough(store, shown):
+def test_a_listing_is_sufficient_if_it_shows_this_tick_or_a_later_one(store, shown):
     stale(store, shown)
     assert isinstance(lease(store).acquire(), Skip)
     assert (store.writes, store.waits) == (0, 0)
 
 
-def test_a_plain_mutex_looks_again_before_it_believes_that_the_lease_is_held(store):
+def test_with_every_run_a_held_lease_is_read_again_before_it_is_believed(store):
     stale(store, record())
     store.publish(ended())
     assert isinstance(lease(store, every_run=True).acquire(), Grant)
@@ -597,7 +599,7 @@ def test_an_abandoned_earlier_run_in_a_stale_listing_is_watched_as_it_is_now(sto
 # Another keeper of the same run
 
 
-def test_a_second_keeper_goes_on_with_the_lease(store, clock):
+def test_a_second_keeper_continues_with_the_lease(store, clock):
     grant = lease(store).acquire()
     clock.advance(5)
     resumed = lease(store)
@@ -608,26 +610,26 @@ def test_a_second_keeper_goes_on_with_the_lease(store, clock):
 @pytest.mark.parametrize(("found", "reason"), [
     (record(), "taken"), (record(run="run-a", state="revoked"), "revoked"), (ended(run="run-a"), "done"), (None, "gone"),
 ])  # fmt: skip
-def test_a_second_keeper_finds_out_that_the_lease_is_no_longer_theirs(store, found, reason):
+def test_a_second_keeper_finds_out_that_the_lease_is_lost(store, found, reason):
     lease(store).acquire()
     store.publish(found)
     assert lease(store).resume().reason == reason
 
 
-def test_a_second_keeper_looks_past_a_stale_listing(store):
+def test_a_second_keeper_bypasses_a_stale_listing(store):
     stale(store, ended(tick=EARLIER))
     lease(store).acquire()
     store.is_fresh = False
     assert isinstance(lease(store).resume(), Grant)
 
 
-def test_a_second_keeper_that_claims_anew_finds_its_own_claim(store):
+def test_a_second_keeper_that_claims_again_finds_the_runs_own_claim(store):
     grant = lease(store).acquire()
     again = lease(store).acquire()
     assert again.token == grant.token and store.record().beat == 2
 
 
-def test_each_answer_of_the_backend_is_told(store, clock):
+def test_each_answer_of_the_backend_is_reported(store, clock):
     told = []
     store.publish(record(renewed=clock.wall()))
     waiting = lease(store, wait=20.0)
@@ -637,7 +639,7 @@ def test_each_answer_of_the_backend_is_told(store, clock):
     assert max(gaps) <= 5.0
 
 
-def test_an_outcome_that_was_written_counts_although_a_successor_has_claimed_since(store, clock):
+def test_a_recorded_outcome_counts_although_a_successor_has_claimed_since(store, clock):
     holder = lease(store)
     holder.acquire()
 
@@ -649,17 +651,17 @@ def test_an_outcome_that_was_written_counts_although_a_successor_has_claimed_sin
     assert store.record().node == "web3"
 
 
-# turns
+# Turns
 
 
-def test_whose_turn_it_never_is_skips_a_free_lease(store):
+def test_a_node_whose_turn_never_comes_skips_a_free_lease(store):
     skip = lease(store, advise=advised(None, "web2 is first")).acquire()
     assert (skip.reason, skip.detail) == ("not-its-turn", "web2 is first")
     assert store.record() is None
 
 
-def test_never_is_not_said_of_an_old_listing(store):
-    """A strict queue that follows an old lease would give the turn to who has had it."""
+def test_the_answer_never_is_not_based_on_a_stale_listing(store):
+    """A strict queue that follows an old lease would give the turn to a node that has already had it."""
     store.listing = store.inner.read(JOB.key)
     store.publish(ended(tick=EARLIER))
     asked = []
@@ -680,8 +682,8 @@ def test_never_is_not_said_of_an_old_listing(store):
     assert asked[0] is None
 
 
-def test_the_turn_is_asked_again_while_others_have_their_head_start(store, clock):
-    """The node before us goes down in the middle of its head start: we need not leave it the rest."""
+def test_the_strategy_is_asked_again_while_others_have_their_head_start(store, clock):
+    """The node before us goes down in the middle of its head start: we do not have to wait for the rest of it."""
     began = clock.boot()
 
     def advise(record, verdict):
@@ -691,6 +693,6 @@ def test_the_turn_is_asked_again_while_others_have_their_head_start(store, clock
     assert clock.boot() < began + 60
 
 
-def test_who_has_a_running_lease_is_not_the_strategys_business(store):
+def test_a_held_lease_does_not_depend_on_the_strategy(store):
     store.publish(record())
     assert lease(store, advise=advised(None)).acquire().reason == "held"

@@ -1,4 +1,4 @@
-"""A claim that meets with an error is begun again, for as long as the guard can be kept waiting."""
+"""A claim that meets an error is retried for as long as the guard waits."""
 
 import pytest
 from fakes import TICK, FakeClock, Once, ask, fail, record
@@ -22,7 +22,7 @@ def claim(store, clock, tmp_path):
 
 
 def failing(count, otherwise):
-    """A function that fails so many times."""
+    """Return a function that fails `count` times and then calls `otherwise`."""
     left = iter(range(count))
 
     def call(*args):
@@ -42,21 +42,21 @@ def test_one_lost_answer_does_not_cost_the_tick(store, clock, claim, name):
     assert store.record().run == "run-a"
 
 
-def test_a_store_that_stays_in_trouble_is_told_before_the_guard_gives_up(store, clock, claim):
+def test_a_lasting_outage_is_reported_before_the_guard_gives_up(store, clock, claim):
     began, store.read = clock.boot(), fail
     with pytest.raises(BackendError):
         claim.acquire()
     assert PATIENCE - 2 * PAUSE <= clock.boot() - began <= PATIENCE
 
 
-def test_a_store_that_can_be_read_and_not_written_is_told_in_the_same_time(store, clock, claim):
+def test_a_store_that_can_be_read_but_not_written_is_reported_in_the_same_time(store, clock, claim):
     began, store.during_swap = clock.boot(), fail
     with pytest.raises(BackendError):
         claim.acquire()
     assert clock.boot() - began <= PATIENCE
 
 
-def test_a_store_that_refuses_is_not_asked_again(store, clock, claim):
+def test_a_refusal_of_the_store_is_not_retried(store, clock, claim):
     def refuse(*_):
         raise StoreRefusedError("foreign")
 
@@ -74,7 +74,7 @@ def test_a_claim_that_was_given_back_is_not_made_again(store, clock, claim):
 
 
 @given(st.lists(st.sampled_from(["fails", "answers"]), max_size=300))
-def test_a_trouble_with_no_five_good_seconds_lasts_no_longer_than_its_limit(steps):
+def test_an_outage_without_five_good_seconds_lasts_no_longer_than_its_limit(steps):
     clock = FakeClock()
     retries, troubled = Retries(PATIENCE, clock), None
     for step in steps:

@@ -10,7 +10,7 @@ KEY = "lease/billing/invoices"
 
 @pytest.fixture
 def node(state, clock):
-    """Make what a new process of this node sees with; `node(boot=...)` after a reboot."""
+    """Make the sightings of a new process of this node; `node(boot=...)` after a reboot."""
 
     def make(url="dir:/a", boot="boot-1", where=state):
         return Sightings(where, url, boot, clock)
@@ -18,11 +18,11 @@ def node(state, clock):
     return make
 
 
-def test_at_first_sight_nothing_is_known_of_the_past(node):
+def test_at_first_sight_nothing_is_known_about_the_past(node):
     assert node().unchanged(KEY, 3, "run:1") == 0.0
 
 
-def test_the_time_is_that_since_the_first_sight(node, clock):
+def test_the_time_counts_from_the_first_sight(node, clock):
     sightings = node()
     sightings.unchanged(KEY, 3, "run:1")
     clock.advance(7)
@@ -31,14 +31,14 @@ def test_the_time_is_that_since_the_first_sight(node, clock):
     assert sightings.unchanged(KEY, 3, "run:1") == 12
 
 
-def test_a_new_process_of_the_node_goes_on_watching(node, clock):
+def test_a_new_process_of_the_node_continues_watching(node, clock):
     node().unchanged(KEY, 3, "run:1")
     clock.advance(60)
     assert node().unchanged(KEY, 3, "run:1") == 60
 
 
 @pytest.mark.parametrize("change", ["boot", "namespace", "url", "version", "identity", "key"])
-def test_the_watch_begins_anew_when_anything_is_another(node, clock, change):
+def test_watching_starts_again_when_anything_differs(node, clock, change):
     node().unchanged(KEY, 3, "run:1")
     clock.advance(60)
     sightings = node(
@@ -53,14 +53,14 @@ def test_the_watch_begins_anew_when_anything_is_another(node, clock, change):
     assert sightings.unchanged(key, version, identity) == 2.0
 
 
-def test_the_watch_begins_anew_within_one_process_too(node, clock):
+def test_watching_starts_again_within_one_process_too(node, clock):
     sightings = node()
     sightings.unchanged(KEY, 3, "run:1")
     clock.advance(60)
     assert sightings.unchanged(KEY, 4, "run:2") == 0.0
 
 
-def test_two_stores_whose_files_have_one_name_are_not_mixed_up(node, clock, state):
+def test_two_stores_with_the_same_file_name_are_not_mixed_up(node, clock, state):
     node().unchanged(KEY, 3, "run:1")
     state.store("seen", f"dir:/b {KEY}", state.load("seen", f"dir:/a {KEY}"))
     clock.advance(60)
@@ -75,7 +75,7 @@ def test_a_version_seen_again_after_another_is_new(node, clock):
     assert since == 0.0
 
 
-def test_an_old_read_does_not_end_the_watch_of_what_was_seen_since(node, clock):
+def test_a_stale_read_does_not_stop_the_watching_of_a_newer_version(node, clock):
     node().unchanged(KEY, 4, "run:4")
     clock.advance(60)
     sightings = node()
@@ -83,14 +83,14 @@ def test_an_old_read_does_not_end_the_watch_of_what_was_seen_since(node, clock):
     assert sightings.unchanged(KEY, 4, "run:4") == 60.0
 
 
-def test_a_store_that_went_back_is_watched_anew_by_who_looks_past_the_caches(node, clock):
+def test_a_store_that_went_back_is_watched_again_after_a_fresh_read(node, clock):
     node().unchanged(KEY, 4, "run:4")
     for since in (0.0, 60.0):
         assert node().unchanged(KEY, 3, "run:3") == since
         clock.advance(60)
 
 
-def test_what_another_process_of_the_node_saw_first_was_seen_then(node, clock):
+def test_a_version_counts_from_when_another_process_of_the_node_first_saw_it(node, clock):
     mine, another = node(), node()
     mine.unchanged(KEY, 3, "run:3")
     another.unchanged(KEY, 4, "run:4")
@@ -98,14 +98,14 @@ def test_what_another_process_of_the_node_saw_first_was_seen_then(node, clock):
     assert mine.unchanged(KEY, 4, "run:4") == 60.0
 
 
-def test_a_newer_version_is_watched_from_an_old_read_on(node, clock):
+def test_watching_a_newer_version_may_start_with_a_read_that_is_not_fresh(node, clock):
     node().unchanged(KEY, 3, "run:3")
     assert node().unchanged(KEY, 4, "run:4", is_fresh=False) == 0.0
     clock.advance(60)
     assert node().unchanged(KEY, 4, "run:4") == 60.0
 
 
-def test_a_clock_that_went_back_begins_the_watch_anew(node, clock):
+def test_watching_starts_again_when_the_clock_goes_back(node, clock):
     node().unchanged(KEY, 3, "run:1")
     clock.advance(-500)
     assert node().unchanged(KEY, 3, "run:1") == 0.0
@@ -113,7 +113,7 @@ def test_a_clock_that_went_back_begins_the_watch_anew(node, clock):
     assert node().unchanged(KEY, 3, "run:1") == 1.0
 
 
-def test_the_wall_clock_has_no_say(node, clock):
+def test_the_wall_clock_does_not_matter(node, clock):
     node().unchanged(KEY, 3, "run:1")
     clock.now_wall += 86400
     assert node().unchanged(KEY, 3, "run:1") == 0.0
@@ -126,7 +126,7 @@ def test_the_wall_clock_has_no_say(node, clock):
     b'{"boot":"boot-1","about":"dir:/a lease/billing/invoices","what":"3:run:1","first":NaN}',
     b'{"boot":"boot-1","about":"dir:/a lease/billing/invoices","what":"3:run:1","first":-Infinity}',
 ])  # fmt: skip
-def test_a_corrupt_file_begins_the_watch_anew(node, clock, state, content):
+def test_watching_starts_again_after_a_corrupt_file(node, clock, state, content):
     node().unchanged(KEY, 3, "run:1")
     clock.advance(60)
     [path] = [os.path.join(folder, file) for folder, _, files in os.walk(state.root) for file in files]
@@ -144,7 +144,7 @@ def test_another_node_with_the_same_home_has_seen_nothing(node, clock, state):
     assert node(where=other).unchanged(KEY, 3, "run:1") == 0.0
 
 
-def test_a_node_that_cannot_keep_anything_watches_within_one_process(node, clock):
+def test_a_node_that_cannot_store_anything_watches_within_one_process(node, clock):
     sightings = node(where=StateDir("/dev/null/none", "web1"))
     sightings.unchanged(KEY, 3, "run:1")
     clock.advance(9)

@@ -1,4 +1,4 @@
-"""Note the boot time in a file, again and again, until FILE.end is there: alive.py FILE [stubborn]."""
+"""Note the boot time in a file, again and again, until FILE.end exists: alive.py FILE [stubborn]."""
 
 import os
 import signal

@@ -11,7 +11,7 @@ from rig import Cluster
 
 @pytest.fixture
 def cluster(tmp_path):
-    """Nodes that meet in a directory; whatever a test leaves running is ended."""
+    """Nodes that share a directory; processes that a test leaves running are killed."""
     nodes = Cluster(tmp_path)
     yield nodes
     nodes.clean_up()
@@ -19,7 +19,7 @@ def cluster(tmp_path):
 
 @pytest.fixture
 def mount(tmp_path):
-    """A directory on storage that fails as it is told."""
+    """A directory on storage that fails on request."""
     if reason := fusefs.reason_not_to_mount():
         pytest.skip(reason)
     under = tmp_path / "under"
@@ -30,7 +30,7 @@ def mount(tmp_path):
 
 @pytest.fixture
 def mounted(tmp_path, mount):
-    """Nodes that meet in that directory; what hangs there is let go before they are ended."""
+    """Nodes that share that directory; calls that hang there are released before the processes are killed."""
     nodes = Cluster(tmp_path, share=tmp_path / "mnt", under=tmp_path / "under")
     yield nodes
     mount.faults.clear()

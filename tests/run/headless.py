@@ -1,4 +1,4 @@
-"""Be a process whose first thread has ended while another lives on: headless.py FILE, told to end by FILE.end."""
+"""A process whose first thread has ended while another lives on: headless.py FILE; the file FILE.end stops it."""
 
 import ctypes
 import os

@@ -1,8 +1,8 @@
-"""Start many runs in one instant: herd.py COUNT SPREAD OUT WORD...; prints their exit statuses.
+"""Start many runs at the same moment, and print their exit statuses: herd.py COUNT SPREAD OUT WORD...
 
-Each is a process of its own, forked from this one once it has imported all, so that they meet at the backend
-and not in the queue for a processor. The first starts SPREAD/2 seconds before the edge of a second, the last so
-much after it. The words `{n}` in the arguments, and in CRONGUARD_NODE, become each process's number.
+Each run is a process, forked from this one after all imports. So they compete for the backend, and not for a
+processor. The first starts SPREAD/2 seconds before a full second, the last SPREAD/2 seconds after it. `{n}` in the
+arguments and in CRONGUARD_NODE is replaced by each process's number.
 """
 
 import math
@@ -20,7 +20,7 @@ if any("ssh://" in word for word in sys.argv):
 
 
 def start(number, at):
-    """Become a run at this moment."""
+    """Become a run at the wall time `at`."""
     os.environ["CRONGUARD_NODE"] = os.environ["CRONGUARD_NODE"].replace("{n}", str(number))
     time.sleep(max(0.0, at - time.time()))
     out = os.open(sys.argv[3], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)

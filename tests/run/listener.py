@@ -1,4 +1,4 @@
-"""Note in a file each signal that comes, until the file FILE.end is there: listener.py FILE."""
+"""Note each signal that arrives in a file, until the file FILE.end exists: listener.py FILE."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Jobs that note that they are alive: one process, or several that hide wherever one can."""
+"""Jobs that note that they are alive: one process, or several that hide wherever a process can."""
 
 import sys
 from pathlib import Path
@@ -6,24 +6,24 @@ from pathlib import Path
 from processes import LIMIT, Seen, wait_until, words
 
 HERE = Path(__file__).parent
-PYTHON = [sys.executable, "-IS"]  # for jobs: started in a tenth of the time
+PYTHON = [sys.executable, "-IS"]  # for jobs: starts in a tenth of the time
 
 
 class Member:
-    """A process of a job that notes all the time that it is alive, until it is told to end."""
+    """A process of a job that keeps noting that it is alive, until it is told to end."""
 
     def __init__(self, file, *wishes):
         self.file = Path(file)
         self.command = [*PYTHON, str(HERE / "alive.py"), str(file), *wishes]
 
     def notes(self):
-        """Return what it has noted: its number and the boot time, again and again."""
+        """Return its notes: its PID and the boot time of each note."""
         text = self.file.read_text() if self.file.exists() else ""
         whole = text[: text.rfind("\n") + 1]
         return [(int(pid), float(moment)) for pid, moment in map(str.split, whole.splitlines())]
 
     def process(self):
-        """Return its process, once it is there."""
+        """Return its process, once it has started."""
         return Seen.of(wait_until(self.notes, f"{self.file.name}'s first note")[0][0])
 
     @property

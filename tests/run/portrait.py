@@ -1,4 +1,4 @@
-"""What a process has from those who started it, as its neighbours see it."""
+"""What a process has inherited from the processes that started it, as other processes can see it."""
 
 import os
 import time
@@ -41,7 +41,7 @@ class Portrait(NamedTuple):
 
     @classmethod
     def of(cls, pid):
-        """Return the portrait of a process that sits still: it is taken until two are alike."""
+        """Return the portrait of a process that sleeps; it is taken again until two in a row are equal."""
         portraits = [None]
 
         def is_sharp():
@@ -77,6 +77,6 @@ class Portrait(NamedTuple):
 
 
 def _descriptor(folder, fd):
-    """Return where it leads to, and how it was opened."""
+    """Return the target of a descriptor and the flags it was opened with."""
     info = (folder / "fdinfo" / str(fd)).read_text().splitlines()
     return os.readlink(folder / "fd" / str(fd)), next(line for line in info if line.startswith("flags"))

@@ -1,4 +1,4 @@
-"""Be passed on from a process to its child, again and again, and then become COMMAND: relay.py COMMAND..."""
+"""Continue in a child process again and again for two seconds, then execute COMMAND: relay.py COMMAND..."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Runs of cronguard as real processes: a cluster of nodes on one machine, and a look at what they do."""
+"""Runs of cronguard as real processes: a cluster of nodes on one machine, and ways to observe them."""
 
 import os
 import signal
@@ -23,12 +23,12 @@ PROGRAM = [os.path.abspath(_BUILT)] if _BUILT else [sys.executable, "-m", "crong
 
 
 def tick(number):
-    """Return the label of one of the successive ticks that began two hours ago."""
+    """Return the label of tick `number`; the ticks start two hours ago, one each minute."""
     return time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(BEGAN - 7200 + 60 * number))
 
 
 class Done(NamedTuple):
-    """What a finished run left: its exit status and what it wrote."""
+    """The result of a finished run: its exit status and its output."""
 
     status: int
     out: str
@@ -47,13 +47,13 @@ class Run:
         os.kill(self.pid, signum)
 
     def stop(self, seen=None):
-        """Freeze the guard, or another process, and wait until it is."""
+        """Freeze the guard, or another process, and wait until it is frozen."""
         seen = seen or self.guard
         os.kill(seen.pid, signal.SIGSTOP)
         wait_until(lambda: seen.is_stopped, "the stop")
 
     def keepers(self):
-        """Return the guard's keepers: its children in a session of their own that execute the same program."""
+        """Return the guard's keepers: its children in their own session that execute the same program."""
         return [
             seen
             for seen in children(self.pid)
@@ -73,7 +73,7 @@ class Run:
         return wait_until(look, "the job")[0]
 
     def processor_time(self):
-        """Return the seconds that the guard has computed."""
+        """Return the processor time that the guard has used, in seconds."""
         fields = Path(f"/proc/{self.pid}/stat").read_bytes().rpartition(b")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -85,7 +85,7 @@ class Run:
 
 
 class Cluster:
-    """Nodes that meet in one directory, `share`; where that is mounted, `under` is the folder under it."""
+    """Nodes that share one directory, `share`; if it is a mount, `under` is the folder beneath it."""
 
     def __init__(self, root, share=None, under=None):
         self.root = root
@@ -100,12 +100,12 @@ class Cluster:
         return {**kept, **own, "CRONGUARD_CONFIG": str(self._config()), **more}
 
     def command(self, *arguments, job="job"):
-        """Return the command line of a run in which the options, then the job's words, are `arguments`."""
+        """Return the command line of a run; `arguments` are its options, then the words of the command."""
         fixed = ["run", "--backend", f"dir:{self.share}", "--log", "none", "--name", job]
         return [*PROGRAM, *fixed, *map(_word, arguments)]
 
     def start(self, *arguments, node="n1", job="job", env=None, wrapped_by=(), **popen):
-        """Start a run; `wrapped_by` is a command that becomes it."""
+        """Start a run; `wrapped_by` is a command that executes it."""
         settings = dict(stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         command = [*wrapped_by, *self.command(*arguments, job=job)]
         run = Run(
@@ -117,11 +117,11 @@ class Cluster:
         return run
 
     def run(self, *arguments, **more):
-        """Run to the end."""
+        """Start a run, wait for its end, and return its result."""
         return self.start(*arguments, **more).end()
 
     def record(self, job="default/job"):
-        """Return the job's record, None if it was never claimed."""
+        """Return the job's record; None if it was never claimed."""
         url = f"dir:{self.share}"
         backend = DirectoryBackend.open(url, Clock(), StateDir(f"{self.root}/test-state", "test"))
         return decode(backend.read(f"lease/{job}").data, job)
@@ -139,11 +139,11 @@ class Cluster:
         return wait_until(lambda: (r := self.record(job)) and r.state == state and r, f"state {state}")
 
     def left(self):
-        """Return the processes that have to do with this cluster."""
+        """Return the processes that belong to this cluster."""
         return [seen for seen in mentioning(f"{self.root}/") if seen.pid != os.getpid()]
 
     def clean_up(self):
-        """End all that a test has left: everything that has to do with its folder."""
+        """Kill every process that a test has left: all that mention its folder."""
         for run in self.runs:
             if run.popen.poll() is None:
                 run.popen.kill()
@@ -170,7 +170,7 @@ def _word(argument):
 
 
 def renewed_at(record):
-    """Return the moment of the record's last renewal on the boot clock."""
+    """Return the boot time of the record's last renewal."""
     return record.renewed - (time.time() - boot())
 
 

@@ -1,4 +1,4 @@
-"""A job that has more and more processes: stormy.py FOLDER KIND. Bounded: none lives longer than two minutes."""
+"""A job that starts more and more processes: stormy.py FOLDER KIND. None lives longer than two minutes."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ def idle():
 
 
 def multiply():
-    """Have children that only wait, some in sessions of their own, up to a bound."""
+    """Start children that only wait, some in their own sessions, up to a limit."""
     for number in range(MOST):
         if os.fork() == 0:
             if number % 3 == 0:
@@ -31,7 +31,7 @@ def multiply():
 
 
 def hop():
-    """Be a chain of processes, each of which begins another, in a session of its own, and ends."""
+    """Form a chain of processes: each starts the next one, which gets its own session, and exits."""
     while time.monotonic() < give_up_at:
         if os.fork() != 0:
             os._exit(0)

@@ -1,4 +1,4 @@
-"""End to end: three of Debian's cron daemons, each a node with its own crontab, over one directory."""
+"""End to end: three of Debian's cron daemons, each a node with its own crontab, share one directory."""
 
 import os
 import shutil
@@ -13,9 +13,9 @@ from processes import boot, mentioning, wait_until, words
 NODES = ("node1", "node2", "node3")
 TTL = 5
 TICK = 60.0
-PATIENCE = 3 * TICK  # seconds: the next minute, a watch of a dead node's lease, and a machine with much to do
+PATIENCE = 3 * TICK  # seconds: the next minute, watching a dead node's lease, and time for a busy machine
 
-# A cron that sees nothing of this machine's own crontabs, nor they of it.
+# A cron that does not see this machine's own crontabs; the machine's cron does not see its crontabs either.
 PRIVATE_CRON = """
 mount -t tmpfs none /var/spool/cron && mount -t tmpfs none /etc/cron.d && mount -t tmpfs none /run
 [ ! -e /etc/crontab ] || mount --bind /dev/null /etc/crontab
@@ -74,7 +74,7 @@ class Nodes:
         (self.root / "seconds").write_text(f"{seconds}\n")
 
     def lines(self, name):
-        """Return the ticks, each with its node, that were begun or ended."""
+        """Return the ticks that have started ("begun") or finished ("ended"), each with its node."""
         file = self.root / name
         return [tuple(line.split()) for line in file.read_text().splitlines()] if file.exists() else []
 
@@ -83,7 +83,7 @@ class Nodes:
         return self.lines(name)[count - 1]
 
     def cut_off(self, node):
-        """Kill a node's cron, guard and keeper, as if their machine had lost its power."""
+        """Kill a node's cron, guard and keeper, as if the machine had lost power."""
         self.daemons[node].kill()
         for seen in mentioning(f"CRONGUARD_NODE={node}"):
             if "cronguard" in words(seen.pid):
@@ -109,7 +109,7 @@ def nodes(cluster):
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_each_tick_runs_once_in_the_cluster_and_goes_on_doing_so_when_a_node_dies(nodes, cluster):
+def test_each_tick_runs_once_in_the_cluster_even_when_a_node_dies(nodes, cluster):
     for number in (1, 2, 3):
         nodes.wait_for("ended", number)
     assert nodes.lines("begun") == nodes.lines("ended")
@@ -122,7 +122,7 @@ def test_each_tick_runs_once_in_the_cluster_and_goes_on_doing_so_when_a_node_die
 
     next_tick, heir = nodes.wait_for("ended", 4)
     began = boot()
-    wait_until(lambda: boot() > began + 3)  # for a second run of that tick, if there were one
+    wait_until(lambda: boot() > began + 3)  # a second run of that tick would show up by then
     assert heir != holder
     assert nodes.lines("ended")[3:] == [(next_tick, heir)]
     assert nodes.lines("begun")[3:] == [(tick, holder), (next_tick, heir)]

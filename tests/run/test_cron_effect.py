@@ -1,7 +1,7 @@
-"""The lines that people have, run by the real cron: as they are, wrapped, and below `SHELL=cronguard-shell`.
+"""Typical crontab lines, run by the real cron: unchanged, wrapped, and under `SHELL=cronguard-shell`.
 
-Three worlds in one daemon and one minute. Each has its own copies of the programs that the lines call: they write down
-how they were called, with which input and environment. The wrapped and the shell's world have two nodes each.
+One daemon runs three worlds in one minute. Each world has its own copies of the programs that the lines call. These
+copies record their arguments, input and environment. The wrapped and the shell world have two nodes each.
 """
 
 import gzip
@@ -23,7 +23,7 @@ ROOT = Path(cronguard.__file__).parents[1]
 LINES = Path(__file__).parents[1] / "crontab/data"
 WORLDS = ("plain", "wrapped", "shell")
 PROGRAMS = "bundle certbot checkarray mail mail_customers.sh perl pg_dump php run-parts su warm-cache".split()
-# what the lines name by its path lies below a folder of the test's
+# paths in the lines are moved below a folder of the test
 MOVED = re.compile(
     r"(?<![\w.])/(?=usr/share/mdadm|usr/bin/certbot|run/systemd|backups|path/to|var/www|var/lock|usr/sbin/anacron|usr/local/bin|etc/cron)"
 )
@@ -55,8 +55,9 @@ CRONGUARD_NODE=n1
 {lines}
 """
 
-# A cron that sees nothing of this machine's own crontabs, and believes that it was just booted. The plain and the shell's world are files in cron.d; of the
-# wrapped one, the system lines are such a file and the user's are installed by crontab(1), each rewritten in place.
+# A cron that does not see this machine's own crontabs and believes that the machine was just booted. The plain and the
+# shell world are files in cron.d. Of the wrapped world, the system lines are such a file, and crontab(1) installs the
+# user's lines; both are rewritten in place.
 IN_NAMESPACE = """
 mount -t tmpfs none /var/spool/cron && mount -t tmpfs none /etc/cron.d && mount -t tmpfs none /run
 [ ! -e /etc/crontab ] || mount --bind /dev/null /etc/crontab
@@ -82,7 +83,7 @@ def program(path, text):
 
 
 def entries(name, root, user=""):
-    """Return the lines of a file that run something, each minute and below the root; `user` is put before a command."""
+    """Return the job lines of a file, changed to run every minute and below `root`, with `user` before each command."""
     lines = [line for line in (LINES / name).read_text().splitlines() if re.match(r"[\d*@]", line)]
     every = [re.sub(r"^(?:\S+\s+){5}", f"* * * * * {user}", line) for line in lines]
     every = [line.replace("@reboot ", f"@reboot {user}") for line in every]
@@ -104,7 +105,7 @@ class World:
         return {path.name.partition(".")[0] for path in (self.root / "seen").glob("[!.]*")}
 
     def seen(self):
-        """Return what the programs wrote down, with the world's own name out of it."""
+        """Return what the programs recorded, with the world's path replaced."""
         texts = [path.read_text() for path in (self.root / "seen").glob("[!.]*")]
         return {text.replace(str(self.root), "ROOT") for text in texts}
 
@@ -190,7 +191,7 @@ def test_of_two_nodes_one_runs_the_line(folder, world):
     assert len({line.split()[0] for line in guarded}) >= len(locks(folder, world)) > 5
 
 
-def test_the_wrapped_crontabs_were_written_in_place_and_the_old_ones_kept(folder):
+def test_the_wrapped_crontabs_were_written_in_place_and_the_old_ones_were_kept(folder):
     installed = (folder / "tables/installed").read_text()
     assert installed.count(" run --ns web --name ") == 9
     backups = sorted((folder / "state/backups").iterdir())
@@ -202,7 +203,7 @@ def test_the_wrapped_crontabs_were_written_in_place_and_the_old_ones_kept(folder
 
 
 @pytest.mark.parametrize("name", ["user", "system"])
-def test_what_cron_ran_is_unwrapped_byte_for_byte(folder, name):
+def test_a_crontab_that_cron_ran_is_unwrapped_byte_for_byte(folder, name):
     assert (folder / f"tables/unwrapped-{name}").read_bytes() == (
         folder / f"tables/wrapped-{name}"
     ).read_bytes()

@@ -1,4 +1,4 @@
-"""What is left when guard, keeper or both are killed or frozen: never a job that outlives its lease."""
+"""When the guard, the keeper or both are killed or frozen, the job never outlives its lease."""
 
 import signal
 import time
@@ -11,18 +11,18 @@ from rig import renewed_at, shell, tick
 from cronguard.model.timing import takeover_after
 
 TTL = 5
-SNAPSHOTS = 5.0  # seconds: twice what the keeper takes to note who descends from the guard
+SNAPSHOTS = 5.0  # seconds: twice the time in which the keeper notes the guard's descendants
 
 
 @pytest.fixture
 def member(tmp_path):
-    """A job of one process that nothing but SIGKILL, or being told, ends."""
+    """A job of one process that ends only when it is told to, or by SIGKILL."""
     return Member(tmp_path / "leader", "stubborn")
 
 
 @pytest.fixture
 def family(tmp_path):
-    """A job with processes in every place where they could be overlooked, that only SIGKILL ends."""
+    """A job with processes in every place where they could be overlooked; only SIGKILL ends them."""
     return Family(tmp_path / "family", "stubborn")
 
 
@@ -37,7 +37,7 @@ def wait_for_snapshot():
     time.sleep(SNAPSHOTS)
 
 
-def test_the_guards_death_ends_the_whole_tree_at_once_and_settles_nothing(cluster, family):
+def test_the_guards_death_kills_the_whole_tree_at_once_and_settles_nothing(cluster, family):
     run = start_family(cluster, family, 10 * LIMIT)
     wait_for_snapshot()
     keeper = run.keeper()
@@ -47,26 +47,26 @@ def test_the_guards_death_ends_the_whole_tree_at_once_and_settles_nothing(cluste
     assert cluster.record().state == "running"
 
 
-def test_a_keeper_that_learns_late_of_the_guards_death_still_knows_the_tree(cluster, family):
+def test_a_keeper_that_notices_the_guards_death_late_still_knows_the_tree(cluster, family):
     run = start_family(cluster, family, 10 * LIMIT)
     wait_for_snapshot()
     keeper = run.keeper()
     run.stop(keeper)
-    wait_for_snapshot()  # so that it looks again as soon as it wakes, and finds a guard that is a zombie
+    wait_for_snapshot()  # the keeper then looks again as soon as it wakes, and finds that the guard is a zombie
     run.send(signal.SIGKILL)
     family.leader.wait_until_gone()
     keeper.send(signal.SIGCONT)
     family.wait_until_gone()
 
 
-def test_a_keeper_that_replaces_another_soon_knows_the_tree(cluster, family):
+def test_a_keeper_that_replaces_another_knows_the_tree_soon(cluster, family):
     run = start_family(cluster, family, LIMIT)
     first, beat = run.keeper(), cluster.record().beat
     first.send(signal.SIGKILL)
     wait_until(
         lambda: cluster.record().beat > beat and run.keeper().pid != first.pid, "the next keeper's first beat"
     )
-    time.sleep(1)  # less than it would take until the look that is due anyway
+    time.sleep(1)  # less than the time until the next regular look
     run.send(signal.SIGKILL)
     family.wait_until_gone()
 
@@ -100,7 +100,7 @@ def test_a_guard_killed_at_any_moment_leaves_no_process(cluster, member, moment)
     wait_until(lambda: not cluster.left(), "the end of all processes")
 
 
-def test_a_keepers_death_is_made_good_and_the_run_goes_on_and_settles(cluster, member):
+def test_a_dead_keeper_is_replaced_and_the_run_continues_and_settles(cluster, member):
     run = cluster.start("--ttl", TTL, "--", *member.command)
     member.process()
     for _ in range(3):
@@ -120,7 +120,7 @@ def test_a_keepers_death_is_made_good_and_the_run_goes_on_and_settles(cluster, m
     assert len(cluster.record().history) == 1
 
 
-def test_a_guard_whose_keepers_die_as_soon_as_they_live_does_not_keep_a_processor_busy(cluster, member):
+def test_a_guard_whose_keepers_die_at_once_does_not_keep_a_processor_busy(cluster, member):
     run = cluster.start("--ttl", LIMIT, "--", *member.command)
     member.process()
     began, spent = boot(), run.processor_time()
@@ -182,7 +182,7 @@ def test_a_job_that_ended_while_its_guard_was_frozen_beyond_the_deadline_is_done
     assert cluster.record().state == "done"
 
 
-def test_a_guard_frozen_for_a_while_goes_on(cluster, member):
+def test_a_guard_frozen_for_a_while_continues(cluster, member):
     run = cluster.start("--ttl", 4 * LIMIT, "--", *member.command)
     member.process()
     run.stop()
@@ -208,10 +208,10 @@ def test_a_frozen_job_keeps_its_lease_and_its_status(cluster, member):
     assert run.end() == (7, "", "")
 
 
-def test_a_waiter_takes_over_soon_after_the_holders_death_and_never_before_its_tree_is_gone(
+def test_a_waiting_run_takes_over_soon_after_the_holders_death_and_never_before_its_tree_is_gone(
     cluster, tmp_path
 ):
-    """The promise of two seconds is for a machine that has time; the order of things is for every machine."""
+    """The limit of two seconds holds only on a machine that is not busy; the order of events holds on every machine."""
     for attempt in range(3):
         ticks = ["--tick", tick(attempt)]
         family = Family(tmp_path / f"family{attempt}", "stubborn")
@@ -234,10 +234,10 @@ def test_a_waiter_takes_over_soon_after_the_holders_death_and_never_before_its_t
     pytest.fail(f"the last takeover came {took:.1f} s after the last renewal")
 
 
-def test_a_run_of_each_minute_takes_over_by_what_its_node_has_seen(cluster, member):
+def test_a_run_every_minute_takes_over_by_what_its_node_has_seen(cluster, member):
     holder = cluster.start("--ttl", 8, "--tick", tick(0), "--", *member.command, node="n1")
     member.process()
-    holder.stop(holder.keeper())  # so that what is seen from now on is the last version
+    holder.stop(holder.keeper())  # so that no newer version follows
     holder.send(signal.SIGKILL)
     member.wait_until_gone()
     began = boot()
@@ -246,7 +246,7 @@ def test_a_run_of_each_minute_takes_over_by_what_its_node_has_seen(cluster, memb
     wait_until(lambda: boot() > began + takeover_after(8))
     again = boot()
     assert cluster.run("--tick", tick(2), "--", "true", node="n2") == (0, "", "")
-    assert boot() < again + takeover_after(8), "it watched anew instead of going by what its node saw"
+    assert boot() < again + takeover_after(8), "it started watching again instead of using what its node saw"
     assert (cluster.record().node, cluster.record().tick.label) == ("n2", tick(2))
 
 

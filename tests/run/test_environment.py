@@ -9,25 +9,25 @@ TOLD = {
 }  # fmt: skip
 
 
-def test_the_jobs_environment_is_ours_and_what_it_may_know():
+def test_the_jobs_environment_is_ours_and_the_variables_of_its_run():
     ours = {"PATH": "/bin", "LD_LIBRARY_PATH": "/x", "EMPTY": "", "A=": "odd"}
     assert job_environment(ours, ask(), 7) == {**ours, **TOLD}
 
 
-def test_the_job_inherits_no_wish():
+def test_the_job_inherits_no_setting():
     assert job_environment(dict.fromkeys(WISHES, "x"), ask(), 7) == TOLD
 
 
-def test_the_job_inherits_who_and_where_its_node_is():
+def test_the_job_inherits_the_nodes_name_and_state_directory():
     ours = {"CRONGUARD_NODE": "web1", "CRONGUARD_STATE_DIR": "/s"}
     assert job_environment(ours, ask(), 7) == {**ours, **TOLD}
 
 
-def test_a_nested_run_is_told_of_itself_not_of_the_outer_one():
+def test_a_nested_run_gets_its_own_variables_not_those_of_the_outer_run():
     assert job_environment(dict.fromkeys(TOLD, "outer"), ask(), 7) == TOLD
 
 
-def test_a_run_without_a_lease_has_no_token_not_even_an_outer_one():
+def test_a_run_without_a_lease_has_no_token_not_even_that_of_an_outer_run():
     assert "CRONGUARD_TOKEN" not in job_environment({"CRONGUARD_TOKEN": "6"}, ask(), None)
 
 

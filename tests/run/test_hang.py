@@ -1,4 +1,4 @@
-"""Storage that does not answer: nobody waits for it who must not, and one stuck process is enough."""
+"""Storage that does not answer: runs that must not wait for it do not, and at most one process gets stuck."""
 
 import signal
 import subprocess
@@ -15,7 +15,7 @@ from cronguard.system.statedir import StateDir
 
 TTL = 5
 ALL = Fault("*", "hang")
-GIVEN_UP = 5  # seconds: long enough for a busy machine to come as far as the call that hangs
+GIVEN_UP = 5  # seconds: long enough for a busy machine to reach the call that hangs
 
 
 def no_answer(cluster):
@@ -28,11 +28,11 @@ def member(tmp_path):
 
 
 def stuck(cluster):
-    """Return the processes of cronguard that are left though no run is, by their numbers."""
+    """Return the PIDs of cronguard processes that are left over."""
     return [seen.pid for seen in cluster.left() if "cronguard" in words(seen.pid)]
 
 
-def test_a_claim_on_storage_that_hangs_is_69_in_time_and_the_next_ones_join_no_queue(
+def test_a_claim_on_hung_storage_exits_69_in_time_and_later_claims_do_not_queue_behind_it(
     mounted, mount, tmp_path
 ):
     assert mounted.run("--tick", tick(0), "--", "true") == (0, "", "")
@@ -57,15 +57,15 @@ def test_a_claim_on_storage_that_hangs_is_69_in_time_and_the_next_ones_join_no_q
     assert (tmp_path / "ran").exists()
 
 
-def test_runs_that_come_while_the_first_still_waits_do_not_join_it_in_the_kernel(mounted, mount):
+def test_runs_that_start_while_the_first_still_waits_do_not_get_stuck_in_the_kernel_too(mounted, mount):
     mount.faults.set(ALL)
     runs = [mounted.start("--backend-timeout", GIVEN_UP, "--", "true", job=f"job{n}") for n in range(5)]
     assert [run.end().status for run in runs] == [69] * 5
     assert len(stuck(mounted)) == 1
 
 
-def test_who_reads_what_a_looking_command_says_is_let_go_when_its_storage_hangs(mounted, mount):
-    """As in `cronguard locks | less`: the child that is stuck in the kernel must not have the pipe."""
+def test_a_reader_of_a_commands_output_is_released_when_the_storage_hangs(mounted, mount):
+    """As in `cronguard locks | less`: the child that is stuck in the kernel must not hold the pipe open."""
     mount.faults.set(ALL)
     look = [*PROGRAM, "locks", "--backend", f"dir:{mounted.share}", "--backend-timeout", "1"]
     piped = subprocess.run(
@@ -74,8 +74,8 @@ def test_who_reads_what_a_looking_command_says_is_let_go_when_its_storage_hangs(
     assert piped.returncode == 0
 
 
-def test_a_run_whose_turn_comes_late_is_not_given_up_while_others_are_answered(cluster):
-    """As the last of the many jobs that begin on the hour, where each takes its time to log in."""
+def test_a_run_whose_turn_comes_late_is_not_given_up_while_others_get_answers(cluster):
+    """As the last of many jobs that start on the hour, each of which takes some time to log in."""
     gate = Gate(StateDir(f"{cluster.root}/state", "n1"), f"dir:{cluster.share}", LIMIT, Clock())
     gate.enter()
     run = cluster.start("--backend-timeout", 2, "--", "true")
@@ -89,7 +89,7 @@ def test_a_run_whose_turn_comes_late_is_not_given_up_while_others_are_answered(c
     assert run.end() == (0, "", "")
 
 
-def test_a_process_whose_guard_was_killed_while_it_hung_is_not_joined_either(mounted, mount):
+def test_runs_do_not_queue_behind_a_hung_process_whose_guard_was_killed(mounted, mount):
     mount.faults.set(ALL)
     first = mounted.start("--", "true")
     wait_until(mount.faults.has_hung, "the hang")
@@ -100,7 +100,7 @@ def test_a_process_whose_guard_was_killed_while_it_hung_is_not_joined_either(mou
         assert stuck(mounted) == left
 
 
-def test_a_hang_is_told_once_to_whoever_reads_crons_mail_and_to_a_person_each_time(mounted, mount):
+def test_a_hang_is_reported_once_in_crons_mail_and_each_time_with_verbose(mounted, mount):
     mount.faults.set(ALL)
     options = ["--backend-timeout", GIVEN_UP]
     assert mounted.run(*options, "--", "true").err.startswith(no_answer(mounted))
@@ -111,7 +111,7 @@ def test_a_hang_is_told_once_to_whoever_reads_crons_mail_and_to_a_person_each_ti
 
 
 @pytest.mark.parametrize("call", ["readdir", "mkdir", "create", "write", "fsync", "rename", "fsyncdir"])
-def test_a_claim_is_69_wherever_in_it_the_storage_hangs(mounted, mount, call):
+def test_a_claim_exits_69_at_whatever_step_the_storage_hangs(mounted, mount, call):
     assert mounted.run("--tick", tick(0), "--", "true") == (0, "", "")
     mount.faults.set(Fault(call, "hang"))
     done = mounted.run("--tick", tick(1), "--backend-timeout", GIVEN_UP, "--ttl", TTL, "--", "true")
@@ -123,13 +123,13 @@ def test_a_claim_is_69_wherever_in_it_the_storage_hangs(mounted, mount, call):
     mount.faults.clear()
     wait_until(lambda: not stuck(mounted), "the end of the process that hung")
     record = mounted.record()
-    if record.is_running:  # it was published after all, with nobody to run it: others find out by watching
+    if record.is_running:  # the claim was published after all, but nothing runs it: others notice by watching
         assert mounted.run("--tick", tick(3), "--wait", LIMIT, "--", "true") == (0, "", "")
     else:
         assert mounted.run("--tick", tick(3), "--", "true") == (0, "", "")
 
 
-def test_the_user_may_prefer_an_unguarded_run_to_none(mounted, mount):
+def test_the_user_may_prefer_an_unguarded_run_to_no_run(mounted, mount):
     mount.faults.set(ALL)
     line = 'echo "token: $CRONGUARD_TOKEN"; exit 3'
     done = mounted.run("--backend-timeout", GIVEN_UP, "--if-unavailable", "run", "-c", line)
@@ -160,7 +160,7 @@ def test_a_renewal_whose_reply_comes_after_the_deadline_does_not_bring_the_run_b
     beat = mounted.record().beat
     mount.faults.set(Fault("rename", "hang-after"))
     wait_until(lambda: not member.is_alive, "the end of the job")
-    assert mounted.versions()[-1].beat > beat  # what was sent has been published, and nobody was told
+    assert mounted.versions()[-1].beat > beat  # the renewal was published, but its answer has not arrived
     mount.faults.clear()
     assert run.end().status == 76
 
@@ -174,7 +174,7 @@ def test_a_renewal_that_is_done_while_the_job_is_asked_to_stop_does_not_bring_th
     wait_until(lambda: heard.exists() and "listening" in heard.read_text(), "the listener")
     beat = mounted.record().beat
     mount.faults.set(Fault("rename", "hang"))
-    wait_until(lambda: "TERM" in heard.read_text(), "the wish to stop")
+    wait_until(lambda: "TERM" in heard.read_text(), "the request to stop")
     mount.faults.clear()
     wait_until(lambda: mounted.versions()[-1].beat > beat, "the renewal")
     assert run.end().status == 76
@@ -195,7 +195,7 @@ def test_a_hang_that_passes_before_the_deadline_costs_nothing(mounted, mount, me
 
 
 @pytest.mark.parametrize("status", [0, 5])
-def test_a_hang_when_the_outcome_is_written_keeps_the_commands_status_and_says_so(
+def test_a_hang_while_the_outcome_is_written_keeps_the_commands_status_and_is_reported(
     mounted, mount, tmp_path, status
 ):
     member = Member(tmp_path / "member")
@@ -211,7 +211,7 @@ def test_a_hang_when_the_outcome_is_written_keeps_the_commands_status_and_says_s
     assert len(stuck(mounted)) == 1
 
 
-def test_the_guards_death_ends_the_job_though_the_keeper_hangs(mounted, mount, member):
+def test_the_guards_death_kills_the_job_even_if_the_keeper_hangs(mounted, mount, member):
     run = mounted.start("--ttl", 10 * LIMIT, "-c", f"setsid {' '.join(member.command)} & wait")
     member.process()
     began = boot()

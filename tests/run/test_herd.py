@@ -1,4 +1,4 @@
-"""Sixty that start one tick: exactly one runs, the others skip, and nobody says a word."""
+"""Sixty runs start for one tick: exactly one runs, the others skip, and none prints anything."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ EXPECTED = Counter({0: 1, 75: COUNT - 1})
 
 @pytest.fixture
 def ran(tmp_path):
-    """The file in which each job that runs leaves a line; returns the lines."""
+    """Returns the lines of the file in which each job that runs leaves a line."""
 
     def lines():
         file = tmp_path / "ran"
@@ -29,7 +29,7 @@ def append(then=""):
 
 
 def start_all(cluster, *arguments, node):
-    """Start sixty programs as sixty crons would; returns them once all are started."""
+    """Start sixty programs as sixty crons would; return them once all are started."""
     with (cluster.root / "output").open("w") as output:
         streams = dict(stdout=output, stderr=output)
         return [cluster.start(*arguments, node=node.format(n), **streams) for n in range(COUNT)]
@@ -40,14 +40,14 @@ def outcome(cluster, runs):
     return statuses, (cluster.root / "output").read_text()
 
 
-def test_of_sixty_programs_on_sixty_nodes_one_runs_though_it_takes_a_moment_only(cluster, ran):
+def test_of_sixty_programs_on_sixty_nodes_one_runs_even_if_it_takes_only_a_moment(cluster, ran):
     runs = start_all(cluster, "--tick", tick(1), "-c", append(), node="n{}")
     assert outcome(cluster, runs) == (EXPECTED, "")
     assert len(ran()) == 1
     assert cluster.record().attempt == 1
 
 
-def test_of_sixty_programs_on_one_node_one_runs_if_all_began_before_it_ended(cluster, ran):
+def test_of_sixty_programs_on_one_node_one_runs_if_all_started_before_it_ended(cluster, ran):
     line = append("while ! test -e all-began; do sleep 0.05; done")
     runs = start_all(cluster, "--tick", tick(1), "-c", line, node="same")
     began = boot()
@@ -58,7 +58,7 @@ def test_of_sixty_programs_on_one_node_one_runs_if_all_began_before_it_ended(clu
 
 
 def stampede(cluster, spread, *arguments, node="n{n}"):
-    """Start sixty runs in one instant; returns their statuses and their output."""
+    """Start sixty runs at the same moment; return their statuses and their output."""
     words = cluster.command(*arguments)[3:]
     command = [sys.executable, HERE / "herd.py", COUNT, spread, cluster.root / "output", *words]
     started = subprocess.run(
@@ -80,7 +80,7 @@ def test_of_sixty_that_reach_a_new_key_together_one_runs(cluster, ran, spread, a
     assert len(ran()) == 1
 
 
-def test_of_sixty_one_runs_for_each_of_a_row_of_ticks(cluster, ran):
+def test_of_sixty_one_runs_for_each_tick_in_a_row(cluster, ran):
     tokens = []
     for number in range(4):
         assert stampede(cluster, 0.0, "--tick", tick(number), "-c", append()) == (EXPECTED, "")
@@ -90,12 +90,12 @@ def test_of_sixty_one_runs_for_each_of_a_row_of_ticks(cluster, ran):
     assert tokens == sorted(set(tokens))
 
 
-def test_a_job_of_a_second_whose_starts_lie_on_both_sides_of_a_second_runs_once(cluster, ran):
+def test_a_job_of_one_second_runs_once_when_its_starts_straddle_a_second(cluster, ran):
     assert stampede(cluster, 1.8, "--tick", tick(1), "-c", append("sleep 1")) == (EXPECTED, "")
     assert len(ran()) == 1
 
 
-def test_of_sixty_that_wait_each_runs_alone_where_every_run_is_wished(cluster, ran):
+def test_of_sixty_that_wait_each_runs_alone_with_every_run(cluster, ran):
     line = append("mkdir alone && sleep 0.01 && rmdir alone")
     options = ["--every-run", "--wait", "200", "--ttl", "60"]
     statuses, output = stampede(cluster, 0.0, *options, "-c", line)

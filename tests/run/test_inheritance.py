@@ -1,4 +1,4 @@
-"""A command under cronguard has all that cron would have given it: streams, environment, surroundings."""
+"""A command under cronguard inherits all that cron would have given it: streams, environment, surroundings."""
 
 import os
 import resource
@@ -14,7 +14,7 @@ SLEEP = ["/bin/sleep", "1000"]
 
 
 def plain(tmp_path, **popen):
-    """Start the command as cron would without us; its portrait."""
+    """Start the command as cron would without us; return its portrait."""
     process = subprocess.Popen(SLEEP, cwd=tmp_path, **popen)
     try:
         wait_until(lambda: words(process.pid)[:1] == SLEEP[:1], "the exec")
@@ -25,7 +25,7 @@ def plain(tmp_path, **popen):
 
 
 def compare(cluster, **popen):
-    """Start the command with and without us; both portraits."""
+    """Start the command without and with us; return both portraits."""
     env = {**cluster.env(), **popen.pop("env", {})}
     run = cluster.start("--", *SLEEP, env=env, **popen)
     guarded = Portrait.of(run.job().pid)
@@ -33,7 +33,7 @@ def compare(cluster, **popen):
 
 
 def unusual():
-    """Make a process that differs from an ordinary one in all that a child inherits."""
+    """Make this process differ from an ordinary one in everything that a child inherits."""
     os.umask(0o027)
     os.nice(5)
     os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
@@ -46,7 +46,7 @@ def unusual():
 
 
 @pytest.mark.parametrize("prepare", [None, unusual])
-def test_the_command_has_all_that_it_would_have_had_without_us(cluster, prepare, tmp_path):
+def test_the_command_inherits_everything_that_it_would_inherit_without_cronguard(cluster, prepare, tmp_path):
     with (tmp_path / "in").open("w+") as in_, (tmp_path / "out").open("a") as out:
         streams = dict(stdin=in_, stdout=out, stderr=subprocess.DEVNULL)
         without, guarded = compare(cluster, preexec_fn=prepare, **streams)
@@ -102,7 +102,7 @@ WISHES = {
 
 
 @pytest.mark.parametrize("language", [{"LANG": "C.UTF-8"}, {}], ids=["with a language", "as bare as cron's"])
-def test_the_environment_is_ours_less_our_options_and_with_what_the_job_may_know(cluster, language):
+def test_the_environment_is_ours_without_our_settings_and_with_the_variables_of_the_run(cluster, language):
     wanted = {"PATH": "/usr/bin:/bin", "HOME": "/nowhere", "EMPTY": "", "ODD": "\udcff\n=", **language}
     wanted |= {name: value for name, value in cluster.env().items() if name.startswith("CRONGUARD_")}
     wanted |= {name: value for name, value in os.environ.items() if name == "PYTHONPATH"}
@@ -121,13 +121,13 @@ def test_the_environment_is_ours_less_our_options_and_with_what_the_job_may_know
     }
 
 
-def test_the_commands_group_is_its_own_in_the_session_it_would_have_had(cluster):
+def test_the_command_has_its_own_group_in_the_session_it_would_have_had(cluster):
     run = cluster.start("--", *SLEEP, start_new_session=True)
     job = run.job()
     assert (job.group, job.session, job.parent) == (job.pid, run.pid, run.pid)
 
 
-def test_the_keeper_holds_nothing_of_the_callers(cluster, tmp_path):
+def test_the_keeper_holds_nothing_of_its_caller(cluster, tmp_path):
     """Cron reads its pipe to the end: a keeper stuck on storage must not hold it open."""
     ours, theirs = os.pipe()
     with (tmp_path / "file").open("w") as file:
@@ -142,13 +142,13 @@ def test_the_keeper_holds_nothing_of_the_callers(cluster, tmp_path):
     assert [where.partition(":")[0] for where in targets.values()] == ["socket"]
 
 
-def test_what_cron_gives_on_stdin_is_the_commands(cluster):
+def test_the_command_gets_the_stdin_that_cron_provides(cluster):
     run = cluster.start(*shell("cat; echo done"), stdin=subprocess.PIPE)
     out, err = run.popen.communicate("line 1\nline 2\n", timeout=LIMIT)
     assert (out, err, run.popen.returncode) == ("line 1\nline 2\ndone\n", "", 0)
 
 
-def test_a_skipped_run_and_the_guard_leave_stdin_to_whoever_reads_next(cluster, tmp_path):
+def test_a_skipped_run_and_the_guard_leave_stdin_to_the_next_reader(cluster, tmp_path):
     (tmp_path / "in").write_text("first\nsecond\n")
     with (tmp_path / "in").open() as file:
         assert cluster.run("--tick", tick(1), "--", "true", stdin=file).status == 0

@@ -1,4 +1,4 @@
-"""How often the guard starts another keeper, where each fails."""
+"""How often the guard starts another keeper when each one fails."""
 
 from itertools import pairwise
 
@@ -25,7 +25,7 @@ class DeadLink:
 
 
 class FailingKeeper:
-    """A keeper that is dead as soon as it is started, after what it had to say."""
+    """A keeper that is dead as soon as it is started, but may have sent messages before."""
 
     starts, words = [], []
 
@@ -50,7 +50,7 @@ class FailingKeeper:
 
 @pytest.fixture
 def starts(monkeypatch):
-    """When keepers were started."""
+    """The times at which keepers were started."""
     monkeypatch.setattr(FailingKeeper, "starts", [])
     monkeypatch.setattr(FailingKeeper, "words", [])
     return FailingKeeper.starts
@@ -79,19 +79,19 @@ def gaps(starts):
     return [after - before for before, after in pairwise(starts)]
 
 
-def test_keepers_that_fail_are_started_ever_less_often_down_to_one_a_heartbeat(kept, clock, starts):
+def test_failing_keepers_are_started_less_and_less_often_down_to_one_per_heartbeat(kept, clock, starts):
     attend(kept, clock, 60.0)
     assert gaps(starts)[:6] == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
 
 
-def test_the_last_keepers_before_the_deadline_come_at_closer_intervals(kept, clock, starts):
+def test_keepers_are_started_at_shorter_intervals_near_the_deadline(kept, clock, starts):
     attend(kept, clock, 200.0)
     assert kept.deadline - 1.5 < starts[-1] < kept.deadline
     assert max(gaps(starts)[-3:]) < 4.0
     assert len(starts) < MOST_STARTS
 
 
-def test_a_keeper_that_renewed_is_followed_within_a_second(kept, clock, starts):
+def test_a_keeper_that_renewed_is_replaced_within_a_second(kept, clock, starts):
     attend(kept, clock, 60.0)
     failed, renewed_at = len(starts), clock.boot()
     FailingKeeper.words.append({"kind": "granted", "deadline": renewed_at + RUN_FOR})

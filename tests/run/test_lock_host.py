@@ -1,4 +1,4 @@
-"""Runs whose nodes meet on a lock host that freezes, dies, comes back, and is asked by forty at once."""
+"""Runs whose nodes share a lock host that freezes, dies, comes back, and gets requests from forty nodes at once."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ def host(tmp_path):
 
 @pytest.fixture
 def lines(cluster, host):
-    """The words and the environment that send a run of the cluster to the lock host."""
+    """Starts a run of the cluster with the options and the environment for the lock host."""
 
     def start(*arguments, node="n1", **more):
         backend = ("--backend", host.url(cluster.share))
@@ -41,7 +41,7 @@ def until(file):
 
 
 def has_begun(cluster):
-    return wait_until((cluster.root / "began").exists, "the job's begin")
+    return wait_until((cluster.root / "began").exists, "the job's start")
 
 
 def test_the_guard_has_one_thread_and_nothing_of_the_library(cluster, lines):
@@ -55,7 +55,7 @@ def test_the_guard_has_one_thread_and_nothing_of_the_library(cluster, lines):
     assert run.end().status == 0
 
 
-def test_a_key_that_others_can_read_is_told_and_the_command_runs(cluster, host, lines):
+def test_a_key_that_others_can_read_is_reported_and_the_command_runs(cluster, host, lines):
     host.key.chmod(0o644)
     told = lines("--every-run", "-c", "true").end()
     assert (told.status, told.err) == (
@@ -64,7 +64,7 @@ def test_a_key_that_others_can_read_is_told_and_the_command_runs(cluster, host, 
     assert lines("--every-run", "-c", "true").end().err == ""
 
 
-def test_an_unknown_host_is_told_with_the_line_to_add_and_nothing_runs(cluster, host, lines):
+def test_an_unknown_host_is_reported_with_the_line_to_add_and_nothing_runs(cluster, host, lines):
     host.know("")
     done = lines("--if-unavailable", "run", "-c", "touch ran").end()
     assert done.status == 78
@@ -73,7 +73,7 @@ def test_an_unknown_host_is_told_with_the_line_to_add_and_nothing_runs(cluster, 
     assert not (cluster.root / "ran").exists()
 
 
-def test_the_commands_that_look_reach_the_lock_host_too(cluster, host, lines):
+def test_commands_that_only_look_reach_the_lock_host_too(cluster, host, lines):
     assert lines("-c", "true").end().status == 0
     command = [sys.executable, "-m", "cronguard", "locks", "--all", "--backend", host.url(cluster.share)]
     words = dict(env=cluster.env(**host.env), cwd=cluster.root, capture_output=True, text=True)
@@ -141,7 +141,7 @@ def test_an_outcome_is_written_when_the_host_wakes_in_time(cluster, host, lines)
     assert cluster.record().state == "done"
 
 
-def test_an_outcome_that_cannot_be_written_is_told_and_the_run_ends(cluster, host, lines):
+def test_an_outcome_that_cannot_be_written_is_reported_and_the_run_ends(cluster, host, lines):
     run = lines("--ttl", "8", "--backend-timeout", "4", *until("end"))
     has_begun(cluster)
     host.freeze()
@@ -165,7 +165,7 @@ def test_a_job_outlives_a_host_that_is_killed_and_comes_back(cluster, host, line
     assert (cluster.record().state, cluster.record().token) == ("done", token)
 
 
-def test_a_host_that_stays_away_stops_the_job(cluster, host, lines):
+def test_a_host_that_stays_down_stops_the_job(cluster, host, lines):
     run = lines(*RUN, *until("end"))
     has_begun(cluster)
     host.stop()

@@ -1,4 +1,4 @@
-"""A command under cronguard is a command as cron starts it: the same status, no word of ours, its own options."""
+"""A command under cronguard behaves as if cron had started it: the same status, no output of ours, its own options."""
 
 import json
 import os
@@ -33,14 +33,14 @@ def test_success_and_skip_are_silent(cluster):
     assert cluster.run("--tick", tick(0), "--", "true", node="n2") == (75, "", "")
 
 
-def test_a_skip_says_why_where_that_is_wished(cluster):
+def test_a_skip_gives_its_reason_with_verbose(cluster):
     cluster.run("--tick", tick(1), "--", "true")
     skipped = cluster.run("--tick", tick(1), "-v", "--", "true", node="n2")
     assert skipped.err == f"cronguard: skipped default/job, already-ran: n1 ran tick {tick(1)}: done\n"
 
 
 @pytest.mark.parametrize("status", [0, 1, 99])
-def test_the_status_of_a_skip_is_the_users(cluster, status):
+def test_the_user_may_choose_the_status_of_a_skip(cluster, status):
     ticks = ["--tick", tick(1)]
     cluster.run(*ticks, "--", "true")
     assert cluster.run(*ticks, "-E", status, "--", "true", node="n2") == (status, "", "")
@@ -64,7 +64,7 @@ def test_a_shell_line_is_run_by_the_shell_of_the_crontab(cluster, tmp_path):
 
 
 @pytest.mark.parametrize("unset", [["env", "-u", "SHELL"], ["env", "SHELL="]])
-def test_a_shell_line_is_run_by_sh_where_no_shell_is_named(cluster, unset):
+def test_a_shell_line_is_run_by_sh_if_no_shell_is_named(cluster, unset):
     done = cluster.run("-c", "readlink /proc/$$/exe", wrapped_by=unset)
     assert done == (0, f"{os.path.realpath('/bin/sh')}\n", "")
 
@@ -89,7 +89,7 @@ def script(path, text, mode=0o755):
     return path
 
 
-def test_a_script_without_a_first_line_for_the_kernel_is_run_by_sh(cluster, tmp_path):
+def test_a_script_without_an_interpreter_line_is_run_by_sh(cluster, tmp_path):
     odd = script(tmp_path / "script", 'echo "$0 $1 $(readlink /proc/$$/exe)"\n')
     assert cluster.run("--", odd, "word").out == f"{odd} word {os.path.realpath('/bin/sh')}\n"
 
@@ -110,7 +110,7 @@ def test_a_program_that_cannot_be_executed_is_126_and_leaves_the_tick(cluster, t
     assert_not_taken(cluster, script(tmp_path / "program", "echo no", 0o644), status=126)
 
 
-def test_a_folder_is_126_and_leaves_the_tick(cluster):
+def test_a_directory_is_126_and_leaves_the_tick(cluster):
     assert_not_taken(cluster, "/etc", status=126)
 
 
@@ -118,7 +118,7 @@ def test_a_script_whose_interpreter_is_missing_is_127_and_leaves_the_tick(cluste
     assert_not_taken(cluster, script(tmp_path / "program", "#!/no/such/interpreter\n"), status=127)
 
 
-def test_a_program_is_looked_for_in_the_path_as_a_shell_does(cluster, tmp_path):
+def test_a_program_is_looked_up_in_the_path_as_a_shell_does(cluster, tmp_path):
     for folder, mode in (("a", 0o644), ("b", 0o755)):
         (tmp_path / folder).mkdir()
         script(tmp_path / folder / "tool", f"#!/bin/sh\necho {folder}\n", mode)
@@ -137,12 +137,12 @@ def test_a_timeout_kills_a_command_that_will_not_stop(cluster, tmp_path):
     assert (cluster.record().state, cluster.record().status) == ("timed-out", 124)
 
 
-def test_a_timeout_asks_before_it_kills(cluster, tmp_path):
+def test_a_timeout_asks_the_command_to_stop_before_it_kills_it(cluster, tmp_path):
     done = cluster.run(
         "--timeout", "1", "--kill-after", "25", "-c", "trap 'echo asked; exit 0' TERM; sleep 99 & wait"
     )
     assert (done.status, done.out) == (124, "asked\n")
 
 
-def test_a_timeout_leaves_a_command_that_is_in_time_alone(cluster):
+def test_a_timeout_does_not_affect_a_command_that_finishes_in_time(cluster):
     assert cluster.run("--timeout", "600", *shell("exit 4")) == (4, "", "")

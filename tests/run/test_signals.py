@@ -1,4 +1,4 @@
-"""What is sent to the guard is for the command."""
+"""Signals that are sent to the guard are forwarded to the command."""
 
 import signal
 import subprocess
@@ -9,7 +9,8 @@ from members import HERE, PYTHON, Member
 from processes import wait_until
 from rig import shell, tick
 
-# A command that is stopped, and killed just when its parent has seen that: as by a keeper whose guard wakes late.
+# A command is stopped, and is killed right after its parent has seen that. This happens when the keeper kills the job
+# of a guard that wakes late.
 KILLED_MEANWHILE = """
 import os, signal
 from cronguard.run.process import Process
@@ -50,7 +51,7 @@ class Listening:
 
 
 @pytest.mark.parametrize("name", ["TERM", "INT", "HUP", "QUIT", "USR1", "USR2", "WINCH", "CONT"])
-def test_a_signal_for_the_guard_arrives_in_the_command_once(cluster, name):
+def test_a_signal_to_the_guard_reaches_the_command_once(cluster, name):
     listening = Listening(cluster)
     listening.run.send(getattr(signal, f"SIG{name}"))
     wait_until(lambda: name in listening.heard, f"SIG{name}")
@@ -59,7 +60,7 @@ def test_a_signal_for_the_guard_arrives_in_the_command_once(cluster, name):
     assert cluster.record().state == "done"
 
 
-def test_a_command_that_a_signal_for_the_guard_ended_is_cancelled_and_may_run_again(cluster):
+def test_a_command_stopped_by_a_signal_to_the_guard_is_cancelled_and_may_run_again(cluster):
     run = cluster.start("--tick", tick(1), "--", "sleep", "1000")
     run.job()
     run.send(signal.SIGTERM)
@@ -68,7 +69,7 @@ def test_a_command_that_a_signal_for_the_guard_ended_is_cancelled_and_may_run_ag
     assert cluster.run("--tick", tick(1), *shell("exit 3"), node="n2").status == 3
 
 
-def test_what_nohup_made_the_guard_ignore_the_command_ignores_too(cluster):
+def test_the_command_ignores_the_signals_that_nohup_made_the_guard_ignore(cluster):
     listening = Listening(cluster, lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     listening.run.send(signal.SIGHUP)
     listening.run.send(signal.SIGUSR1)
@@ -91,7 +92,7 @@ def test_a_signal_while_waiting_ends_the_run_and_claims_nothing(cluster, tmp_pat
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_stopped_command_that_is_killed_while_it_is_looked_at_has_been_killed():
+def test_a_stopped_command_that_is_killed_while_its_state_is_read_counts_as_killed():
     done = subprocess.run(
         [sys.executable, "-c", KILLED_MEANWHILE], capture_output=True, text=True, check=False
     )

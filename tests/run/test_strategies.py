@@ -1,4 +1,4 @@
-"""Strategies over real processes: several nodes on one machine, which meet in a directory."""
+"""Strategies with real processes: several nodes on one machine, which share a directory."""
 
 import json
 import os
@@ -28,7 +28,7 @@ FAR = "10m"  # a head start that no test waits for
 
 @pytest.fixture
 def call(cluster):
-    """Run a command that looks into the store, to its end."""
+    """Run a command that reads the store, and wait for its end."""
 
     def call(node, *words, status=0, config=""):
         done = subprocess.run(
@@ -43,7 +43,7 @@ def call(cluster):
 
 @contextmanager
 def heartbeat(cluster, node, config=""):
-    """Let a node beat every second."""
+    """Let a node send a heartbeat every second."""
     words = [sys.executable, "-m", "cronguard", "heartbeat", "--interval", "1s"]
     with subprocess.Popen(
         words, env=environment(cluster, node, config), stderr=subprocess.PIPE, text=True
@@ -67,7 +67,7 @@ def environment(cluster, node, config, name="heartbeat"):
 
 
 def seen(call, by, node):
-    """Return what a node thinks of another."""
+    """Return a node's verdict on another node."""
     rows = {row["node"]: row for row in json.loads(call("web1", "nodes", "--json"))}
     return rows.get(node, {}).get("seen_by", {}).get(by, {})
 
@@ -77,7 +77,7 @@ def wait_for_verdict(call, by, node, state):
 
 
 def hold(cluster, node, *options, label):
-    """Start a run, and return it when it has claimed its lease; its job lasts until it is told to end."""
+    """Start a run, and return it when it has claimed its lease; its job lasts until it is stopped."""
     run = cluster.start(*options, "--tick", label, *shell("sleep 1000"), node=node)
     wait_until(lambda: (r := cluster.record()) and (r.node, r.state) == (node, "running"), "the claim")
     return run
@@ -93,7 +93,7 @@ def test_a_standby_exits_at_once_when_the_primary_claims_the_tick(cluster):
     primary.send(signal.SIGTERM)
 
 
-def test_a_primary_that_does_not_start_the_job_costs_a_head_start_and_not_the_run(cluster):
+def test_a_primary_that_does_not_start_the_job_costs_a_head_start_but_not_the_run(cluster):
     assert cluster.run(*STANDBY, "--head-start", "1s", *shell("true"), node="web2").status == 0
 
 
@@ -120,7 +120,7 @@ def test_a_standby_takes_over_when_the_primarys_heartbeat_stops_and_gives_way_wh
 
 
 def test_a_node_is_down_when_its_service_is(cluster, call, tmp_path):
-    """The heart beats, the port answers, but the service that the jobs need is not there."""
+    """The heartbeat arrives and the port answers, but the service that the jobs need is not running."""
     pid = tmp_path / "service.pid"
     pid.write_text(str(os.getpid()))
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -139,7 +139,7 @@ def test_a_node_is_down_when_its_service_is(cluster, call, tmp_path):
             assert seen(call, "web2", "web1")["paths"] == {"beat": "up", "port": "up"}
 
 
-def test_a_node_that_answers_on_a_port_is_up_though_its_heartbeat_has_stopped(cluster, call):
+def test_a_node_that_answers_on_a_port_is_up_although_its_heartbeat_has_stopped(cluster, call):
     with socket.create_server(("127.0.0.1", 0)) as server:
         probes = f'[probes.web1]\nport = "tcp:127.0.0.1:{server.getsockname()[1]}"\n'
         with heartbeat(cluster, "web2", probes):
@@ -149,10 +149,10 @@ def test_a_node_that_answers_on_a_port_is_up_though_its_heartbeat_has_stopped(cl
                 )
             wait_until(lambda: seen(call, "web2", "web1")["paths"]["beat"] == "down", "the end of the beat")
             assert seen(call, "web2", "web1")["state"] == "up"
-    # The port is closed now, too; but nobody looks any more, and an old verdict counts for nothing.
+    # The port is closed now too, but no heartbeat checks it any more, and an old verdict does not count.
 
 
-def test_a_heartbeat_goes_on_without_its_store_and_says_so_once(cluster, call):
+def test_a_heartbeat_continues_without_its_store_and_reports_that_once(cluster, call):
     with heartbeat(cluster, "web1") as process:
         wait_until(lambda: "web1" in call("web1", "nodes"), "the first beat")
         away = cluster.share.with_name("away")
@@ -163,7 +163,7 @@ def test_a_heartbeat_goes_on_without_its_store_and_says_so_once(cluster, call):
         wait_until(lambda: json.loads(call("web1", "nodes", "--json"))[0]["beat"] > before, "another beat")
 
 
-def test_two_machines_of_one_name_are_told_apart(cluster, call):
+def test_two_machines_with_the_same_name_are_distinguished(cluster, call):
     url = f"dir:{cluster.share}"
     backend = DirectoryBackend.open(url, Clock(), StateDir(f"{cluster.root}/other", "web1"))
     publish(
@@ -178,7 +178,7 @@ def test_two_machines_of_one_name_are_told_apart(cluster, call):
 
 
 def round_of(cluster, number, nodes, *options):
-    """Let these nodes start the same tick at once; returns who ran it."""
+    """Let these nodes start the same tick at once; return the node that ran it."""
     line = (*ROBIN, "--head-start", "2s", *options, "--tick", tick(number))
     runs = {node: cluster.start(*line, *shell("true"), node=node) for node in nodes}
     ended = {node: run.end().status for node, run in runs.items()}
@@ -190,7 +190,7 @@ def round_of(cluster, number, nodes, *options):
 def test_the_nodes_of_a_round_robin_share_the_ticks_and_a_dead_one_costs_none(cluster, call):
     nodes = ["web1", "web2", "web3"]
     ran = [round_of(cluster, number, nodes) for number in range(1, 8)]
-    shares = Counter(ran[1:])  # who is there first joins first
+    shares = Counter(ran[1:])  # the first node to arrive joins first
     assert sorted(shares.values()) == [2, 2, 2], ran
     living = [node for node in nodes if node != ran[-3]]
     ran = [round_of(cluster, number, living) for number in range(8, 13)]
@@ -213,7 +213,7 @@ def test_a_strict_queue_does_not_run_out_of_turn(cluster):
     cluster.run(*ROBIN, "--tick", tick(1), *shell("true"), node="web2")
     head, other = ("web2", "web1") if cluster.record().node == "web1" else ("web1", "web2")
     out_of_turn = cluster.run(*ROBIN, "--strict", "--tick", tick(2), *shell("true"), node="web1")
-    if out_of_turn.status == 0:  # web1 joined first, and is its head again
+    if out_of_turn.status == 0:  # web1 joined first and is the head again
         head, other = "web2", "web1"
     late = cluster.run(*ROBIN, "--strict", "--tick", tick(3), *shell("true"), node=other)
     assert (
@@ -226,7 +226,7 @@ def test_a_strict_queue_does_not_run_out_of_turn(cluster):
 
 
 @pytest.mark.slow
-def test_fair_runs_start_in_the_order_of_their_arrival_and_a_dead_one_is_passed_over(cluster, call):
+def test_fair_runs_start_in_order_of_arrival_and_a_dead_one_is_passed_over(cluster, call):
     fair = ("--every-run", "--wait", "10m", "--fair")
     order = cluster.root / "order"
     first = hold(cluster, "web1", *fair, label=tick(1))
@@ -254,7 +254,7 @@ def _waiting(call):
 # time slices and pauses
 
 
-def test_a_time_slice_is_run_by_its_node_and_by_no_other(cluster):
+def test_a_time_slice_is_run_only_by_its_node(cluster):
     line = ("--strategy", "time-slice", "--nodes", "web1,web2", "--schedule", "* * * * *", "--tick", tick(1))
     ended = [cluster.run(*line, *shell("true"), node=node).status for node in ("web1", "web2")]
     assert sorted(ended) == [0, 75]
@@ -296,15 +296,15 @@ def test_a_paused_node_runs_nothing_until_it_is_resumed(cluster, call, options):
     )
 
 
-def test_a_dry_run_says_whose_turn_it_is_and_why(cluster):
+def test_a_dry_run_reports_whose_turn_it_is_and_why(cluster):
     done = cluster.run(*STANDBY, "--dry-run", "--tick", tick(1), *shell("true"), node="web2")
     assert done.out == (
-        "default/job on web2: turn: after 15s (web1 is before me and up); no fresh heartbeat of this node, so the others "
-        f"count as up; lease: free, never run; tick {tick(1)} not yet run: would run, attempt 1\n"
+        "default/job on web2: turn: after 15s (web1 is ahead of this node and up); no recent heartbeat from this node, "
+        f"so the others count as up; lease: free, never run; tick {tick(1)} not yet run: would run, attempt 1\n"
     )
 
 
-def test_a_host_without_an_address_is_told_once_and_is_no_sign_of_its_node(cluster, call):
+def test_a_host_without_an_address_is_reported_once_and_gives_no_verdict_on_its_node(cluster, call):
     config = '[probes.web2]\nip = "tcp:nowhere.invalid:22"\n'
     words = [sys.executable, "-m", "cronguard", "heartbeat"]
     told = [
@@ -314,11 +314,11 @@ def test_a_host_without_an_address_is_told_once_and_is_no_sign_of_its_node(clust
         for _ in range(2)
     ]
     assert told[0].startswith("cronguard: web2 ip: nowhere.invalid: ") and told[1] == ""
-    assert seen(call, "web1", "web2") == {}  # there is no web2 yet; what is thought of it is kept with web1
+    assert seen(call, "web1", "web2") == {}  # there is no web2 yet; web1 keeps the verdict on it
 
 
-def test_a_heartbeat_that_hangs_in_the_store_is_in_no_runs_way(cluster):
-    """Else every run would stand behind the beats of its own node at the gate, and give up after a while."""
+def test_a_heartbeat_that_hangs_in_the_store_does_not_block_a_run(cluster):
+    """Otherwise every run would queue behind its own node's heartbeat at the gate, and give up after a while."""
     url = f"dir:{cluster.share}"
     gate = Gate(
         StateDir(cluster.env("web1")["CRONGUARD_STATE_DIR"], "web1"), f"{url} heartbeat", 600.0, Clock()

@@ -1,4 +1,4 @@
-"""On a terminal the command has the foreground, and the keys reach it."""
+"""On a terminal the command is in the foreground, and the keys reach it."""
 
 import fcntl
 import os
@@ -14,7 +14,7 @@ from rig import Run
 
 
 class Terminal:
-    """A terminal with a person before it, and the program that was started on it."""
+    """A terminal with a person typing on it, and the program that was started there."""
 
     def __init__(self, cluster, *command):
         self._cluster = cluster
@@ -38,7 +38,7 @@ class Terminal:
 
     @property
     def text(self):
-        """All that it has shown."""
+        """All the text that the terminal has shown."""
         with suppress(BlockingIOError, OSError):
             while more := os.read(self._ours, 65536):
                 self._text += more
@@ -62,7 +62,7 @@ class Terminal:
 
 @pytest.fixture
 def start(cluster):
-    """Starts a guarded shell line as the only program on a terminal of its own."""
+    """Starts a guarded shell line as the only program on its own terminal."""
     terminals = []
 
     def start(line, *options):
@@ -115,7 +115,7 @@ def test_the_commands_group_is_the_terminals_foreground(start):
 
 
 @pytest.mark.parametrize(("key", "status"), [("\x03", 130), ("\x1c", 131)], ids=["Ctrl-C", "Ctrl-backslash"])
-def test_the_keys_that_end_a_command_end_it_with_its_status(start, cluster, key, status):
+def test_the_keys_that_kill_a_command_end_the_run_with_its_status(start, cluster, key, status):
     terminal = start("ulimit -c 0; exec sleep 1000")
     wait_until(lambda: words(Run(terminal.process).job().pid)[0] == "sleep", "the exec")
     terminal.type(key)
@@ -123,7 +123,7 @@ def test_the_keys_that_end_a_command_end_it_with_its_status(start, cluster, key,
     assert cluster.record().state == "failed"
 
 
-def test_a_command_that_handles_the_key_goes_on(start):
+def test_a_command_that_handles_the_key_continues(start):
     terminal = start("trap 'echo heard; exit 3' INT; echo listening; while :; do sleep 0.05; done")
     terminal.wait_for("listening")
     terminal.type("\x03")
@@ -131,7 +131,7 @@ def test_a_command_that_handles_the_key_goes_on(start):
     assert terminal.end() == 3
 
 
-def test_the_key_that_stops_a_command_stops_guard_and_command_and_both_go_on(start):
+def test_the_key_that_stops_a_command_stops_guard_and_command_and_both_continue(start):
     terminal = start("echo listening; read word; echo $word", "--ttl", 10 * LIMIT)
     terminal.wait_for("listening")
     run = Run(terminal.process)
@@ -145,7 +145,7 @@ def test_the_key_that_stops_a_command_stops_guard_and_command_and_both_go_on(sta
     assert "again\nagain\n" in terminal.text
 
 
-def test_stop_and_continue_for_the_guard_are_for_the_command_too(cluster):
+def test_stopping_and_continuing_the_guard_stops_and_continues_the_command_too(cluster):
     run = cluster.start("--ttl", 10 * LIMIT, "--", "sleep", "1000")
     job = run.job()
     run.send(signal.SIGTSTP)
@@ -163,7 +163,7 @@ def test_a_shell_gets_its_terminal_back(bash, cluster):
     bash.wait_for("\nstatus 5\n")
 
 
-def test_a_shell_can_stop_a_guarded_command_and_take_it_to_the_foreground_again(bash, cluster):
+def test_a_shell_can_stop_a_guarded_command_and_bring_it_to_the_foreground_again(bash, cluster):
     bash.type(guarded(cluster, 'echo listening; read word; echo "heard: $word"', "--ttl", 10 * LIMIT))
     bash.wait_for("listening\n")
     bash.type("\x1a")
@@ -179,8 +179,8 @@ def test_a_shell_can_stop_a_guarded_command_and_take_it_to_the_foreground_again(
     bash.wait_for("\nstatus 0\n")
 
 
-def test_a_shell_keeps_its_terminal_when_a_guarded_command_goes_on_in_the_background(bash, cluster):
-    # It starts no programs: stopped between its vfork and their exec, a shell is in the kernel and cannot stop.
+def test_a_shell_keeps_its_terminal_when_a_guarded_command_continues_in_the_background(bash, cluster):
+    # The line starts no programs: between vfork and the program's exec, a shell is in the kernel and cannot be stopped.
     os.mkfifo(cluster.root / "end")
     bash.type(guarded(cluster, "echo listening; read word <end; echo over", "--ttl", 10 * LIMIT))
     bash.wait_for("listening\n")
@@ -200,7 +200,7 @@ def test_a_shell_keeps_its_terminal_when_a_guarded_command_goes_on_in_the_backgr
     bash.wait_for("\nstiller 43\n")
 
 
-def test_a_run_started_in_the_background_can_be_taken_to_the_foreground(bash, cluster):
+def test_a_run_started_in_the_background_can_be_brought_to_the_foreground(bash, cluster):
     line = 'echo listening; while ! test -e go; do sleep 0.05; done; read word; echo "heard: $word"'
     bash.type(guarded(cluster, line, "--ttl", 10 * LIMIT).replace("\n", " &\n"))
     bash.wait_for("listening\n")

@@ -1,4 +1,4 @@
-"""Which processes belong to a run, and that none of those that do is left when it must end."""
+"""Which processes belong to a run, and that none of them is left when the run must end."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ def member(tmp_path):
 
 
 def assert_goes_on(cluster, run):
-    """It is renewed, for longer than its ttl."""
+    """Assert that the run continues and renews its lease for longer than the ttl."""
     beat, began = cluster.record().beat, boot()
     wait_until(lambda: boot() > began + TTL + 1)
     assert run.popen.poll() is None
@@ -45,7 +45,7 @@ def test_a_process_in_the_background_keeps_the_run_and_its_lease(cluster, member
     assert cluster.record().state == "failed"
 
 
-def test_a_run_is_not_over_while_it_is_passed_on_from_process_to_process(cluster, member):
+def test_a_run_is_not_over_while_processes_hand_it_on_to_their_children(cluster, member):
     run = cluster.start("--ttl", LIMIT, "--", *PYTHON, HERE / "relay.py", *member.command)
     member.process()
     assert run.popen.poll() is None
@@ -56,14 +56,14 @@ def test_a_run_is_not_over_while_it_is_passed_on_from_process_to_process(cluster
 
 @pytest.fixture
 def headless(tmp_path):
-    """A job whose first thread has ended: no clean-up finds that in the table of processes."""
+    """A job whose first thread has ended: the process table shows it as a zombie, so no clean-up would find it."""
     member = Member(tmp_path / "member")
     member.command = list(map(str, [*PYTHON, HERE / "headless.py", member.file]))
     yield member
     member.tell_to_end()
 
 
-def test_a_process_whose_first_thread_has_ended_has_not(cluster, headless):
+def test_a_process_is_alive_although_its_first_thread_has_ended(cluster, headless):
     run = cluster.start("--ttl", LIMIT, "-c", f"{shell_words(headless)} & exit 3")
     wait_until(lambda: headless.process().state == "Z", "the end of its first thread")
     began, notes = boot(), len(headless.notes())
@@ -75,17 +75,17 @@ def test_a_process_whose_first_thread_has_ended_has_not(cluster, headless):
 
 
 def leave_daemon(member):
-    """Return a shell line that ends when its daemon has begun."""
+    """Return a shell line that ends when its daemon has started."""
     return f"setsid {shell_words(member)} > /dev/null 2>&1 & while ! test -s {member.file}; do sleep 0.05; done; exit 4"
 
 
-def test_a_daemon_in_a_session_of_its_own_is_let_go_and_lives_on(cluster, member):
+def test_a_daemon_in_its_own_session_is_released_and_lives_on(cluster, member):
     assert cluster.run("-c", leave_daemon(member)) == (4, "", "")
     assert member.is_alive
     assert cluster.record().state == "failed"
 
 
-def test_a_daemon_is_waited_for_where_that_is_wished(cluster, member):
+def test_a_daemon_is_waited_for_if_requested(cluster, member):
     run = cluster.start("--ttl", TTL, "--daemons", "wait", "-c", leave_daemon(member))
     daemon = member.process()
     assert_goes_on(cluster, run)
@@ -95,7 +95,7 @@ def test_a_daemon_is_waited_for_where_that_is_wished(cluster, member):
 
 
 @pytest.mark.parametrize("wish", [[], ["stubborn"]], ids=["docile", "stubborn"])
-def test_a_daemon_is_ended_where_that_is_wished(cluster, tmp_path, wish):
+def test_a_daemon_is_killed_if_requested(cluster, tmp_path, wish):
     member = Member(tmp_path / "member", *wish)
     options = ["--daemons", "kill", "--kill-after", "1"]
     assert cluster.run(*options, "-c", leave_daemon(member)) == (4, "", "")
@@ -105,7 +105,7 @@ def test_a_daemon_is_ended_where_that_is_wished(cluster, tmp_path, wish):
 
 @pytest.mark.parametrize("daemons", ["release", "wait", "kill"])
 @pytest.mark.parametrize("wish", [[], ["stubborn"]], ids=["docile", "stubborn"])
-def test_a_run_that_is_stopped_leaves_nobody_wherever_he_hides(cluster, tmp_path, wish, daemons):
+def test_a_run_that_is_stopped_leaves_no_process_wherever_it_hides(cluster, tmp_path, wish, daemons):
     family = Family(tmp_path / "family", *wish)
     run = cluster.start("--timeout", "4", "--kill-after", "1", "--daemons", daemons, "--", *family.command)
     family.wait_until_complete()
@@ -114,7 +114,7 @@ def test_a_run_that_is_stopped_leaves_nobody_wherever_he_hides(cluster, tmp_path
     assert cluster.record().state == "timed-out"
 
 
-def test_stopped_processes_are_ended_too(cluster, tmp_path):
+def test_stopped_processes_are_killed_too(cluster, tmp_path):
     family = Family(tmp_path / "family", "stubborn")
     run = cluster.start("--timeout", "4", "--kill-after", "1", "--", *family.command)
     family.wait_until_complete()
@@ -124,14 +124,14 @@ def test_stopped_processes_are_ended_too(cluster, tmp_path):
     assert family.alive() == []
 
 
-def test_a_stopped_process_gets_to_hear_that_it_shall_end(cluster):
+def test_a_stopped_process_receives_the_request_to_end(cluster):
     run = cluster.start(
         *STOP[:2], "--kill-after", "25", "-c", "trap 'echo asked; exit 0' TERM; kill -STOP $$"
     )
     assert run.end()[:2] == (124, "asked\n")
 
 
-def test_a_run_within_a_run_ends_with_it(cluster, tmp_path):
+def test_a_nested_run_ends_with_the_outer_run(cluster, tmp_path):
     member = Member(tmp_path / "member", "stubborn")
     inner = cluster.command("--", *member.command, job="inner")
     run = cluster.start("--timeout", "3", "--kill-after", "1", "--", *inner, job="outer")
@@ -142,14 +142,14 @@ def test_a_run_within_a_run_ends_with_it(cluster, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["multiply", "hop"])
-def test_processes_that_are_faster_than_a_look_at_the_table_do_not_escape(cluster, tmp_path, kind):
+def test_processes_that_fork_faster_than_the_table_is_read_do_not_escape(cluster, tmp_path, kind):
     run = cluster.start(*STOP, "--", *PYTHON, HERE / "stormy.py", tmp_path, kind)
     wait_until((tmp_path / "began").exists, "the storm")
     assert run.end().status == 124
     assert [seen for seen in cluster.left() if seen.pid != run.pid] == []
 
 
-def test_the_next_run_does_not_begin_before_the_last_process_of_this_one_is_gone(cluster, tmp_path):
+def test_the_next_run_does_not_start_before_the_last_process_of_this_one_is_gone(cluster, tmp_path):
     last, next_ = Member(tmp_path / "last"), Member(tmp_path / "next")
     first = cluster.start("--tick", tick(1), "-c", f"{shell_words(last)} & exit 0")
     last.process()
@@ -165,8 +165,8 @@ def test_the_next_run_does_not_begin_before_the_last_process_of_this_one_is_gone
     assert waiting.end() == (0, "", "")
 
 
-def test_one_born_before_its_parent_left_as_a_daemon_keeps_the_run_going(cluster, tmp_path):
-    """It is a child of the daemon's then, but still of the run's group."""
+def test_a_process_born_before_its_parent_became_a_daemon_keeps_the_run_going(cluster, tmp_path):
+    """It is then a child of the daemon, but still in the run's process group."""
     line = f"(while [ ! -e {tmp_path}/end ]; do sleep 0.1; done & exec setsid sleep 600.25 > {os.devnull} 2>&1) & sleep 0.3"
     run = cluster.start(*shell(line))
     cluster.wait_for_state("running")

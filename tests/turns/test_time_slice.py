@@ -20,7 +20,7 @@ def shares(expression, nodes, zone="UTC"):
 
 
 def fires(schedule, begin, end):
-    """Each fire with its number: two fires of one minute (at the end of a gap) are two."""
+    """Return each fire with its number; two fires in one minute (at the end of a gap) count as two."""
     found = []
     walls = schedule._forward(schedule._wall(begin) - 180)
     first = next(walls)
@@ -54,7 +54,7 @@ def test_the_shares_of_a_schedule(expression, nodes, expected):
     assert shares(expression, nodes) == expected
 
 
-def test_a_share_that_must_follow_the_clocks_begins_with_a_star_or_cannot_be_said():
+def test_a_share_that_must_follow_clock_changes_starts_with_a_star_or_cannot_be_expressed():
     assert shares("@hourly", 2, "Europe/Berlin") == [["0 */2 * * *"], ["0 1-23/2 * * *"]]
     assert shares("@hourly", 3, "Europe/Berlin")[2] == ["*/60 2-23/3 * * *"]
     assert shares("*/30 2 * * *", 2, "Europe/Berlin") == [["*/60 2 * * *"], None]
@@ -101,7 +101,9 @@ BEGINS = st.one_of(
 @example("*/30 2 * * *", 2, "Europe/Berlin", moment("2024-03-31"), 1)
 @example("0 0-23 * * *", 2, "Europe/Berlin", moment("2024-03-31"), 1)
 @example("*/20 0-6/2 * * *", 3, "Australia/Lord_Howe", moment("2026-04-04"), 2)
-def test_a_share_fires_exactly_when_the_number_of_the_fire_is_the_nodes(expression, nodes, zone, begin, days):
+def test_a_share_fires_exactly_when_the_number_of_the_fire_belongs_to_the_node(
+    expression, nodes, zone, begin, days
+):
     schedule = Schedule.parse(expression, zone)
     whole = fires(schedule, begin, begin + days * 86400)
     for index in range(nodes):
@@ -114,7 +116,7 @@ def test_a_share_fires_exactly_when_the_number_of_the_fire_is_the_nodes(expressi
 
 @settings(deadline=None)
 @given(SCHEDULES.map(" ".join), st.integers(2, 12), BEGINS)
-def test_a_share_is_disjoint_from_the_others_and_together_they_are_the_whole(expression, nodes, begin):
+def test_shares_do_not_overlap_and_together_are_the_whole_schedule(expression, nodes, begin):
     schedule = Schedule.parse(expression, "UTC")
     lines = [share(schedule, nodes, index) for index in range(nodes)]
     assume(None not in lines)

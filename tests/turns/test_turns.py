@@ -1,4 +1,4 @@
-"""What every strategy must keep to, and what each is for."""
+"""The rules that every strategy must follow, and what each strategy does."""
 
 from math import inf
 
@@ -36,8 +36,8 @@ def known(*away, nodes=NODES, **changes):
 
 @pytest.mark.parametrize("turn", STRATEGIES)
 @given(knowns)
-def test_whatever_is_known_each_node_comes_within_a_head_start_for_each_other(turn, facts):
-    """Wrong advice makes a run late; it never loses it."""
+def test_each_node_waits_at_most_one_head_start_for_each_other_node(turn, facts):
+    """Wrong advice makes a run late, but never loses it."""
     for node in NODES:
         answer = turn(node, TICK, facts)
         assert 0 <= answer.head_start <= (len(NODES) - 1) * facts.head_start
@@ -45,27 +45,27 @@ def test_whatever_is_known_each_node_comes_within_a_head_start_for_each_other(tu
 
 @pytest.mark.parametrize("turn", [standby, round_robin, time_slice])
 @given(knowns)
-def test_of_the_nodes_that_are_there_all_of_one_mind_one_goes_first_and_the_others_in_steps(turn, facts):
+def test_if_all_nodes_know_the_same_one_goes_first_and_the_others_follow_in_steps(turn, facts):
     there = [node for node in NODES if facts.is_there(node)]
     starts = sorted(turn(node, TICK, facts).head_start / facts.head_start for node in there)
     assert starts == pytest.approx(list(range(len(there))))
 
 
 @pytest.mark.parametrize("turn", [standby, round_robin])
-def test_who_is_down_or_paused_gets_no_head_start(turn):
+def test_a_node_that_is_down_or_paused_gets_no_head_start(turn):
     assert turn("web2", TICK, known("web1")).head_start == 0
     paused = Known(nodes=NODES, peers={"web1": Peer(is_paused=True)})
     assert turn("web2", TICK, paused).head_start == 0
     assert turn("web3", TICK, known("web1")).head_start == 15
 
 
-def test_a_standby_leaves_a_head_start_to_each_living_node_before_it_and_says_so():
+def test_a_standby_gives_a_head_start_to_each_live_node_before_it_and_reports_them():
     answer = standby("web3", TICK, known("web2"))
-    assert (answer.head_start, answer.reason) == (15, "web1 is before me and up")
+    assert (answer.head_start, answer.reason) == (15, "web1 is ahead of this node and up")
     assert standby("web1", TICK, known()).head_start == 0
 
 
-def test_who_came_back_a_moment_ago_goes_behind_those_that_stayed():
+def test_a_node_that_came_back_a_moment_ago_goes_behind_those_that_stayed_up():
     facts = Known(nodes=NODES[:2], peers={"web1": Peer(back_for=60)}, failback_after=300)
     assert standby("web2", TICK, facts).head_start == 0
     assert standby("web1", TICK, facts).head_start == 15
@@ -81,12 +81,12 @@ def test_a_primary_that_came_back_alone_runs_at_once():
 
 
 @pytest.mark.parametrize("turn", [standby, round_robin, time_slice])
-def test_who_knows_itself_to_be_unfit_goes_last_but_goes(turn):
+def test_a_node_that_knows_it_is_unfit_goes_last_but_still_goes(turn):
     facts = known("web1", is_covered=True)
     assert turn("web1", TICK, facts).head_start == 45
 
 
-def test_a_strict_queue_leaves_the_turn_to_its_head_unless_that_is_known_to_be_away():
+def test_a_strict_queue_leaves_the_turn_to_its_head_unless_that_is_known_to_be_down():
     facts = known(is_strict=True)
     assert round_robin("web1", TICK, facts).head_start == 0
     assert round_robin("web2", TICK, facts).head_start is None
@@ -94,7 +94,7 @@ def test_a_strict_queue_leaves_the_turn_to_its_head_unless_that_is_known_to_be_a
 
 
 @given(st.integers(0, 10**9), st.integers(1, 7))
-def test_a_slice_is_one_nodes_and_nobody_elses(number, count):
+def test_a_slice_belongs_to_exactly_one_node(number, count):
     nodes = tuple(map(str, range(count)))
     answers = [time_slice(node, TICK, Known(nodes=nodes, number=number)) for node in nodes]
     assert [answer.head_start for answer in answers].count(0) == 1
@@ -102,7 +102,7 @@ def test_a_slice_is_one_nodes_and_nobody_elses(number, count):
     assert [answer.head_start for answer in answers].count(None) == count - 1
 
 
-def test_a_slice_that_is_covered_goes_to_the_next_nodes_in_their_order():
-    facts = Known(nodes=NODES, number=6, is_covered=True)  # the third one's
+def test_a_covered_slice_goes_to_the_next_nodes_in_order():
+    facts = Known(nodes=NODES, number=6, is_covered=True)  # the slice of the third node
     starts = {node: time_slice(node, TICK, facts).head_start for node in NODES}
     assert starts == {"web3": 0, "web4": 15, "web1": 30, "web2": 45}
