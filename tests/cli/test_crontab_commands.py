@@ -114,7 +114,7 @@ def test_a_file_that_cannot_be_written_stays(crontab, tmp_path, node):
     (node.home / "state/backups").touch()  # no place for the old one
     done = crontab("wrap", "--write", str(file))
     assert (done.returncode, file.read_bytes()) == (78, OLD)
-    assert b"hint: it was not replaced" in done.stderr
+    assert b"hint: the crontab was not changed" in done.stderr
 
 
 def test_what_cron_refuses_is_not_installed(crontab, table):
