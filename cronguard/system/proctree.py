@@ -1,4 +1,4 @@
-"""The process table: who descends from whom, and signals that cannot hit a successor of the same number."""
+"""The process table: which processes descend from which, and signals that cannot hit a reused process ID."""
 
 import os
 import select
@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from cronguard.system.signals import fork
 
-_SCAN_LIMIT = 1.0  # seconds for the environments: reading that of a process stuck in the kernel can hang
+_SCAN_LIMIT = 1.0  # seconds for reading environments: this can hang on a process that is stuck in the kernel
 
 
 class Stat(NamedTuple):
-    """A row of the table. `start` tells two processes of one number apart."""
+    """A row of the table. `start` distinguishes processes that have used the same ID."""
 
     pid: int
     parent: int
@@ -25,7 +25,7 @@ class Stat(NamedTuple):
 
 
 def stat(pid: int) -> Stat | None:
-    """Read one row; None if there is no such process."""
+    """Return one row; None if there is no such process."""
     try:
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
             fields = file.read().rpartition(b")")[2].split()
@@ -37,13 +37,13 @@ def stat(pid: int) -> Stat | None:
 
 
 def table() -> dict[int, Stat]:
-    """Read all rows."""
+    """Return all rows by process ID."""
     rows = (stat(int(name)) for name in os.listdir("/proc") if name.isdecimal())
     return {row.pid: row for row in rows if row}
 
 
 def descendants(rows: dict[int, Stat], roots: Iterable[int]) -> dict[int, Stat]:
-    """Return all that descend from the roots, without the roots."""
+    """Return all processes that descend from the roots, without the roots themselves."""
     children: dict[int, list[Stat]] = {}
     for row in rows.values():
         children.setdefault(row.parent, []).append(row)
@@ -58,7 +58,7 @@ def descendants(rows: dict[int, Stat], roots: Iterable[int]) -> dict[int, Stat]:
 
 
 def children(pid: int) -> list[int]:
-    """Return the numbers of a single-threaded process's children, without reading the table where the kernel can tell."""
+    """Return the IDs of a single-threaded process's children. Reads the table only if the kernel cannot list them."""
     try:
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
             return [int(word) for word in file.read().split()]
@@ -67,7 +67,7 @@ def children(pid: int) -> list[int]:
 
 
 def send(row: Stat, signum: int) -> None:
-    """Signal exactly this process: nobody who got its number later."""
+    """Send a signal to exactly this process, and to no later process with the same ID."""
     with suppress(OSError):
         fd = os.pidfd_open(row.pid)
         try:
@@ -79,10 +79,10 @@ def send(row: Stat, signum: int) -> None:
 
 
 def carriers(variable: str, value: str) -> list[Stat]:
-    """Return the processes whose environment carries the variable with this value: best effort, within a second.
+    """Return the processes whose environment contains the variable with this value: best effort, within a second.
 
-    Done in a child that is left behind if it hangs; no answer when there can be no child. This process itself is
-    not among them.
+    A child does the search and is abandoned if it hangs. If no child can be started, nothing is found. The result does
+    not include this process.
     """
     try:
         reader, writer = os.pipe()
@@ -98,7 +98,7 @@ def carriers(variable: str, value: str) -> list[Stat]:
 
 
 def _scan(wanted: bytes, writer: int) -> None:
-    for fd in map(int, os.listdir("/proc/self/fd")):  # a link held open here would hide its owner's death
+    for fd in map(int, os.listdir("/proc/self/fd")):  # an open link here would hide its owner's death
         if fd != writer:
             with suppress(OSError):
                 os.close(fd)
