@@ -1,4 +1,4 @@
-"""The README's five minutes, walked on two nodes: its commands as they stand, below folders of the test's."""
+"""The README's five-minute guide, followed on two nodes: its commands run unchanged, in the test's directories."""
 
 import grp
 import os
@@ -13,7 +13,7 @@ from documents import CHECKOUT, section
 
 CRONTAB = "MAILTO=ops@example.org\n0 2 * * *\techo paid >> {paid}; true\n"
 CRONTAB_PROGRAM = '#!/bin/sh\n[ "$1" = -l ] && exec cat ~/crontab\nexec cat > ~/crontab\n'
-# what `python3 -m venv` and pip would make, in a tenth of the time
+# Does what `python3 -m venv` and pip would do, in a tenth of the time.
 VENV = '#!/bin/sh\nmkdir -p "$3/bin" && cp "${0%/*}/pip" "$3/bin/"\n'
 PIP = """\
 #!/bin/sh
@@ -23,7 +23,7 @@ cp "${{0%/*}}/cronguard" "${{0%/*}}/cronguard-shell" && chmod +x "${{0%/*}}"/cro
 
 
 class Server:
-    """A server with folders and a crontab of its own, which mounts /shared with the other."""
+    """A server with its own directories and crontab, which mounts the same /shared as the other."""
 
     def __init__(self, name, share):
         self.root, self.share = share.parent / name, share
@@ -48,7 +48,7 @@ class Server:
         )  # fmt: skip
 
     def does(self, script):
-        """Run what the README says, with this server's folders for those of a real one."""
+        """Run the README's commands, with this server's directories in place of a real server's."""
         here = re.sub(r"(?<![\w.])/(opt|usr/local|etc)/", rf"{self.root}/\1/", script)
         group = grp.getgrgid(os.getgid()).gr_name
         return self.run(here.replace("/shared/", f"{self.share}/").replace("cronjobs", group))
@@ -64,7 +64,7 @@ def servers(tmp_path):
     return [Server(name, tmp_path / "shared") for name in ("web1", "web2")]
 
 
-def test_a_crontab_on_two_servers_is_guarded_as_the_readme_says(servers, tmp_path):
+def test_a_crontab_on_two_servers_is_guarded_as_described(servers, tmp_path):
     text = section("README.md", "## Five minutes: a crontab on two servers")
     install, guard, look = re.findall(r"^```shell\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     before = CRONTAB.format(paid=tmp_path / "paid")
