@@ -15,7 +15,8 @@ TABLES = frozenset({"heartbeat", "probes"})
 # In a file, these would give all jobs the same name, or prevent all runs after the first tick.
 _OF_ONE_LINE = frozenset({"name", "tick", "schedule"})
 
-# The backend's password, if it is not kept in a file. It is not a setting, so it cannot get into a file or a list.
+# The backend's password, for users who do not keep it in a file of its own. It is not a setting, so it cannot end up
+# in a configuration file or a listing.
 PASSWORD = "CRONGUARD_BACKEND_PASSWORD"  # noqa: S105 - the variable's name
 
 # These describe the node, so a nested cronguard inherits them; all others are settings of a single run.

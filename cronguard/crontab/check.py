@@ -106,7 +106,7 @@ def _of_command(command: str) -> Iterator[str]:
 
 def _of_guard(entry: Entry, found: Found) -> Iterator[str]:
     if "--name" not in found.options:
-        yield "has no --name: if the command differs between nodes, each node has a job of its own"
+        yield "has no --name: a command that differs between nodes is a different job on each of them"
     before = entry.command[: entry.command.find("cronguard")]
     if _SLEEP.search(before) and "--schedule" not in found.options:
         yield f"starts late: add --schedule '{' '.join(entry.schedule.split())}'"

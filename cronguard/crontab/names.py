@@ -41,7 +41,7 @@ def stem(line: str, depth: int = 0) -> str:
 
 
 def clean(text: str) -> str:
-    """Return the text without the characters that names may not contain; possibly empty."""
+    """Return the text as a valid name, without unusable characters; empty if nothing is left."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-")[:_LONGEST].rstrip("._-")
 
 

@@ -42,7 +42,7 @@ def split(text: str, shares: Shares, gate: Gate, *, system: bool = False) -> str
 def restore(text: str, *, system: bool = False) -> list[str]:
     """Return the original lines, before any splitting.
 
-    Raises UsageError if the lines after a marker do not have the command in the marker.
+    Raises UsageError if the lines after a marker do not run the marker's command.
     """
     lines = iter(enumerate(text.split("\n"), 1))
     restored: list[str] = []

@@ -127,7 +127,7 @@ class Schedule:
     def number(self, now: float) -> int:
         """Return the number of the latest fire at `now`: how many fires since 1970 were meant for earlier wall minutes.
 
-        Wall minutes repeat in a repeated hour, and so do its numbers.
+        Wall minutes repeat in a repeated hour, so the numbers repeat too.
         """
         return self._count_before(self.latest_fire(now).wall)
 

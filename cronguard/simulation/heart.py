@@ -17,7 +17,7 @@ class Heart:
         self._boot, self._memory = "", HeartbeatState()
 
     def beat(self) -> None:
-        """Read the other nodes' entries, assess the nodes, and publish the own entry."""
+        """Read the other nodes' entries, assess the nodes, and publish this node's entry."""
         if self._node.has("dead"):
             return
         self._node.time.spend(len(self._others))

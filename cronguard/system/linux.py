@@ -19,9 +19,8 @@ def become_subreaper() -> None:
 
 def is_clock_kept() -> bool:
     """Return whether adjtimex(2) reports that this node's clock is synchronised, for example by NTP."""
-    zeros = ctypes.create_string_buffer(
-        512
-    )  # larger than a struct timex on any machine; zeros ask adjtimex to change nothing
+    # Larger than a struct timex on any machine. Zeros ask adjtimex to change nothing.
+    zeros = ctypes.create_string_buffer(512)
     return int(_libc.adjtimex(zeros)) not in (-1, _TIME_ERROR)
 
 

@@ -64,7 +64,7 @@ class StateDir:
         raise OSError(errno.EINVAL, "not a regular file", path)
 
     def make_folder(self, path: str) -> None:
-        """Create a directory in this one, with its parents and for the owner of this one; raises OSError."""
+        """Create a directory in this one, and its parents, all with this one's owner; raises OSError."""
         if os.path.isdir(path):
             return
         if path == self.root:

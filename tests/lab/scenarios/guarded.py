@@ -91,7 +91,7 @@ def a_partitioned_holder_stops_first(cluster):
 
 
 def a_frozen_server_stops_the_jobs(cluster):
-    """The server is frozen for longer than the ttl: no job outlives the lease, nothing piles up, and all recovers."""
+    """The server is frozen for longer than the ttl: no job outlives the ttl, nothing piles up, and all recovers."""
     contest = hold(cluster)
     visitor = contest.waiters[1]
     assert _processes(visitor) >= 2 * len(
