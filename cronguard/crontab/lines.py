@@ -96,7 +96,7 @@ def parse_entry(line: str, *, system: bool) -> Entry:
 
 
 def shell_part(command: str) -> str:
-    """Return the part that cron passes to the shell, with cron's escapes. The rest, from the first bare `%`, is input."""
+    """Return the part that cron passes to the shell, with cron's escapes. The rest, from a bare `%` on, is input."""
     match = _UNTIL_PERCENT.match(command)
     return match[0] if match else ""
 

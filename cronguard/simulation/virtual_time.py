@@ -6,7 +6,7 @@ from heapq import heappop, heappush
 
 from cronguard.system.errors import UsageError
 
-# Events, and reads of other nodes' heartbeats: a minute or two of work. A job that takes a year has millions of renewals.
+# Events, and reads of other nodes' heartbeats: a minute or two of work. A job of a year has millions of renewals.
 _MOST_STEPS = 100_000
 _LATE = (
     0.001  # seconds: timers are never early, and a thread that waits for a time must find that it has come

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from line import Line
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-BOOT_TIMEOUT = 60.0  # seconds: a boot takes 3 s on an idle machine, and may take ten times that on a busy one with two cores
+BOOT_TIMEOUT = 60.0  # seconds: a boot takes 3 s on an idle machine, and maybe ten times that on a busy one
 DEATH_TIMEOUT = 10.0  # seconds: the host cleans up a killed node within milliseconds
 
 

@@ -12,7 +12,7 @@ URL = "ssh://root@10.77.0.20/run/locks"
 
 
 def a_lock_host_is_cut_off(cluster):
-    """The host is cut off for four seconds, which no job notices, and then longer than the ttl, which no job outlives."""
+    """The host is cut off for four seconds, which no job notices; then for more than the ttl, which no job outlives."""
     host = _add_lock_host(cluster)
     holder = cluster.clients[0]
     held = holder.start(_line(f"--tick {tick()}", seconds=LONG))
