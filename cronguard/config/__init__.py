@@ -1,1 +1,1 @@
-"""Settings, and where they come from."""
+"""The settings and their sources."""

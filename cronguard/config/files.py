@@ -1,4 +1,4 @@
-"""The configuration files that are there, as TOML has them."""
+"""Read the configuration files that exist."""
 
 import os
 from typing import Any
@@ -10,9 +10,9 @@ USER_FILE = "~/.config/cronguard/config.toml"
 
 
 def read_files(config: str | None) -> list[tuple[str, dict[str, Any]]]:
-    """Return each file's path and what it says, the nearer last: `config` alone, or the system's and the user's.
+    """Return the path and content of each file: only `config`, or the system's file and then the user's.
 
-    Raises ConfigError for one that cannot be read, or that was named and is not there.
+    Later files take precedence. Raises ConfigError for a file that cannot be read, or if `config` does not exist.
     """
     files = [(config, True)] if config else [(SYSTEM_FILE, False), (os.path.expanduser(USER_FILE), False)]
     return [(path, _read_toml(path, is_required)) for path, is_required in files]
@@ -26,11 +26,11 @@ def _read_toml(path: str, is_required: bool) -> dict[str, Any]:
             return tomllib.load(file)
     except (FileNotFoundError, NotADirectoryError) as error:
         if is_required:
-            raise ConfigError(f"{path} does not exist", "see --config and CRONGUARD_CONFIG") from error
+            raise ConfigError(f"{path} does not exist", "check --config and CRONGUARD_CONFIG") from error
         return {}
     except OSError as error:
         raise ConfigError(
-            f"{path}: {error.strerror}", "every user with guarded lines must be able to read it"
+            f"{path}: {error.strerror}", "make it readable for every user with guarded lines"
         ) from error
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: {error}", "it must be TOML, lines like: ttl = 300") from error
+        raise ConfigError(f"{path}: {error}", "write TOML, with lines such as: ttl = 300") from error

@@ -1,4 +1,4 @@
-"""Where settings come from: from options, CRONGUARD_* variables, the user's file and the system's; the nearer wins."""
+"""Merge the settings from options, CRONGUARD_* variables, the user's file and the system's; the first source wins."""
 
 import os
 from collections.abc import Mapping
@@ -9,16 +9,17 @@ from cronguard.config.settings import SETTINGS, Settings
 from cronguard.model.job import check_name
 from cronguard.system.errors import ConfigError, UsageError
 
-# What `cronguard heartbeat` alone reads, and checks.
+# Only `cronguard heartbeat` reads and checks these tables.
 TABLES = frozenset({"heartbeat", "probes"})
 
-# In a file they would give all jobs one name, or stop all ticks after the first.
+# In a file, these would give all jobs the same name, or prevent all runs after the first tick.
 _OF_ONE_LINE = frozenset({"name", "tick", "schedule"})
 
-# The password of an engine, for who does not keep it in a file. It is no setting, lest it gets into a file or a list.
+# The backend's password, for users who do not keep it in a file of its own. It is not a setting, so it cannot end up
+# in a configuration file or a listing.
 PASSWORD = "CRONGUARD_BACKEND_PASSWORD"  # noqa: S105 - the variable's name
 
-# These say where and who this node is, and hold for a cronguard inside the job too; all others are one run's wishes.
+# These describe the node, so a nested cronguard inherits them; all others are settings of a single run.
 _INHERITED = frozenset({"node", "state_dir"})
 WISHES = frozenset(f"CRONGUARD_{key.upper()}" for key in SETTINGS if key not in _INHERITED) | {PASSWORD}
 
@@ -28,7 +29,7 @@ def load(
 ) -> Settings:
     """Merge all sources into settings; options that are None were not given.
 
-    Raises UsageError for a bad option, ConfigError for a bad variable or file, naming it and the value.
+    Raises UsageError for a bad option and ConfigError for a bad variable or file; both name it and its value.
     """
     values: dict[str, Any] = {}
     for path, data in read_files(config or env.get("CRONGUARD_CONFIG")):
@@ -48,19 +49,19 @@ def _check_keys(path: str, data: dict[str, Any]) -> None:
     for key, value in data.items():
         if key in TABLES and not isinstance(value, dict):
             raise ConfigError(
-                f"{path}: {key} is a table, not {value!r}", f"write [{key}], and its keys below"
+                f"{path}: {key} must be a table, not {value!r}", f"write [{key}], and its keys below"
             )
         if key not in TABLES and key not in SETTINGS:
             raise ConfigError(f"{path}: unknown key {key!r}", _close_to(key))
 
 
 def _check_known(nodes: tuple[str, ...], cluster: tuple[str, ...]) -> None:
-    """Refuse a node that is not in the cluster, where a file says which are: it would be waited for, for ever."""
+    """Refuse a node that a file's list of the cluster's nodes does not contain: runs would wait for it forever."""
     unknown = [node for node in nodes if node not in cluster and not node.isdecimal()]
     if unknown and cluster and not cluster[0].isdecimal():
         raise UsageError(
-            f"--nodes: {', '.join(unknown)} is not among the nodes of the configuration: {','.join(cluster)}",
-            "is it misspelt? else add it there",
+            f"--nodes: {', '.join(unknown)} is not among the configured nodes: {','.join(cluster)}",
+            "correct the name, or add the node to the configuration",
         )
 
 
@@ -73,7 +74,9 @@ def _from_file(path: str, data: dict[str, Any]) -> dict[str, Any]:
     keys = data.keys() - TABLES
     values = {key: _configured(key, data[key], f"{path}: {key}") for key in data if key in keys}
     for key in _OF_ONE_LINE & values.keys():
-        raise ConfigError(f"{path}: {key} belongs to one crontab line, not to all", f"write --{key} there")
+        raise ConfigError(
+            f"{path}: {key} belongs to one crontab line, not to all", f"use --{key} in that line"
+        )
     return values
 
 
@@ -88,7 +91,7 @@ def _close_to(key: str) -> str:
     import difflib
 
     close = difflib.get_close_matches(key.replace("-", "_"), [*SETTINGS, *sorted(TABLES)], n=1)
-    return f"did you mean {close[0]}?" if close else f"known are {', '.join(SETTINGS)}"
+    return f"did you mean {close[0]}?" if close else f"use one of: {', '.join(SETTINGS)}"
 
 
 def _host_name() -> str:

@@ -1,6 +1,6 @@
-"""How a value is read, whether it comes from an option, a variable or a file.
+"""Read and check the value of a setting, whether it comes from an option, a variable or a file.
 
-Each reader takes the value and what to call it in an error, and raises UsageError.
+Each reader takes a value and its name for error messages, and raises UsageError for a bad value.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ _FLAGS = {
 
 
 def text(value: Any, what: str) -> str:
-    """Read a string that is not empty."""
+    """Read a non-empty string."""
     if not isinstance(value, str) or not value or "\0" in value:
         problem = "must not be empty" if value == "" else f"{value!r} is not a string"
         raise UsageError(f"{what}: {problem}")
@@ -33,12 +33,12 @@ def text(value: Any, what: str) -> str:
 
 
 def name(value: Any, what: str) -> str:
-    """Read a name, of a job, a namespace or a node."""
+    """Read the name of a job, a namespace or a node."""
     return check_name(text(value, what), what)
 
 
 def seconds(value: Any, what: str) -> float:
-    """Read a duration: seconds, or a number with s, m, h or d."""
+    """Read a duration, which is in seconds or has a unit: s, m, h or d."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return parse_duration(
         f"{value:f}" if isinstance(value, float) else str(value) if is_number else text(value, what), what
@@ -46,7 +46,7 @@ def seconds(value: Any, what: str) -> float:
 
 
 def bounded(least: float, most: float) -> Reader:
-    """Return a reader of durations between two limits, in seconds."""
+    """Return a reader of durations between two limits, which are in seconds."""
 
     def read(value: Any, what: str) -> float:
         length = seconds(value, what)
@@ -59,7 +59,7 @@ def bounded(least: float, most: float) -> Reader:
 
 
 def skew(value: Any, what: str) -> float | None:
-    """Read how far clocks may differ, in seconds; None for "off"."""
+    """Read by how many seconds clocks may differ; None for "off"."""
     if value is False or value == "off":
         return None
     return float(bounded(1, 86400)(value, what))
@@ -74,11 +74,11 @@ def flag(value: Any, what: str) -> bool:
 
 
 def one_of(*choices: str) -> Reader:
-    """Return a reader of one of these words."""
+    """Return a reader that accepts one of these words."""
 
     def read(value: Any, what: str) -> str:
         if value not in choices:
-            raise UsageError(f"{what}: {value!r} is not known", f"use one of: {', '.join(choices)}")
+            raise UsageError(f"{what}: {value!r} is not a valid value", f"use one of: {', '.join(choices)}")
         return str(value)
 
     return read
@@ -93,21 +93,21 @@ def exit_status(value: Any, what: str) -> int:
 
 
 def index(value: Any, what: str) -> int:
-    """Read a node's place in a list, from 0."""
+    """Read a node's index in a list, counted from 0."""
     number = _whole(value)
     if number is None:
-        raise UsageError(f"{what}: {value!r} is not the number of a node", "the first node has index 0")
+        raise UsageError(f"{what}: {value!r} is not the index of a node", "use 0 for the first node")
     return number
 
 
 def names(value: Any, what: str) -> tuple[str, ...]:
-    """Read the names of nodes, from a list or separated by commas; or, for time slices, how many nodes there are."""
+    """Read node names from a list, or separated by commas; or, for time slices, the number of nodes."""
     if _whole(value) is not None:
         value = str(value)
     parts = value if isinstance(value, list) else text(value, what).split(",")
     found = tuple(name(part.strip() if isinstance(part, str) else part, what) for part in parts)
     if len(set(found)) < len(found):
-        raise UsageError(f"{what}: {','.join(found)} names a node twice")
+        raise UsageError(f"{what}: {','.join(found)} contains a node twice")
     return found
 
 

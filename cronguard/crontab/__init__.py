@@ -1,1 +1,1 @@
-"""Crontabs as people have them: read, changed and put back, with every byte kept that has no reason to change."""
+"""Read, change and write back real crontabs, and keep every byte that need not change."""

@@ -1,4 +1,4 @@
-"""What is guarded in a crontab, what is not and why, and what is wrong."""
+"""Find out which lines of a crontab are guarded, which are not and why, and what is wrong with them."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ _SLEEP = re.compile(r"(?<![\w.-])u?sleep(?![\w.])", re.ASCII)
 
 
 class Finding(NamedTuple):
-    """What there is to say about a line: its number, one of the four words, the job if it has a name, and why."""
+    """A finding about a line: its number, one of the four states, the job if it has a name, and the reason."""
 
     line: int
     state: str
@@ -34,14 +34,17 @@ class Finding(NamedTuple):
 
 
 def check(text: str, *, system: bool = False) -> list[Finding]:
-    """Return what there is to say about each line that runs something, in order."""
+    """Return the findings about each line that runs something, in order."""
     lines = text.split("\n")
     made = set(made_lines(lines))
     return [finding for place in places(lines) for finding in _findings(place, lines, made, system)]
 
 
 def check_all(crontabs: Iterable[tuple[str, str, bool]]) -> list[tuple[str, Finding]]:
-    """Return the findings in several crontabs (title, text, whether it names users), jobs of one name among them."""
+    """Return the findings about several crontabs, each given as (title, text, whether its lines name users).
+
+    They include jobs that have the same name.
+    """
     found = [(title, finding) for title, text, system in crontabs for finding in check(text, system=system)]
     result: list[tuple[str, Finding]] = []
     first: dict[str, str] = {}
@@ -50,7 +53,7 @@ def check_all(crontabs: Iterable[tuple[str, str, bool]]) -> list[tuple[str, Find
         if finding.state == GUARDED and finding.job:
             other = first.setdefault(finding.job, where := f"{title} line {finding.line}")
             if other != where:
-                says = f"{other} has this name too: of two runs in one minute, one is skipped"
+                says = f"{other} has the same name: if both start in the same minute, one is skipped"
                 result.append((title, Finding(finding.line, PROBLEM, finding.job, says)))
     return result
 
@@ -81,7 +84,7 @@ def _plain(place: Place, entry: Entry, verdict: object) -> Finding:
     if "cronguard-shell" in verdict.text:
         return Finding(place.number, GUARDED, "", "by SHELL=")
     if is_own(entry.command) and not guards_itself(entry.command) and SKIP not in verdict.text:
-        return Finding(place.number, UNGUARDED, "", "cronguard is in it, but is not all that it runs")
+        return Finding(place.number, UNGUARDED, "", "mentions cronguard, but also runs other commands")
     is_meant = SKIP in verdict.text or entry.schedule == "@reboot" or is_own(entry.command)
     return Finding(place.number, ALONE if is_meant else UNGUARDED, "", verdict.text)
 
@@ -90,37 +93,37 @@ def _of_variable(place: Place) -> Iterator[Finding]:
     for name in _OF_ONE_LINE:
         if re.match(rf"\s*['\"]?{name}['\"]?\s*=", place.line, re.ASCII):
             yield Finding(
-                place.number, PROBLEM, "", f"{name} is of one line, and here it is set for all below"
+                place.number, PROBLEM, "", f"{name} is for one line, but here it applies to all lines below"
             )
 
 
 def _of_command(command: str) -> Iterator[str]:
     if length(command) > LONGEST_COMMAND:
-        yield f"the command has {length(command)} bytes; cron refuses a crontab with more than {LONGEST_COMMAND}"
+        yield f"the command has {length(command)} bytes; cron refuses a crontab with a command of more than {LONGEST_COMMAND}"
     if is_cut_short(command):
         yield CUT_SHORT
 
 
 def _of_guard(entry: Entry, found: Found) -> Iterator[str]:
     if "--name" not in found.options:
-        yield "has no --name: anything in the command that differs between nodes makes another job"
+        yield "has no --name: a command that differs between nodes is a different job on each of them"
     before = entry.command[: entry.command.find("cronguard")]
     if _SLEEP.search(before) and "--schedule" not in found.options:
         yield f"starts late: add --schedule '{' '.join(entry.schedule.split())}'"
     said = re.sub(r"['\"]", "", found.options.get("--schedule", ""))
     if said and said.split() != entry.schedule.removeprefix("-").split():
-        yield f"--schedule {said!r} is not the line's own"
+        yield f"--schedule {said!r} differs from the line's schedule"
     yield from _outside(found.rest)
 
 
 def _outside(rest: tuple[Token, ...]) -> Iterator[str]:
-    """Say what the shell that cron starts keeps to itself."""
+    """Report the parts of the line that the shell handles outside the guard."""
     for token, target in zip(rest, [*rest[1:], None], strict=False):
         if token.is_redirect and _truncates(token, target):
             where = target.text if target else ""
-            yield f"{token.text} {where} is outside of the guard: every node truncates the file; use -c 'WHOLE LINE'"
+            yield f"{token.text} {where} is outside the guard: every node truncates the file; use -c 'WHOLE LINE'"
         elif token.kind == "operator" and not token.is_redirect:
-            yield f"what follows {token.text!r} is outside of the guard, and runs on every node; use -c 'WHOLE LINE'"
+            yield f"everything after {token.text!r} is outside the guard and runs on every node; use -c 'WHOLE LINE'"
             return
 
 

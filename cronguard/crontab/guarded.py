@@ -1,10 +1,11 @@
-"""A guarded line: made from a plain one, and taken apart again.
+"""Turn a plain crontab line into a guarded one, and back.
 
     0 2 * * * cronguard run --ns web --name dump --wrapped -- pg_dump shop
 
-The plain command stands in it whole, after `-- `, or as the quoted argument of `-c `. So taking the guard off gives it
-back byte for byte, whatever a person has added to the options since. `--wrapped` tells such a line from one that was
-guarded by hand; `--replaces TEXT` stands for it where TEXT, a flock(1), was left out before the command.
+A guarded line contains the whole plain command, after `-- ` or as the quoted argument of `-c `. Removing the guard
+therefore restores the command byte for byte, even if someone has added options since. `--wrapped` distinguishes such a
+line from one that was guarded by hand. `--replaces TEXT` takes its place if TEXT, a flock(1) before the command, was
+removed.
 """
 
 import re
@@ -24,7 +25,7 @@ _SHELL_LINE = re.compile(r"(?:-c|--command)[ \t]+")
 
 
 class Guard(NamedTuple):
-    """What the guard before a command says. `zone` and `schedule` None: not said."""
+    """The options of the guard before a command. None for `zone` or `schedule` leaves the option out."""
 
     program: str
     ns: str | None
@@ -33,11 +34,11 @@ class Guard(NamedTuple):
     zone: str | None = None
 
     def before(self, command: str) -> str:
-        """Return the command, guarded: one program directly, anything else as a line for its shell."""
+        """Return the guarded command: a single program is run directly, anything else as a line for the shell."""
         return self._options("--wrapped") + _argument(command)
 
     def instead_of(self, flock: "Flock") -> str:
-        """Return the command guarded, without the flock(1) that stood before it."""
+        """Return the guarded command, without the flock(1) that preceded it."""
         return self._options(f"--replaces {quoted(flock.text)}") + flock.argument
 
     def _options(self, mark: str) -> str:
@@ -47,7 +48,7 @@ class Guard(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A guard that was found before a command: its options, and the words that it takes as its own."""
+    """A guard that was found before a command: its options and where they end."""
 
     options: dict[str, str]
     token: Token | None  # the `--` or `-c` that ends them; None if there is neither
@@ -64,18 +65,18 @@ def find(command: str) -> Found | None:
 
 
 def is_own(command: str) -> bool:
-    """Return whether the line has to do with cronguard already: guarded, gated, or its heartbeat."""
+    """Return whether the line already calls cronguard: it is guarded or gated, or sends a heartbeat."""
     return bool(re.search(r"(?<![\w.-])cronguard(?:-shell)?(?![\w./-])", shell_part(command), re.ASCII))
 
 
 def guards_itself(command: str) -> bool:
-    """Return whether cronguard is all that the line runs; after an operator, anything else would run on every node."""
+    """Return whether the line runs only cronguard. Other commands, after an operator, would run on every node."""
     called = [words[0].rpartition("/")[2] for words in commands(shell_part(command))]
     return bool(called) and set(called) == {"cronguard"}
 
 
 def without(command: str) -> str | None:
-    """Return the command without the guard that `Guard` has put before it; None if it has none, or is not like that."""
+    """Return the command without the guard that `Guard` put before it; None if it has no guard, or not of this form."""
     found = find(command)
     start = scan(shell_part(command)).tokens[:1]
     if found is None or found.token is None or not start or not _is_program(start[0]):
@@ -93,7 +94,7 @@ def without(command: str) -> str | None:
 
 
 class Flock(NamedTuple):
-    """A flock(1) that a guard can replace: its own text, its lock file, and the guard's argument in its place."""
+    """A flock(1) that a guard can replace: its text, its lock file, and the guard's argument that replaces it."""
 
     text: str
     lock: str
@@ -101,7 +102,7 @@ class Flock(NamedTuple):
 
 
 def flock_of(command: str) -> Flock | None:
-    """Return the flock(1) before a command, if it only skips the command while another has the lock."""
+    """Return the flock(1) before a command, if all it does is skip the command while the lock is held."""
     match = _FLOCK.match(command)
     if match is None:
         return None
@@ -114,7 +115,7 @@ def flock_of(command: str) -> Flock | None:
 
 
 def _is_one_program(command: str) -> bool:
-    """Return whether flock(1) gets all the words there are: what follows an operator, its shell would run without it."""
+    """Return whether flock(1) runs the whole line: the shell would run anything after an operator without the lock."""
     tokens = scan(shell_part(command)).tokens
     has_operators = any(token.kind == "operator" and not token.is_redirect for token in tokens)
     return (

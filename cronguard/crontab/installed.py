@@ -1,4 +1,4 @@
-"""The crontab that this user has installed, through the crontab command."""
+"""Read and install this user's crontab with the crontab command."""
 
 import errno
 import os
@@ -7,28 +7,29 @@ from contextlib import suppress
 
 from cronguard.system.errors import ConfigError
 
-_MOST = 1000  # copies of one second
+_MOST = 1000  # copies within one second
 
 
 def read_crontab() -> bytes:
-    """Return it as it is.
+    """Return the installed crontab unchanged.
 
-    Raises ConfigError, with what the crontab command says, if there is none or it cannot be read.
+    Raises ConfigError, with the crontab command's own message, if there is none or it cannot be read.
     """
     return _crontab(["-l"])
 
 
 def install_crontab(text: bytes, folder: str, stamp: str, expected: bytes | None = None) -> str | None:
-    """Replace it, after a copy to `folder`, named for the user and `stamp`; return the copy's path, if one was needed.
+    """Replace the installed crontab, and return the path of the backup copy, or None if there was no old crontab.
 
-    Raises ConfigError if cron refuses the new one, or the old one is not the `expected`: then it is left as it was.
+    The copy is made in `folder` first, and named after the user and `stamp`. Raises ConfigError, and leaves the old
+    crontab in place, if cron refuses the new one or the old one is not the `expected` one.
     """
     try:
         old = read_crontab()
     except ConfigError:  # a first crontab replaces nothing
         old = b""
     if expected is not None and old != expected:
-        raise ConfigError("the crontab was changed meanwhile", "nothing was written; do it again")
+        raise ConfigError("the crontab has changed since it was read", "nothing was written; try again")
     backup = keep(old, folder, f"crontab-{os.geteuid()}-{stamp}") if old else None
     _crontab(["-"], text)
     return backup
@@ -46,14 +47,14 @@ def keep(old: bytes, folder: str, name: str) -> str:
             os.fsync(fd)
     except OSError as error:
         raise ConfigError(
-            f"the crontab cannot be kept in {path}: {error.strerror}", "it was not replaced"
+            f"cannot back up the crontab to {path}: {error.strerror}", "the crontab was not changed"
         ) from error
     return path
 
 
 def _new_file(path: str) -> tuple[int, str]:
     for name in (path, *(f"{path}-{number}" for number in range(2, _MOST))):
-        with suppress(FileExistsError):  # another copy of this second
+        with suppress(FileExistsError):  # another copy was made within this second
             return os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), name
     raise FileExistsError(errno.EEXIST, "all names for this second are taken")
 
@@ -64,7 +65,7 @@ def _crontab(arguments: list[str], text: bytes | None = None) -> bytes:
     try:
         done = subprocess.run(command, input=text, stdin=given, capture_output=True, check=False)
     except OSError as error:
-        raise ConfigError(f"the command crontab cannot be run: {error.strerror}", "install cron") from error
+        raise ConfigError(f"cannot run the crontab command: {error.strerror}", "install cron") from error
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip()
         raise ConfigError(f"'{' '.join(command)}' failed: {said}")

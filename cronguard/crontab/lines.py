@@ -1,8 +1,8 @@
-"""The lines of a crontab, as cron understands them: the one parser for all that rewrites crontabs.
+"""Parse crontab lines the way cron does. Everything that rewrites crontabs uses this parser.
 
-Texts are str with surrogateescape, so that any bytes survive. What a line is follows Debian's cron (entry.c: load_entry;
-env.c: load_env; do_command.c for `%`), with the two marks that other crons know: `-` before the minute, which silences
-the log (SUSE, cronie), and flags such as `-n` before the command (cronie, the BSDs).
+Texts are str with surrogateescape, so any bytes survive. The syntax is that of Debian's cron (entry.c: load_entry;
+env.c: load_env; do_command.c for `%`), plus two extensions of other crons: `-` before the minute, which turns logging
+off (SUSE, cronie), and flags such as `-n` before the command (cronie, the BSDs).
 """
 
 import re
@@ -29,16 +29,16 @@ _UNTIL_PERCENT = re.compile(r"(?:[^\\%]|\\.|\\$)*", re.DOTALL)
 
 
 class Entry(NamedTuple):
-    """One line that runs something; joined, its parts are the line."""
+    """A line that runs something, in parts. Joined, they are the original line."""
 
     lead: str
     schedule: str
-    between: str  # blanks, the user of a system crontab, flags: all that stands before the command
+    between: str  # everything before the command: blanks, the user in a system crontab, flags
     command: str
 
 
 class Place(NamedTuple):
-    """A line with its number, from 1, and the variables set above it."""
+    """A line, its number (from 1), and the variables that are set above it."""
 
     number: int
     line: str
@@ -46,15 +46,16 @@ class Place(NamedTuple):
 
     @property
     def zone(self) -> str | None:
-        """The zone of the line's schedule; None for the machine's.
+        """The time zone of the line's schedule; None for the machine's zone.
 
-        TZ= is for the commands and not for cron, which goes by the machine's zone; who reads TZ must not be misled.
+        TZ= affects the commands but not cron, which uses the machine's zone. cronguard would read TZ, so a line below
+        TZ= gets `localtime`.
         """
         return self.variables.get("CRON_TZ") or ("localtime" if self.variables.get("TZ") else None)
 
 
 def places(lines: Iterable[str]) -> Iterator[Place]:
-    """Yield each line with what is known where it stands."""
+    """Yield each line with its number and the variables that are set above it."""
     variables: dict[str, str] = {}
     for number, line in enumerate(lines, 1):
         if match := _VARIABLE.fullmatch(line):
@@ -64,51 +65,51 @@ def places(lines: Iterable[str]) -> Iterator[Place]:
 
 
 def is_entry(line: str) -> bool:
-    """Return whether cron would try to run something for this line: it is neither blank, comment nor variable."""
+    """Return whether cron would run something for this line: it is not blank, a comment or a variable."""
     return not (_IGNORED.fullmatch(line) or _VARIABLE.fullmatch(line))
 
 
 def parse_entry(line: str, *, system: bool) -> Entry:
-    """Take a line apart; that of a `system` crontab names a user before its command.
+    """Split a line into its parts. In a `system` crontab, a user precedes the command.
 
-    Raises UsageError for what cron would not understand.
+    Raises UsageError for a line that cron would not accept.
     """
     match = _ENTRY.fullmatch(line)
     if match is None or match["command"].startswith("*") or "\0" in line:
-        raise UsageError(f"{line.strip()!r} is not understood", "cron would not take it either")
+        raise UsageError(
+            f"{line.strip()!r} is not a valid crontab line", "correct it: cron would refuse it too"
+        )
     between, command = match["gap"], match["command"]
     user = _USER.fullmatch(command)
     if system:
         if user is None:
             raise UsageError(
-                f"{line.strip()!r} names no user before its command",
-                "a user's crontab has none; leave --system out",
+                f"{line.strip()!r} has no user before its command",
+                "omit --system if this is a user's crontab",
             )
         between, command = between + user[1], user[2]
-    elif (
-        user and user[1].strip() == "root"
-    ):  # what is put before the user would be run as the user of that name
-        raise UsageError("this seems to be a system crontab, with a user before each command", "add --system")
+    elif user and user[1].strip() == "root":  # a guard put before the user would be taken for the user's name
+        raise UsageError("this looks like a system crontab, with a user before each command", "add --system")
     if flags := _FLAGS.match(command):
         between, command = between + flags[0], command[flags.end() :]
     return Entry(match["lead"], match["schedule"], between, command)
 
 
 def shell_part(command: str) -> str:
-    """Return what the shell gets, cron's escapes still in it; the first bare `%` and what follows it is input."""
+    """Return the part that cron passes to the shell, with cron's escapes. The rest, from a bare `%` on, is input."""
     match = _UNTIL_PERCENT.match(command)
     return match[0] if match else ""
 
 
 def quoted(command: str) -> str:
-    """Quote for the shell what cron hands to it; input after a bare `%` stays as it is."""
+    """Quote the shell part of a command for the shell; input after a bare `%` stays unquoted."""
     shell = shell_part(command)
-    # cron undoes its escapes, quotes or not, before the shell sees them, and finds none in '\\''
+    # Quotes do not affect cron's escapes: cron removes them before the shell starts. It sees none in '\\''.
     return "'" + shell.replace("'", "'\\''") + "'" + command[len(shell) :]
 
 
 def length(command: str) -> int:
-    """Return the bytes of a command, which cron counts."""
+    """Return the length of a command in bytes, as cron counts it."""
     return len(command.encode(errors="surrogateescape"))
 
 

@@ -1,4 +1,4 @@
-"""A name for what a line does, from its program or script: readable, and the same on every node."""
+"""Name a line's job after its program or script, readably and with the same result on every node."""
 
 import hashlib
 import re
@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from cronguard.crontab.shell import commands
 
-_LONGEST = 60  # of the 100 that a name may have: room for what makes it unique, and a table on a screen
-_DEEPEST = 4  # shells in shells
+_LONGEST = 60  # of the 100 allowed: leaves room for a suffix that makes it unique, and keeps tables narrow
+_DEEPEST = 4  # nested shells
 
-# Programs that prepare for another: where it begins, as (options that take a value, words of their own).
+# Programs that run another program. To find it, skip (options that take a value, arguments before the program).
 _BEFORE_ANOTHER = {
     "chronic": ("", 0), "cronic": ("", 0), "env": ("uSC", 0), "ionice": ("cnpPu", 0), "nice": ("n", 0), "nocache": ("", 0),
     "nohup": ("", 0), "setsid": ("", 0), "softlimit": ("", 0), "stdbuf": ("ioe", 0), "sudo": ("ugphCTRD", 0), "doas": ("uC", 0),
@@ -18,7 +18,7 @@ _BEFORE_ANOTHER = {
     "bundle": ("", 1), "logger": ("tp", 0), "unbuffer": ("", 0), "run-one": ("", 0), "daemonize": ("acepuE", 0), "lockrun": ("", 0),
 }  # fmt: skip
 _SHELLS = frozenset("sh bash dash ksh mksh zsh ash rbash su runuser flock".split())
-# Programs whose first plain argument says more than they do.
+# Programs whose first plain argument is a better name than their own.
 _OF_SCRIPTS = re.compile(
     r"(?:python|pypy|php|perl|ruby|node|nodejs|lua|tclsh|Rscript|java|sh|bash|dash|ksh|zsh)[\d.]*|run-parts|source|\."
 )
@@ -34,22 +34,22 @@ _EXTENSION = re.compile(r"(?<=.)\.(?:sh|bash|py|pyc|php\d?|pl|rb|js|mjs|ts|lua|t
 
 
 def stem(line: str, depth: int = 0) -> str:
-    """Return what the line's main program is called; `job` if it cannot be told."""
+    """Return a name for the line's main program; `job` if none can be derived."""
     found = [_program(words, depth) for words in commands(line)]
     telling = [name for name, is_telling in found if is_telling] or [name for name, _ in found]
     return next((clean(name) for name in telling if clean(name)), "job")
 
 
 def clean(text: str) -> str:
-    """Return the text as a name can have it; nothing if nothing is left."""
+    """Return the text as a valid name, without unusable characters; empty if nothing is left."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("._-")[:_LONGEST].rstrip("._-")
 
 
 def unique(stems: Iterable[tuple[str, str]], taken: Iterable[str]) -> list[str]:
-    """Return a name for each stem and what it stands for.
+    """Return a unique name for each pair of a stem and its meaning.
 
-    Stems that come more than once, or are taken, get a hash of what they stand for, never a number by their order:
-    a line added above would give the number, and the lock, to another job.
+    A stem that occurs more than once or is taken gets a hash of its meaning. It does not get a number, because a line
+    added above would shift the numbers, and a job would get another job's lock.
     """
     pairs, used = list(stems), set(taken)
     names = [name for name, _ in pairs]
@@ -65,7 +65,7 @@ def unique(stems: Iterable[tuple[str, str]], taken: Iterable[str]) -> list[str]:
 
 def _free(name: str, used: set[str]) -> str:
     number, candidate = 2, name
-    while candidate in used:  # the same line twice
+    while candidate in used:  # the same line occurs twice
         candidate, number = f"{name}-{number}", number + 1
     return candidate
 

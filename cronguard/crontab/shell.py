@@ -1,7 +1,7 @@
-r"""What a shell makes of a line: its words and operators, and which of them it has to interpret.
+r"""Split a shell line into words and operators, and find out which words the shell has to interpret.
 
-Not a shell's grammar, only its tokens, with their places in the text. It runs on the text as the crontab has it: cron's
-`\%` is an escaped character to a shell as well.
+This finds tokens and their positions; it does not parse the shell's grammar. It works on the text as written in the
+crontab: cron's `\%` is an escaped character for a shell too.
 """
 
 import re
@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from cronguard.crontab.lines import shell_part
 
-CUT_SHORT = "an unescaped % ends the command, and what follows it is input: write \\%"
+CUT_SHORT = "an unescaped % ends the command, and the rest becomes its input: write \\%"
 _OPERATOR = re.compile(r"&>>?|&&|\|\||;;|[0-9]*(?:<<<|<<-?|>>|<&|>&|<>|>\||<|>)|[;&|()]")
 _REDIRECT = re.compile(r"[&0-9]*[<>]")
-# what no Bourne shell interprets, in quotes or out of them; "=" and "^" mean something to zsh and to old shells
+# Text that no Bourne shell interprets, quoted or not. "=" and "^" are special to zsh and to old shells.
 _PLAIN = re.compile(
     r"""\\.|'[^']*'|"(?:[^"\\$`]|\\.)*"|[^\s;&|<>()$`{}*?\[\]~#!^'"\\\x00-\x1f]+|\r""", re.DOTALL | re.ASCII
 )
@@ -22,7 +22,7 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\+?=", re.ASCII)
 _KEYWORDS = frozenset("if then elif else fi while until do done for case esac in select function time coproc".split()) | {
     "!", "{", "}", "[[", "]]",
 }  # fmt: skip
-# Programs that are a part of the shell: what runs instead, where a file of that name exists, may differ (echo does).
+# Commands that are built into the shell. A program with the same name may behave differently (echo does).
 _BUILTINS = frozenset(
     ". : [ alias bg break builtin caller cd chdir command continue declare dirs disown echo enable eval exec exit export "
     "false fc fg getopts hash help history jobs kill let local logout mapfile newgrp popd print printf pushd pwd read "
@@ -33,7 +33,7 @@ _PAIRS = {"(": ")", "{": "}"}
 
 
 class Token(NamedTuple):
-    """A word, an operator or a comment, and where it stands. A plain word is the same in whatever shell reads it."""
+    """A word, an operator or a comment, and its position. A plain word means the same to every shell."""
 
     kind: str
     text: str
@@ -43,7 +43,7 @@ class Token(NamedTuple):
 
     @property
     def value(self) -> str:
-        """The word without its quotes, as far as that can be said before the line runs."""
+        """The word without its quotes, as far as that can be known before the line runs."""
         return _QUOTED.sub(r"\1\2\3", self.text)
 
     @property
@@ -53,14 +53,14 @@ class Token(NamedTuple):
 
 
 class Script(NamedTuple):
-    """A line's tokens. `is_complete`: each quote and bracket that it opens, it closes."""
+    """The tokens of a line. `is_complete` means that all quotes and brackets are closed."""
 
     tokens: tuple[Token, ...]
     is_complete: bool
 
 
 def scan(text: str) -> Script:
-    """Cut a line into its tokens."""
+    """Split a line into tokens."""
     tokens: list[Token] = []
     at, is_complete, depth = 0, True, 0
     while at < len(text):
@@ -76,10 +76,10 @@ def scan(text: str) -> Script:
 
 
 def is_simple(text: str) -> bool:
-    """Return whether the line is one program and its arguments, the same whoever starts the program.
+    """Return whether the line is one program and its arguments, and does not depend on who starts the program.
 
-    Then a guard may be put before it, and the shell that reads the line takes the quotes off for both. Two
-    backslashes are one to the shell under Debian's cron and two under others, so they are never simple.
+    If so, a guard can go in front of it: the shell that reads the line removes the quotes either way. Lines with two
+    backslashes are never simple, because Debian's cron passes one to the shell and other crons pass two.
     """
     script = scan(text)
     if not script.tokens or not script.is_complete or "\\\\" in text:
@@ -91,13 +91,13 @@ def is_simple(text: str) -> bool:
 
 
 def is_cut_short(command: str) -> bool:
-    """Return whether a bare `%` seems to end a crontab's command where its writer did not mean it."""
+    """Return whether a bare `%` seems to end the command by mistake."""
     shell = shell_part(command)
     return len(shell) < len(command) and (shell.endswith("+") or not scan(shell).is_complete)
 
 
 def commands(text: str) -> Iterator[list[str]]:
-    """Yield the words of each command in the line, without keywords before it, assignments and redirections."""
+    """Yield the words of each command in the line, without leading keywords, assignments and redirections."""
     words: list[str] = []
     tokens = iter(scan(text).tokens)
     for token in tokens:
@@ -133,7 +133,7 @@ def _word(text: str, start: int) -> tuple[Token, bool]:
 
 
 def _after_special(text: str, at: int) -> tuple[int, bool]:
-    """Return the end of what the shell has to interpret, and whether it is whole."""
+    """Return the end of the text that the shell has to interpret, and whether it is complete."""
     if text[at] in "\"`'":
         return _after(text, at + 1, text[at])
     if text[at] == "$" and text[at + 1 : at + 2] in _PAIRS:

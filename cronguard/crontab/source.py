@@ -1,4 +1,4 @@
-"""Where a crontab comes from, and how it is put back: the user's own, a file, or standard input."""
+"""Read a crontab from the user's own, a file or standard input, and write it back."""
 
 import os
 import pwd
@@ -18,7 +18,7 @@ _SYSTEM_FILE, _SYSTEM_FOLDER = "/etc/crontab", "/etc/cron.d"
 
 
 class Source(NamedTuple):
-    """A crontab as it was found. `ns`: a namespace for its jobs that is the same on every node."""
+    """A crontab as it was read. `ns` is a namespace for its jobs, the same on every node."""
 
     where: str
     content: bytes
@@ -27,17 +27,17 @@ class Source(NamedTuple):
 
     @property
     def title(self) -> str:
-        """What a person calls it."""
+        """How messages name the crontab."""
         return {OWN: "crontab", STDIN: "standard input"}.get(self.where, self.where)
 
     @property
     def text(self) -> str:
-        """The content, any bytes of it."""
+        """The content as text that can hold any bytes."""
         return self.content.decode(errors="surrogateescape")
 
 
 def read_source(where: str, *, system: bool | None) -> Source:
-    """Read the crontab at a path, `-` or OWN; `system` None: see by its place and its lines whether it names users.
+    """Read the crontab at a path, STDIN or OWN. If `system` is None, its path and lines decide whether it names users.
 
     Raises ConfigError if it cannot be read, UsageError if it is empty.
     """
@@ -45,34 +45,34 @@ def read_source(where: str, *, system: bool | None) -> Source:
     if not content.strip():
         raise UsageError(
             f"{where or 'the crontab'} is empty" if where != STDIN else "standard input is empty",
-            "name a file, or leave it out for your own crontab",
+            "name a file, or omit it to use your own crontab",
         )
     if where in (OWN, STDIN):
         return Source(where, content, _names_users(content) if system is None else system, _user())
     real = os.path.realpath(where)
     is_system = os.path.dirname(real) == _SYSTEM_FOLDER or real == _SYSTEM_FILE
     ns = _user()
-    if is_system:  # of any other file, the name may be a temporary one, and differ between nodes
+    if is_system:  # another file may have a temporary name, which differs between nodes
         ns = "etc-crontab" if real == _SYSTEM_FILE else "cron.d-" + clean(os.path.basename(real))
     return Source(where, content, is_system or _names_users(content) if system is None else system, ns)
 
 
 def write_back(source: Source, new: bytes, folder: str, stamp: str) -> str | None:
-    """Put the new content where the old one was, after a copy of that to `folder`; return the copy's path.
+    """Replace the crontab's content, and return the path of the backup copy, which is made in `folder` first.
 
-    Raises ConfigError, with everything as it was, if it cannot be kept or written, or was changed meanwhile.
+    Raises ConfigError, and changes nothing, if it cannot be backed up or written, or has changed since it was read.
     """
     if source.where in (OWN, STDIN):
         expected = source.content if source.where == OWN else None
         return install_crontab(new, folder, stamp, expected)
     if _content(source.where) != source.content:
-        raise ConfigError(f"{source.where} was changed meanwhile", "nothing was written; do it again")
+        raise ConfigError(f"{source.where} has changed since it was read", "nothing was written; try again")
     path = os.path.realpath(source.where)
     kept = keep(source.content, folder, f"{os.path.basename(path)}-{stamp}")
     try:
         _replace(path, new)
     except OSError as error:
-        raise ConfigError(f"{path} cannot be replaced: {error.strerror}", "it is as it was") from error
+        raise ConfigError(f"cannot replace {path}: {error.strerror}", "the file was not changed") from error
     return kept
 
 
@@ -85,8 +85,8 @@ def _replace(path: str, new: bytes) -> None:
             file.flush()
             was = os.stat(path)
             os.fchown(fd, was.st_uid, was.st_gid)
-            shutil.copystat(path, aside)  # mode and attributes, the security label among them
-            os.utime(aside)  # cron reads a file again when its time has changed
+            shutil.copystat(path, aside)  # mode and attributes, including the security label
+            os.utime(aside)  # cron reloads a file when its modification time has changed
             os.fsync(fd)
         os.replace(aside, path)
     except BaseException:
@@ -108,12 +108,12 @@ def _content(where: str) -> bytes:
             return file.read()
     except OSError as error:
         raise ConfigError(
-            f"{where}: {error.strerror}", "name a crontab, or leave it out for your own"
+            f"{where}: {error.strerror}", "name a crontab, or omit it to use your own"
         ) from error
 
 
 def _names_users(content: bytes) -> bool:
-    """Return whether every line that runs something has a user of this machine before its command, root among them."""
+    """Return whether each line that runs something names an existing user before its command, and one names root."""
     lines = content.decode(errors="surrogateescape").split("\n")
     users = set()
     for line in filter(is_entry, lines):

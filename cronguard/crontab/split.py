@@ -1,12 +1,12 @@
-"""Rewrite the schedule lines of a crontab to a node's share, and keep every byte of the rest.
+"""Rewrite the schedules in a crontab to a node's share, and keep every other byte.
 
-A line that becomes others is kept in a marker comment before them:
+The original of a rewritten line is kept in a marker comment before the lines that replace it:
 
     # cronguard time-slice: */10 * * * * job
     0,20,40 * * * * job
 
-The marker says how many lines it stands for, unless that is one: rewriting a rewritten crontab begins with taking
-them out and the original in.
+The marker contains the number of lines that follow, unless it is one. Rewriting a crontab again starts by replacing
+them with the original.
 """
 
 import re
@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from cronguard.crontab.lines import LONGEST_COMMAND, Entry, is_entry, length, parse_entry, places, quoted
 from cronguard.system.errors import UsageError
 
-# (schedule, zone) -> the schedules to put in its place, or None if its command needs a gate
+# (schedule, zone) -> the schedules that replace it, or None if the command needs a gate
 Shares = Callable[[str, str | None], list[str] | None]
-# (schedule, zone) -> a command that runs the shell line in the argument after it, or does not
+# (schedule, zone) -> a command that decides whether to run the shell line in its last argument
 Gate = Callable[[str, str | None], str]
 
 _MARKER = "# cronguard time-slice"
@@ -25,10 +25,10 @@ _MARKED = re.compile(rf"{_MARKER}(?: (\d+) lines)?: (.*)", re.DOTALL)
 
 
 def split(text: str, shares: Shares, gate: Gate, *, system: bool = False) -> str:
-    """Put each line's share in its place; the text of a `system` crontab names a user before each command.
+    """Replace each line by this node's share of it. In a `system` crontab, a user precedes each command.
 
-    Raises UsageError, with the number of the line, if there is one line that cron would not understand or that
-    would become too long for it.
+    Raises UsageError, with the line number, for a line that cron would not accept or that would become too long for
+    cron.
     """
     lines: list[str] = []
     for place in places(restore(text, system=system)):
@@ -40,9 +40,9 @@ def split(text: str, shares: Shares, gate: Gate, *, system: bool = False) -> str
 
 
 def restore(text: str, *, system: bool = False) -> list[str]:
-    """Return the lines as they were before any splitting.
+    """Return the original lines, before any splitting.
 
-    Raises UsageError if a marker is not followed by lines of the command in it.
+    Raises UsageError if the lines after a marker do not run the marker's command.
     """
     lines = iter(enumerate(text.split("\n"), 1))
     restored: list[str] = []
@@ -53,14 +53,14 @@ def restore(text: str, *, system: bool = False) -> list[str]:
             parts = [next(lines, (0, ""))[1] for _ in range(int(match[1] or 1))]
             if not all(_is_part_of(part, match[2], system=system) for part in parts):
                 raise UsageError(
-                    f"crontab line {number}: the lines after this marker are not what became of it",
-                    f"to change such a line, delete {_MARKER!r} and the colon before the original, and the lines made from it",
+                    f"crontab line {number}: the lines after this marker do not belong to it",
+                    f"to change such a line, delete its prefix from {_MARKER!r} to the colon, and the lines made from it",
                 )
     return restored
 
 
 def made_lines(lines: list[str]) -> Iterator[int]:
-    """Yield the numbers, from 1, of the lines that splitting has made."""
+    """Yield the numbers (from 1) of the lines that splitting has made."""
     for number, line in enumerate(lines, 1):
         if match := _MARKED.fullmatch(line):
             yield from range(number + 1, number + 1 + int(match[1] or 1))
@@ -105,6 +105,6 @@ def _check_length(line: str, *, system: bool) -> None:
     bytes_ = length(parse_entry(line, system=system).command)
     if bytes_ > LONGEST_COMMAND:
         raise UsageError(
-            f"the command would have {bytes_} bytes, and cron takes at most {LONGEST_COMMAND}",
-            "move it into a script",
+            f"the command would have {bytes_} bytes, but cron accepts at most {LONGEST_COMMAND}",
+            "move the command into a script",
         )

@@ -1,4 +1,4 @@
-"""Put a guard before each command of a crontab, and take it off again."""
+"""Put a guard before each command of a crontab, and remove it again."""
 
 import re
 from collections import Counter
@@ -30,18 +30,18 @@ _EVERY_NODES = re.compile(
 
 
 class Wish(NamedTuple):
-    """How lines are to be guarded: by which program, and in which namespace: `default_ns` where the crontab has none."""
+    """How to guard lines: with which program, and in which namespace. `default_ns` applies if the crontab sets none."""
 
     program: str = "cronguard"
     ns: str | None = None
     default_ns: str | None = None
     system: bool = False
     replace_flock: bool = False
-    taken: frozenset[str] = frozenset()  # names that other crontabs have in the namespace
+    taken: frozenset[str] = frozenset()  # names that other crontabs use in the namespace
 
 
 class Note(NamedTuple):
-    """What a person should know about a line. `stays`: it was left as it is."""
+    """A note for the user about a line. `stays`: the line was not changed."""
 
     number: int
     text: str
@@ -49,14 +49,14 @@ class Note(NamedTuple):
 
 
 class Rewritten(NamedTuple):
-    """A crontab as it is now, and what there is to say about it."""
+    """A rewritten crontab, and notes about its lines."""
 
     text: str
     notes: tuple[Note, ...]
 
 
 class Candidate(NamedTuple):
-    """A line to be guarded."""
+    """A line that can be guarded. `late`: cron may start the guard after the scheduled minute."""
 
     place: Place
     entry: Entry
@@ -64,7 +64,7 @@ class Candidate(NamedTuple):
 
 
 def wrap(text: str, wish: Wish) -> Rewritten:
-    """Guard each line that can be guarded without a change of what it does; say why the others stay."""
+    """Guard each line that can be guarded without changing what it does; note why the others stay as they are."""
     lines = text.split("\n")
     made = set(made_lines(lines))
     verdicts = [judge(place, wish.system, lines, made) for place in places(lines)]
@@ -79,7 +79,7 @@ def wrap(text: str, wish: Wish) -> Rewritten:
 
 
 def unwrap(text: str, *, system: bool = False) -> Rewritten:
-    """Take the guards off that `wrap` has put there; say of the others that they stay."""
+    """Remove the guards that `wrap` has added; note which other guards stay."""
     lines, notes = text.split("\n"), []
     for place in places(lines):
         if not is_entry(place.line):
@@ -93,12 +93,12 @@ def unwrap(text: str, *, system: bool = False) -> Rewritten:
         if plain is not None:
             lines[place.number - 1] = "".join(entry._replace(command=plain))
         elif find(entry.command):
-            notes.append(Note(place.number, "was not guarded by wrap, or has been rewritten since", True))
+            notes.append(Note(place.number, "was not guarded by wrap, or has been edited since", True))
     return Rewritten("\n".join(lines), tuple(notes))
 
 
 def judge(place: Place, system: bool, lines: list[str], made: set[int]) -> Candidate | Note | None:
-    """Return a line as one to be guarded, or why it stays; None for what runs nothing."""
+    """Return the line as a candidate for a guard, or a note why it stays; None if it is not an entry."""
     if not is_entry(place.line):
         return None
     try:
@@ -122,17 +122,17 @@ def _reasons(place: Place, entry: Entry, lines: list[str], made: set[int]) -> It
     if above == SKIP or any(token.kind == "comment" and token.text.strip() == SKIP for token in last):
         yield f"marked {SKIP!r}"
     if is_own(entry.command):
-        yield "has a guard, or is cronguard's own"
+        yield "already has a guard, or runs cronguard itself"
     if shell == "cronguard-shell":
         yield "is guarded by SHELL=, which is cronguard-shell"
     if entry.schedule == "@reboot":
-        yield "@reboot is this machine's own affair, and has no tick that all nodes share"
+        yield "@reboot concerns this machine only, and has no tick that the nodes share"
     if place.number in made:
-        yield "is a share that time-slice made"
+        yield "was made by time-slice"
     if shell not in _SHELLS:
-        yield f"SHELL={place.variables['SHELL']} may read quotes in another way than sh"
+        yield f"SHELL={place.variables['SHELL']} may treat quotes differently from sh"
     if "~" in entry.schedule:
-        yield "'~' in the schedule takes another minute on each node; write a minute"
+        yield "'~' in the schedule picks a different time on each node; write a fixed time"
 
 
 def _check_schedule(schedule: str, zone: str | None) -> None:
@@ -142,7 +142,7 @@ def _check_schedule(schedule: str, zone: str | None) -> None:
 
 
 def names_in(text: str, *, system: bool) -> Iterator[str]:
-    """Yield the names that guarded lines have."""
+    """Yield the job names in guarded lines."""
     for line in filter(is_entry, text.split("\n")):
         try:
             found = find(parse_entry(line, system=system).command)
@@ -169,7 +169,7 @@ def _guarded(candidate: Candidate, name: str, wish: Wish, locks: Counter[str]) -
     replaces = flock is not None and wish.replace_flock and locks[flock.lock] == 1
     command = guard.instead_of(flock) if flock and replaces else guard.before(entry.command)
     if length(command) > LONGEST_COMMAND:
-        reason = f"its command would have {length(command)} bytes, and cron takes at most {LONGEST_COMMAND}; move it into a script"
+        reason = f"its command would have {length(command)} bytes, but cron accepts at most {LONGEST_COMMAND}; move it into a script"
         return place.line, [Note(place.number, reason, True)]
     said = [Note(place.number, text, False) for text in _advice(entry.command, flock, replaces, locks)]
     return "".join(entry._replace(command=command)), said
@@ -177,10 +177,10 @@ def _guarded(candidate: Candidate, name: str, wish: Wish, locks: Counter[str]) -
 
 def _advice(command: str, flock: Flock | None, replaces: bool, locks: Counter[str]) -> Iterator[str]:
     if flock and locks[flock.lock] > 1:
-        yield f"{flock.text.strip()!r} stays: other lines take the same lock file"
+        yield f"{flock.text.strip()!r} stays: other lines use the same lock file"
     elif flock and not replaces:
-        yield f"{flock.text.strip()!r} is not needed any more; --replace-flock leaves it out"
+        yield f"{flock.text.strip()!r} is no longer needed; --replace-flock removes it"
     if is_cut_short(command):
         yield CUT_SHORT
     if found := _EVERY_NODES.search(shell_part(command)):
-        yield f"if each node needs {found[0]} for itself, put a line {SKIP!r} above"
+        yield f"if {found[0]} must run on every node, put the line {SKIP!r} above"

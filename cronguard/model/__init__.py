@@ -1,1 +1,1 @@
-"""The words of the field and the entries of the store: pure data, and how they are read and written."""
+"""The terms of the field and the entries of the store: pure data, and how it is encoded and decoded."""

@@ -1,18 +1,19 @@
-"""What a node says of itself and of the others, with each heartbeat; and whether it is paused."""
+"""A node's heartbeat entry: its own health, its opinions of the other nodes, and whether it is paused."""
 
 from typing import Any, NamedTuple
 
 from cronguard.model.envelope import Unknown, as_moment, open_envelope, seal, unknown_fields
 from cronguard.model.pause import Pause, as_pause
 
-_STALE_BEATS, _STALE_MORE = 3, 10.0  # seconds more: probes and the backend take some of them
+_STALE_BEATS, _STALE_MORE = 3, 10.0  # the extra seconds allow for the time that probes and the backend take
 UP, DOWN, UNKNOWN = "up", "down", "unknown"
 
 
 class Opinion(NamedTuple):
-    """What a node thinks of another: up, down or unknown, and of each path to it; `since` by its wall clock.
+    """What a node thinks of another node and of each path to it: up, down or unknown.
 
-    `back` is when the other came back from being away, on the boot clock of the node that says so.
+    `since` is on the wall clock of the node that has the opinion. `back` is when the other node came back after an
+    absence, on the boot clock of the node that has the opinion.
     """
 
     state: str
@@ -22,11 +23,12 @@ class Opinion(NamedTuple):
 
 
 class Beat(NamedTuple):
-    """A node's entry. `beat` counts its heartbeats, 0 for a node that has only been paused.
+    """A node's heartbeat entry. `beat` counts the heartbeats; it is 0 for a node that has only been paused.
 
-    `at` (boot time) and `wall` are when it beat, `every` when the next is due, in seconds. `back` is the boot time
-    since which it has been beating, and fit, without a break. `checks` are the states of its own checks, `details`
-    what a person should know of checks and paths. `by` and `sequence` together name a published entry for ever.
+    `at` (boot time) and `wall` (wall time) are when the node sent its last heartbeat. The next one is due `every`
+    seconds later. `back` is the boot time since which the node has been up and fit without a break. `checks` holds the
+    states of its own checks, `details` explains checks and paths to people. `by` and `sequence` together identify a
+    published entry forever.
     """
 
     node: str
@@ -38,7 +40,7 @@ class Beat(NamedTuple):
     every: float = 60.0
     back: float = 0.0
     is_fit: bool = True
-    checks: dict[str, str] = {}  # noqa: RUF012 - nobody changes it
+    checks: dict[str, str] = {}  # noqa: RUF012 - never changed
     details: dict[str, str] = {}  # noqa: RUF012 - the same
     opinions: dict[str, Opinion] = {}  # noqa: RUF012 - the same
     pause: Pause | None = None
@@ -47,19 +49,19 @@ class Beat(NamedTuple):
     unknown: Unknown = ()
 
     def is_fresh(self, boot: str, now: float) -> bool:
-        """Return whether it was written on this very boot clock, and recently: then what it says still counts."""
+        """Return whether the entry was written recently, on this boot clock, so that its opinions still count."""
         return self.boot == boot and 0 <= now - self.at <= _STALE_BEATS * self.every + _STALE_MORE
 
     def is_recent(self, wall: float) -> bool:
-        """Return whether it beat lately, by wall clocks: for people, who look at other nodes' beats."""
+        """Return whether the last heartbeat is recent by wall clocks, for people who look at other nodes' heartbeats."""
         return abs(wall - self.wall) <= _STALE_BEATS * self.every + _STALE_MORE
 
     def paused(self, wall: float) -> Pause | None:
-        """Return the pause that holds now, if any."""
+        """Return the pause that is in force now, if any."""
         return self.pause if self.pause and self.pause.holds(wall) else None
 
     def published(self, by: str) -> "Beat":
-        """Return it as `by`'s next version of it."""
+        """Return the next version of the entry, written by `by`."""
         return self._replace(by=by, sequence=self.sequence + 1)
 
 
@@ -67,7 +69,7 @@ PREFIX = "node/cluster/"
 
 
 def beat_key(node: str) -> str:
-    """Where a node's entry is kept in a backend."""
+    """Return the key of a node's entry in the store."""
     return f"{PREFIX}{node}"
 
 
@@ -83,7 +85,7 @@ def encode(beat: Beat) -> bytes:
 
 
 def decode(data: bytes, where: str) -> Beat | None:
-    """Read an entry; None for no data. Raises StoreRefusedError, naming `where`, for what is none."""
+    """Decode an entry; None for no data. Raises StoreRefusedError, naming `where`, for anything else."""
     return open_envelope(data, where, _checked)
 
 

@@ -1,4 +1,4 @@
-"""The envelope of every record in a store: versioned JSON, one line, that keeps what it does not know."""
+"""The envelope of every entry in a store: one line of versioned JSON that preserves unknown fields."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -13,15 +13,15 @@ Read = TypeVar("Read")
 
 
 def seal(fields: Mapping[str, Any], unknown: Unknown) -> bytes:
-    """Return the fields as JSON, those that only a newer cronguard knows included."""
+    """Return the fields as JSON, including fields that only a newer cronguard knows."""
     data = {"format": FORMAT, "writer": f"cronguard {__version__}", **dict(unknown), **fields}
     return json.dumps(data, sort_keys=True, separators=(",", ":")).encode() + b"\n"
 
 
 def open_envelope(data: bytes, where: str, read: Callable[[dict[str, Any]], Read]) -> Read | None:
-    """Return what `read` makes of the fields; None for no data (never written, or forgotten).
+    """Return the result of `read` for the fields; None for no data (never written, or forgotten).
 
-    Raises StoreRefusedError, naming `where`, for anything that is not a record that this version understands.
+    Raises StoreRefusedError, naming `where`, for data that this version does not understand.
     """
     if not data:
         return None
@@ -37,7 +37,7 @@ def open_envelope(data: bytes, where: str, read: Callable[[dict[str, Any]], Read
 
 
 def unknown_fields(parsed: Mapping[str, Any], known: Iterable[str]) -> Unknown:
-    """Return the fields that are neither known nor the envelope's own."""
+    """Return the fields that are neither known nor part of the envelope."""
     ours = {"format", "writer", *known}
     return tuple((name, value) for name, value in parsed.items() if name not in ours)
 
@@ -46,7 +46,7 @@ def _newer(where: str, parsed: dict[str, Any]) -> StoreRefusedError:
     writer = str(parsed.get("writer", "an unknown program"))[:100]
     return StoreRefusedError(
         f"{where}: the record has format {parsed['format']!r}, written by {writer}; "
-        f"this is cronguard {__version__}, which knows format {FORMAT}",
+        f"this is cronguard {__version__}, which supports format {FORMAT}",
         "install the same version of cronguard on every node",
     )
 
@@ -54,13 +54,13 @@ def _newer(where: str, parsed: dict[str, Any]) -> StoreRefusedError:
 def _refusal(where: str, why: str) -> StoreRefusedError:
     return StoreRefusedError(
         f"{where}: {why}",
-        "nothing was changed; look at it, and if no node runs the job, move it away by hand",
+        "nothing was changed; inspect the entry, and move it away by hand if no node is running the job",
     )
 
 
 def as_moment(value: Any) -> float:
-    """Return seconds that people can be told: JSON as Python reads it knows infinities."""
+    """Return a time in seconds that can be displayed. Python's JSON parser also accepts infinities."""
     seconds = float(value)
     if not -1e15 < seconds < 1e15:
-        raise ValueError(f"{value!r} is not a moment")
+        raise ValueError(f"{value!r} is not a valid time")
     return seconds

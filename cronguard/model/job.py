@@ -1,4 +1,4 @@
-"""Jobs: what one crontab line runs, under a name that is the same on every node."""
+"""Jobs: a job is what one crontab line runs, under a name that is the same on every node."""
 
 import os
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ _LONGEST = 100
 
 
 def is_name(text: str) -> bool:
-    """Return whether the text is 1 to 100 letters, digits, '.', '_' or '-', the first a letter or a digit.
+    """Return whether the text is 1 to 100 letters, digits, '.', '_' or '-' and starts with a letter or digit.
 
-    Written without a pattern: compiling one takes longer than all the names of a run.
+    This does without a regular expression: compiling one takes longer than checking all the names of a run.
     """
     plain = text.translate(_PUNCTUATION)
     return 0 < len(text) <= _LONGEST and plain.isascii() and plain.isalnum() and text[0].isalnum()
@@ -22,20 +22,20 @@ _PUNCTUATION = str.maketrans("._-", "aaa")
 
 
 def check_name(text: str, what: str) -> str:
-    """Return the text if it is a name; raises UsageError otherwise.
+    """Return the text if it is a valid name; raises UsageError otherwise.
 
-    Names become parts of paths and keys, so none may leave its directory.
+    Names become parts of paths and keys, so a name must not lead out of its directory.
     """
     if not is_name(text):
         raise UsageError(
-            f"{what}: {text!r} is not a name",
-            "use 1 to 100 letters, digits, '.', '_' or '-', the first a letter or a digit",
+            f"{what}: {text!r} is not a valid name",
+            "use 1 to 100 letters, digits, '.', '_' or '-', and start with a letter or digit",
         )
     return text
 
 
 class Job(NamedTuple):
-    """A job's namespace and name. Make it with `Job.of`, `Job.parse` or `Job.unnamed`, which check both."""
+    """A job's namespace and name. Create it with `Job.of`, `Job.parse` or `Job.unnamed`, which check both."""
 
     ns: str
     name: str
@@ -45,17 +45,17 @@ class Job(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Where the job's lease is kept in a backend."""
+        """The key of the job's lease in the store."""
         return f"lease/{self.ns}/{self.name}"
 
     @classmethod
     def of(cls, ns: str, name: str) -> "Job":
-        """Raise UsageError unless both are names."""
+        """Return the job; raises UsageError unless both are valid names."""
         return cls(check_name(ns, "--ns"), check_name(name, "--name"))
 
     @classmethod
     def parse(cls, text: str) -> "Job":
-        """Read NAMESPACE/NAME, or NAME in the namespace `default`; raises UsageError."""
+        """Parse NAMESPACE/NAME, or NAME for a job in the namespace `default`; raises UsageError."""
         ns, slash, name = text.partition("/")
         if not slash:
             ns, name = "default", text
@@ -63,9 +63,9 @@ class Job(NamedTuple):
 
     @classmethod
     def unnamed(cls, ns: str, argv: Sequence[str], user: str) -> "Job":
-        """Make a name from the user, the program and a short hash of the exact argument vector.
+        """Name the job after the user, the program and a short hash of the exact argument vector.
 
-        The arguments are joined by NUL, which none can contain, so that `a "b c"` and `a b c` differ.
+        The arguments are joined with NUL, which no argument can contain, so `a "b c"` and `a b c` differ.
         """
         import hashlib
         import re

@@ -1,4 +1,4 @@
-"""A pause: something that must not start for a while, and why."""
+"""A pause: a time during which something must not start, and the reason."""
 
 from typing import Any, NamedTuple
 
@@ -6,7 +6,7 @@ from cronguard.model.envelope import as_moment
 
 
 class Pause(NamedTuple):
-    """What is left out: from when until when (None: until resumed), by wall clocks; why, and who said so."""
+    """A pause from `since` until `until` (None: until resumed), by wall clocks; the reason, and who paused it."""
 
     since: float
     until: float | None
@@ -14,12 +14,12 @@ class Pause(NamedTuple):
     by: str
 
     def holds(self, wall: float) -> bool:
-        """Return whether it still holds."""
+        """Return whether the pause is still in force."""
         return self.until is None or wall < self.until
 
 
 def as_pause(one: dict[str, Any] | None) -> Pause | None:
-    """Return a pause as it was written, with nothing in it that a terminal would obey; None for none."""
+    """Return the pause in an entry, without characters that could control a terminal; None if there is none."""
     if one is None:
         return None
     until = one["until"]
@@ -28,5 +28,5 @@ def as_pause(one: dict[str, Any] | None) -> Pause | None:
 
 
 def printable(text: str) -> str:
-    """Return the text on one line, of at most 200 signs that can be shown."""
+    """Return the text as one line of at most 200 printable characters."""
     return "".join(sign if sign.isprintable() else "?" for sign in " ".join(text.split()))[:200]

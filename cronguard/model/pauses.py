@@ -1,4 +1,4 @@
-"""What a namespace's entry says: that it, or some of its jobs, are to begin no runs."""
+"""A namespace's pause entry: whether the namespace, or some of its jobs, must not start new runs."""
 
 from typing import Any, NamedTuple
 
@@ -9,35 +9,34 @@ from cronguard.model.target import JOB, NAMESPACE, Target
 
 
 class Pauses(NamedTuple):
-    """The pause of a whole namespace, if any, and those of its jobs, by their names.
+    """The pause of a whole namespace, if any, and the pauses of its jobs, by name.
 
-    They are kept in one entry, so that a run has one to read. `by` and `sequence` together name a published entry
-    for ever.
+    They share one entry, so a run reads only one. `by` and `sequence` together identify a published entry forever.
     """
 
     whole: Pause | None = None
-    jobs: dict[str, Pause] = {}  # noqa: RUF012 - nobody changes it
+    jobs: dict[str, Pause] = {}  # noqa: RUF012 - never changed
     by: str = ""
     sequence: int = 0
     unknown: Unknown = ()
 
     def of(self, target: Target) -> Pause | None:
-        """Return what is said of this very target, whether it still holds or not."""
+        """Return the pause of exactly this target, whether it is still in force or not."""
         return self.jobs.get(target.job) if target.kind == JOB else self.whole
 
     def holding(self, ns: str, wall: float) -> list[tuple[Target, Pause]]:
-        """Return all that holds now, the namespace `ns` first."""
+        """Return all pauses that are in force now, with the one of the namespace `ns` first."""
         whole = [(Target(NAMESPACE, ns), self.whole)] if self.whole else []
         jobs = [(Target(JOB, f"{ns}/{name}"), pause) for name, pause in sorted(self.jobs.items())]
         return [(target, pause) for target, pause in [*whole, *jobs] if pause.holds(wall)]
 
     def against(self, ns: str, name: str, wall: float) -> tuple[Target, Pause] | None:
-        """Return what keeps a job from beginning now, if anything does."""
+        """Return the pause that keeps a job from starting now, if any."""
         hit = [one for one in self.holding(ns, wall) if one[0].job in ("", name)]
         return hit[0] if hit else None
 
     def changed(self, target: Target, pause: Pause | None, wall: float) -> "Pauses":
-        """Return it with this pause of the target, or without one; what is over is left out."""
+        """Return the entry with this pause of the target, or with none; expired pauses are dropped."""
         whole = pause if target.kind == NAMESPACE else self.whole
         jobs = {name: one for name, one in self.jobs.items() if name != target.job}
         if target.kind == JOB and pause:
@@ -46,7 +45,7 @@ class Pauses(NamedTuple):
         return self._replace(whole=whole if whole and whole.holds(wall) else None, jobs=kept)
 
     def published(self, by: str) -> "Pauses":
-        """Return it as `by`'s next version of it."""
+        """Return the next version of the entry, written by `by`."""
         return self._replace(by=by, sequence=self.sequence + 1)
 
 
@@ -54,7 +53,7 @@ PREFIX = "pause/cluster/"
 
 
 def pauses_key(ns: str) -> str:
-    """Where the pauses of a namespace are kept in a backend."""
+    """Return the key of a namespace's pauses in the store."""
     return f"{PREFIX}{ns}"
 
 
@@ -71,13 +70,13 @@ def encode(pauses: Pauses) -> bytes:
 
 
 def decode(data: bytes, where: str) -> Pauses | None:
-    """Read an entry; None for no data. Raises StoreRefusedError, naming `where`, for what is none."""
+    """Decode an entry; None for no data. Raises StoreRefusedError, naming `where`, for anything else."""
     return open_envelope(data, where, _checked)
 
 
 def _checked(parsed: dict[str, Any]) -> Pauses:
     jobs = {name: as_pause(one) for name, one in parsed["jobs"].items()}
     if not all(map(is_name, jobs)):
-        raise ValueError("its jobs are not names")
+        raise ValueError("it has invalid job names")
     whole, known = as_pause(parsed["whole"]), {name: one for name, one in jobs.items() if one}
     return Pauses(whole, known, str(parsed["by"]), int(parsed["sequence"]), unknown_fields(parsed, _KNOWN))

@@ -1,22 +1,22 @@
-"""The record of a job's lease: who has, or had, the right to run, and what became of it."""
+"""The record of a job's lease: which run holds or last held the lease, and how it ended."""
 
 from typing import Any, NamedTuple
 
 from cronguard.model.envelope import open_envelope, seal, unknown_fields
 from cronguard.model.tick import Tick
 
-HISTORY = 50  # outcomes kept in the record: at some 200 bytes each they stay far below an entry's 64 KiB
-RUNNING = frozenset({"running", "revoked"})  # revoked: told to stop, not yet known to be gone
+HISTORY = 50  # outcomes kept in the record: at about 200 bytes each, they stay far below an entry's 64 KiB
+RUNNING = frozenset({"running", "revoked"})  # revoked: asked to stop, but not yet known to have stopped
 ENDED = frozenset({"done", "failed", "timed-out", "lost", "cancelled"})
 
 
 class Record(NamedTuple):
-    """Who has, or last had, the right to run a job. Moments are seconds of the holder's wall clock.
+    """The run that holds, or last held, a job's lease. Times are seconds on the holder's wall clock.
 
-    `beat` counts the records that one run published, so run and beat together name a record for ever.
-    `latest` is the highest tick ever claimed; `tick` is this run's, which is lower only when a person ran an
-    old tick again by hand. `ended_boot` is on the boot clock that `boot` names. `succeeded` is when a run of the job
-    last ended well, which the history forgets after fifty that did not.
+    `beat` counts the records that one run published, so `run` and `beat` together identify a record forever.
+    `latest` is the highest tick ever claimed. `tick` is this run's tick; it is lower only if someone reran an old tick
+    by hand. `ended_boot` is on the boot clock that `boot` names. `succeeded` is when a run of the job last succeeded;
+    the history forgets that after fifty other outcomes.
     """
 
     job: str
@@ -44,35 +44,35 @@ class Record(NamedTuple):
 
     @property
     def is_running(self) -> bool:
-        """True until the run is known to be over."""
+        """True until the run is known to have ended."""
         return self.state in RUNNING
 
     @property
     def identity(self) -> str:
-        """Unique among all records ever published."""
+        """A text that is unique among all records ever published."""
         return f"{self.run}:{self.beat}"
 
     def next_beat(self, **changes: Any) -> "Record":
-        """Return this record changed, as the same run's next one."""
+        """Return the same run's next record, with these changes."""
         return self._replace(beat=self.beat + 1, **changes)
 
     def settled(self, state: str, status: int | None, wall: float, boot: float | None) -> "Record":
-        """Return the record of how the run came to its end, added to the history.
+        """Return the record of how the run ended, with the outcome added to the history.
 
-        `boot` is the holder's boot time, which nobody else knows.
+        `boot` is the holder's boot time, which only the holder knows.
         """
         over = self.next_beat(state=state, status=status, renewed=wall, ended=wall, ended_boot=boot)
         succeeded = wall if state == "done" else self.succeeded
         return over._replace(succeeded=succeeded, history=(*self.history, over.outcome())[-HISTORY:])
 
     def closed_history(self) -> tuple[dict[str, Any], ...]:
-        """Return the history as the next run finds it: a run that never settled is in it as crashed."""
+        """Return the history as the next run sees it: a run that never settled counts as crashed."""
         if not self.is_running:
             return self.history
         return (*self.history, self._replace(state="crashed").outcome())[-HISTORY:]
 
     def outcome(self) -> dict[str, Any]:
-        """Return the line of history that this record is worth."""
+        """Return this record's row in the history."""
         return {
             "tick": self.tick.label,
             "node": self.node,
@@ -90,15 +90,15 @@ _KNOWN = frozenset(Record._fields) - {"unknown"}
 
 
 def encode(record: Record) -> bytes:
-    """Return the record as JSON, one line, the fields that only a newer cronguard knows included."""
+    """Return the record as one line of JSON, including fields that only a newer cronguard knows."""
     known = {name: getattr(record, name) for name in _KNOWN}
     return seal(known | {name: known[name].label for name in _TICKS}, record.unknown)
 
 
 def decode(data: bytes, where: str) -> Record | None:
-    """Read a record; None for no data (never written, or forgotten).
+    """Decode a record; None for no data (never written, or forgotten).
 
-    Raises StoreRefusedError, naming `where`, for anything that is not a record that this version understands.
+    Raises StoreRefusedError, naming `where`, for data that this version does not understand.
     """
     return open_envelope(data, where, _checked)
 
@@ -126,7 +126,7 @@ def _check_types(record: Record) -> None:
         raise ValueError(f"unknown state {record.state!r}")
     for name in ("job", "run", "node", "boot", "user", "program"):
         if not isinstance(getattr(record, name), str):
-            raise TypeError(f"{name} is not a text")
+            raise TypeError(f"{name} is not a string")
     for name in ("beat", "token", "attempt", "pid"):
         if type(getattr(record, name)) is not int:
             raise TypeError(f"{name} is not a whole number")

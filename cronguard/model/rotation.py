@@ -1,4 +1,4 @@
-"""The queue of a job's round robin: who is next, and who has let its turn pass."""
+"""The queue of a job's round robin: which node is next, and which nodes have missed their turns."""
 
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -9,23 +9,23 @@ from cronguard.model.record import Record
 from cronguard.model.tick import Tick
 from cronguard.system.errors import UsageError
 
-MOST = 200  # nodes in a queue: it must fit into an entry
-MISSES = 3  # turns in a row that a node may let pass: a reboot costs a job of every minute two
+MOST = 200  # nodes in a queue, which must fit into an entry
+MISSES = 3  # turns in a row after which a node is dropped: a reboot costs two turns of a job that runs every minute
 
 
 class Place(NamedTuple):
-    """A node in the queue, and how many turns in a row it has let pass."""
+    """A node in the queue, and how many turns in a row it has missed."""
 
     node: str
     missed: int = 0
 
 
 class Rotation(NamedTuple):
-    """The queue, head first, as of the claim with `token`, for `tick` (seconds since 1970).
+    """The queue, head first, as of the claim with `token` for `tick` (seconds since 1970).
 
-    It follows the lease: whoever reads it applies the claims that came since, which the lease's history tells. So
-    nothing is written between a claim and its command, and nothing is lost by a crash there. `due` is the tick
-    that a strict head was last seen to owe. `by` and `sequence` together name a published queue for ever.
+    The queue follows the lease: each reader applies the newer claims from the lease's history. So nothing is written
+    between a claim and its command, and a crash there loses nothing. `due` is the tick that the head of a strict queue
+    was last seen to owe. `by` and `sequence` together identify a published queue forever.
     """
 
     places: tuple[Place, ...] = ()
@@ -42,9 +42,9 @@ class Rotation(NamedTuple):
         return tuple(place.node for place in self.places)
 
     def following(self, record: Record | None) -> "Rotation":
-        """Return the queue after all claims of the lease that it does not know yet.
+        """Return the queue with all claims in the lease's history applied that it does not contain yet.
 
-        A queue that has just begun does not follow what was before it.
+        A new queue ignores the claims before it was created.
         """
         claims = sorted(_claims(record))
         if not self.sequence:
@@ -56,7 +56,7 @@ class Rotation(NamedTuple):
         return queue
 
     def joined(self, node: str) -> "Rotation":
-        """Return the queue with the node in it, at its tail if it was not."""
+        """Return the queue with the node added at the tail, unless it is in the queue already."""
         if node in self.nodes or len(self.places) >= MOST:
             return self
         return self._replace(places=(*self.places, Place(node)))
@@ -66,10 +66,11 @@ class Rotation(NamedTuple):
         return self._replace(places=tuple(place for place in self.places if place.node != node))
 
     def overdue(self, tick: Tick, record: Record | None, owing: str) -> "Rotation":
-        """Return the queue when somebody comes for `tick` and must leave it to `owing`, the first who could run.
+        """Return the queue after a run for `tick` has had to leave it to `owing`, the first node that could run it.
 
-        That is the head, but for those that are known to be down or paused. If the tick before that nobody
-        claimed, it let that pass: otherwise a strict queue would wait for a dead head for ever.
+        `owing` is the head, not counting nodes that are known to be down or paused. If nobody claimed the tick before
+        this one, that counts as a turn that `owing` missed. Otherwise a strict queue would wait forever for a dead
+        head.
         """
         if tick.epoch <= self.due:
             return self
@@ -78,11 +79,11 @@ class Rotation(NamedTuple):
         return self._replace(places=_kept(counted) if is_missed else self.places, due=tick.epoch)
 
     def published(self, by: str) -> "Rotation":
-        """Return it as `by`'s next version of it."""
+        """Return the next version of the queue, written by `by`."""
         return self._replace(by=by, sequence=self.sequence + 1)
 
     def _after(self, claim: "_Claim") -> "Rotation":
-        """Move who claimed to the tail; at the first claim for a new tick, those before it let their turn pass."""
+        """Move the claiming node to the tail. In the first claim for a new tick, the nodes before it missed a turn."""
         at = self.nodes.index(claim.node) if claim.node in self.nodes else len(self.places)
         before, behind = list(self.places[:at]), self.places[at + 1 :]
         if claim.attempt == 1 and claim.tick > self.tick:
@@ -92,7 +93,7 @@ class Rotation(NamedTuple):
 
 
 def queue_key(job: Job) -> str:
-    """Where the queue of a job is kept in a backend."""
+    """Return the key of a job's queue in the store."""
     return f"queue/{job.ns}/{job.name}"
 
 
@@ -103,7 +104,7 @@ class _Claim(NamedTuple):
     node: str
 
 
-# What a line of history that some other program wrote can lead to; it is no claim.
+# Errors that a history row written by another program can cause; such a row is not a claim.
 _FOREIGN = (LookupError, TypeError, ValueError, AttributeError, OverflowError, UsageError)
 
 
@@ -140,7 +141,7 @@ def encode(queue: Rotation) -> bytes:
 
 
 def decode(data: bytes, where: str) -> Rotation | None:
-    """Read a queue; None for no data. Raises StoreRefusedError, naming `where`, for what is none."""
+    """Decode a queue; None for no data. Raises StoreRefusedError, naming `where`, for anything else."""
     return open_envelope(data, where, _checked)
 
 
@@ -148,6 +149,6 @@ def _checked(parsed: dict[str, Any]) -> Rotation:
     places = tuple(Place(str(one["node"]), int(one["missed"])) for one in parsed["places"])
     names = [place.node for place in places]
     if len(set(names)) < len(names) or not all(map(is_name, names)):
-        raise ValueError("its nodes are not different names")
+        raise ValueError("it has invalid or repeated node names")
     numbers = {name: int(parsed[name]) for name in ("token", "tick", "due", "sequence")}
     return Rotation(places=places, by=str(parsed["by"]), unknown=unknown_fields(parsed, _KNOWN), **numbers)

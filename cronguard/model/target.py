@@ -1,4 +1,4 @@
-"""What can be paused: a node, a namespace, or one job."""
+"""The target of a pause: a node, a namespace or a job."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ NODE, NAMESPACE, JOB = "node", "namespace", "job"
 
 
 class Target(NamedTuple):
-    """`kind` is one of the three; `name` is that of a node or of a namespace, or NAMESPACE/NAME."""
+    """A target. `kind` is one of the three; `name` is the name of the node or namespace, or NAMESPACE/NAME."""
 
     kind: str
     name: str
@@ -19,26 +19,26 @@ class Target(NamedTuple):
 
     @property
     def ns(self) -> str:
-        """The namespace; nothing for a node."""
+        """The namespace; empty for a node."""
         return "" if self.kind == NODE else self.name.partition("/")[0]
 
     @property
     def job(self) -> str:
-        """The job's name within its namespace; nothing for the others."""
+        """The job's name within its namespace; empty for a node or namespace."""
         return self.name.partition("/")[2]
 
     @property
     def options(self) -> str:
-        """How a person names it on the command line."""
+        """The arguments that name the target on the command line."""
         return {NODE: f"--node {self.name}", NAMESPACE: f"--ns {self.name}"}.get(self.kind, self.name)
 
     @classmethod
     def chosen(cls, job: str | None, ns: str | None, node: str | None, here: str) -> "Target":
-        """Return the one that was named, or the node `here`; raises UsageError for two, and for what is no name."""
+        """Return the target that was given, or the node `here`; raises UsageError for two, or for an invalid name."""
         named = [word for word in (job, ns and f"--ns {ns}", node and f"--node {node}") if word is not None]
         if len(named) > 1:
             raise UsageError(
-                f"{' and '.join(named)}: name one of them", "a namespace, a job or a node at a time"
+                f"{' and '.join(named)}: only one is allowed", "name one job, one namespace or one node"
             )
         if job is not None:
             return cls(JOB, str(Job.parse(job)))

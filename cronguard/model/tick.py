@@ -1,4 +1,4 @@
-"""Ticks: the scheduled moment that a run belongs to, the same label on every node."""
+"""Ticks: the scheduled moments that runs belong to, with the same label on every node."""
 
 import time
 from datetime import datetime
@@ -8,7 +8,7 @@ from cronguard.system.errors import UsageError
 
 
 class Tick(NamedTuple):
-    """A whole minute, as seconds since 1970; ticks compare as moments do."""
+    """A whole minute, in seconds since 1970. An earlier tick compares as less than a later one."""
 
     epoch: int
 
@@ -19,12 +19,15 @@ class Tick(NamedTuple):
 
     @classmethod
     def of(cls, wall: float) -> "Tick":
-        """Return the minute that the wall-clock moment lies in."""
+        """Return the tick of the minute that contains this wall-clock time."""
         return cls(int(wall // 60) * 60)
 
     @classmethod
     def parse(cls, label: str, what: str = "--tick") -> "Tick":
-        """Read a label, which `what` names in the error; raises UsageError unless it is a real minute in exactly the written form."""
+        """Parse a label; `what` names it in the error.
+
+        Raises UsageError unless the label is an existing minute in exactly the form of `label`.
+        """
         try:
             tick = cls(int(datetime.fromisoformat(label).timestamp()))
             if tick.epoch >= 0 and tick.label == label:

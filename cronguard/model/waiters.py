@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 from cronguard.model.envelope import Unknown, open_envelope, seal, unknown_fields
 from cronguard.model.job import Job
 
-MOST = 200  # runs in a list: it must fit into an entry; who comes then waits without a place
+MOST = 200  # runs in a list, which must fit into an entry; later runs wait without a place
 
 
 class Waiter(NamedTuple):
-    """A run that waits: one thread or process of one node. It counts `beat` up as long as it lives."""
+    """A waiting run: one thread or process of one node. It increments `beat` for as long as it lives."""
 
     run: str
     node: str
@@ -20,7 +20,7 @@ class Waiter(NamedTuple):
 
 
 class Waiters(NamedTuple):
-    """Those who wait, first come first. `by` and `sequence` together name a published list for ever."""
+    """The waiting runs, first come first. `by` and `sequence` together identify a published list forever."""
 
     waiting: tuple[Waiter, ...] = ()
     by: str = ""
@@ -28,7 +28,7 @@ class Waiters(NamedTuple):
     unknown: Unknown = ()
 
     def with_beat(self, waiter: Waiter) -> "Waiters":
-        """Return the list with this run's next beat, at the tail if it was not in it."""
+        """Return the list with this run's next beat; a new run is added at the tail."""
         runs = [one.run for one in self.waiting]
         if waiter.run not in runs and len(runs) >= MOST:
             return self
@@ -41,11 +41,11 @@ class Waiters(NamedTuple):
         )
 
     def without(self, runs: Collection[str]) -> "Waiters":
-        """Return the list without these."""
+        """Return the list without these runs."""
         return self._replace(waiting=tuple(one for one in self.waiting if one.run not in runs))
 
     def before(self, run: str) -> list[Waiter]:
-        """Return those who came before a run; all of them if it is not in the list."""
+        """Return the waiting runs that arrived before a run; all of them if it is not in the list."""
         found: list[Waiter] = []
         for one in self.waiting:
             if one.run == run:
@@ -54,12 +54,12 @@ class Waiters(NamedTuple):
         return found
 
     def published(self, by: str) -> "Waiters":
-        """Return it as `by`'s next version of it."""
+        """Return the next version of the list, written by `by`."""
         return self._replace(by=by, sequence=self.sequence + 1)
 
 
 def waiters_key(job: Job) -> str:
-    """Where the waiting runs of a job are kept in a backend."""
+    """Return the key of a job's waiting runs in the store."""
     return f"waiters/{job.ns}/{job.name}"
 
 
@@ -76,7 +76,7 @@ def encode(waiters: Waiters) -> bytes:
 
 
 def decode(data: bytes, where: str) -> Waiters | None:
-    """Read a list; None for no data. Raises StoreRefusedError, naming `where`, for what is none."""
+    """Decode a list; None for no data. Raises StoreRefusedError, naming `where`, for anything else."""
     return open_envelope(data, where, _checked)
 
 

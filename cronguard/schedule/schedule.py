@@ -1,8 +1,8 @@
-"""Cron schedules, as Debian's cron keeps them: when they fire, and which fire of them all it is.
+"""Cron schedules as Debian's cron follows them: when they fire, and the number of each fire.
 
-The rules are those of cron 3.0pl1, read from its source (cron.c: `main` and `find_jobs`; entry.c) and compared with
-the running daemon in the tests. "Wall minutes" are minutes since 1970 as the clock on the wall shows them, without
-regard to offsets: what cron's source calls virtual time.
+The rules are those of cron 3.0pl1, taken from its source (cron.c: `main` and `find_jobs`; entry.c). The tests compare
+them with the running daemon. "Wall minutes" are minutes since 1970 on the local clock, ignoring UTC offsets; cron's
+source calls this virtual time.
 """
 
 import re
@@ -34,18 +34,18 @@ _VALUE = "[0-9]{1,3}|[a-z]{3}"
 _RANGE = rf"(?P<low>{_VALUE})-(?P<high>{_VALUE})"
 _ITEM = re.compile(rf"(?:\*|{_RANGE})(?P<step>/0*[1-9][0-9]*)?|(?P<one>{_VALUE})", re.IGNORECASE)
 _ZONE_PREFIX = re.compile(r"(?:CRON_)?TZ=(\S+)[ \t]+")
-_HINT = "write five fields as in a crontab, like '*/10 8-17 * * mon-fri', or @hourly, @daily, @weekly, @monthly, @yearly"
+_HINT = "write five fields as in a crontab, such as '*/10 8-17 * * mon-fri', or @hourly, @daily, @weekly, @monthly, @yearly"
 
 _DAY = 24 * 60
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _FIRST_MONTH = 1970 * 12
 _GREGORIAN_CYCLE = range(_FIRST_MONTH, _FIRST_MONTH + 400 * 12)
-# Cron takes a bigger step for a correction, not for summer time; no zone's clocks go back further.
+# Cron treats a larger change as a clock correction, not as summer time. No zone's clocks go back further.
 _LARGEST_CHANGE = 3 * 60
 
 
 class Fire(NamedTuple):
-    """One fire: the moment in epoch seconds, and the wall minute it was meant for (another one, after a gap)."""
+    """One fire: its time in epoch seconds, and the wall minute it was meant for, which differs after a gap."""
 
     at: float
     wall: int
@@ -53,11 +53,12 @@ class Fire(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When a crontab line fires; made by `parse`.
+    """When a crontab line fires. Create it with `parse`.
 
-    `fields` are its five fields as written. A `wildcard` schedule, whose minute or hour begins with `*`, follows the
-    clock: twice through a repeated hour, never in a skipped one. Any other fires once in both: the first time, or as
-    soon as the gap is over. Days match when either day field does, if neither begins with `*`, else when both do.
+    `fields` are its five fields as written. A `wildcard` schedule, whose minute or hour starts with `*`, follows the
+    clock: it fires in both passes of a repeated hour, and not in a skipped one. Any other schedule fires once in both
+    cases: in the first pass, or at the end of the gap. If neither day field starts with `*`, a day matches when either
+    field matches; otherwise both fields must match.
     """
 
     fields: str
@@ -72,9 +73,9 @@ class Schedule:
 
     @classmethod
     def parse(cls, expression: str, timezone: str | None = None) -> "Schedule":
-        """Read five fields or an @word, after `CRON_TZ=Zone ` or `TZ=Zone ` if wanted, which goes before `timezone`.
+        """Parse five fields or an @word. A `CRON_TZ=Zone ` or `TZ=Zone ` before them overrides `timezone`.
 
-        Raises UsageError for what Debian's cron does not understand or what can never happen, such as 31 February.
+        Raises UsageError for a schedule that Debian's cron does not accept, or that never fires, such as 31 February.
         """
         text = expression.strip()
         if match := _ZONE_PREFIX.match(text):
@@ -94,39 +95,39 @@ class Schedule:
             weekdays=frozenset(weekdays),
         )
         if not any(map(schedule._days_of, _GREGORIAN_CYCLE)):
-            raise UsageError(f"schedule {expression!r} never fires", "no month of these has such a day")
+            raise UsageError(f"schedule {expression!r} never fires", "none of its months has such a day")
         return schedule
 
     def latest(self, now: float) -> float:
-        """Return the moment of the latest fire at or before `now`; both in epoch seconds."""
+        """Return the time of the latest fire at or before `now`; both in epoch seconds."""
         return self.latest_fire(now).at
 
     def latest_fire(self, now: float) -> Fire:
-        """Return the latest fire at or before `now`; of several at the same moment, the one meant for latest."""
+        """Return the latest fire at or before `now`; if several coincide, the one with the latest wall minute."""
         best: Fire | None = None
         for wall in self._backward(self._wall(now) + _LARGEST_CHANGE):
             if best and wall < best.wall - _LARGEST_CHANGE:
                 break
             fires = [Fire(at, wall) for at in self._moments(wall) if at <= now]
             best = max([best, *fires] if best else fires, default=None)
-        assert best is not None  # noqa: S101 - time has no beginning
+        assert best is not None  # noqa: S101 - `parse` accepts only schedules that fire
         return best
 
     def next(self, after: float) -> float:
-        """Return the moment of the first fire later than `after`; both in epoch seconds."""
+        """Return the time of the first fire after `after`; both in epoch seconds."""
         best: Fire | None = None
         for wall in self._forward(self._wall(after) - _LARGEST_CHANGE):
             if best and wall > best.wall + _LARGEST_CHANGE:
                 break
             fires = [Fire(at, wall) for at in self._moments(wall) if at > after]
             best = min([best, *fires] if best else fires, default=None)
-        assert best is not None  # noqa: S101 - nor an end
+        assert best is not None  # noqa: S101 - the same
         return best.at
 
     def number(self, now: float) -> int:
-        """Say how many fires since 1970 were meant for wall minutes before that of the latest fire at `now`.
+        """Return the number of the latest fire at `now`: how many fires since 1970 were meant for earlier wall minutes.
 
-        It is counted on the clock on the wall: a repeated hour repeats its numbers.
+        Wall minutes repeat in a repeated hour, so the numbers repeat too.
         """
         return self._count_before(self.latest_fire(now).wall)
 
@@ -135,7 +136,7 @@ class Schedule:
         return Tick.of(self.latest(now))
 
     def times(self) -> tuple[int, ...]:
-        """Return its times on a day that matches, in minutes since midnight, in order."""
+        """Return the times at which it fires on a matching day, in minutes since midnight, in order."""
         return _times(self.hours, self.minutes)
 
     def _wall(self, at: float) -> int:
@@ -174,7 +175,7 @@ class Schedule:
             return []
         first = _first_day(month)
         length = _first_day(month + 1) - first
-        thursday = 4  # 1 January 1970 was one
+        thursday = 4  # 1 January 1970 was a Thursday
         weekday = (first + thursday) % 7
         return [
             first + day - 1 for day in _matching(length, weekday, self.days, self.weekdays, self.either_day)
@@ -231,13 +232,13 @@ def _plain_field(text: str, index: int, expression: str) -> str:
 def _plain_item(text: str, names: str) -> str:
     match = _ITEM.fullmatch(text)
     if match is None:
-        raise ValueError("is not understood")
+        raise ValueError("is not valid")
     if text.startswith("*"):
         return text
     low, high = (_number(match[group] or match["one"], names) for group in ("low", "high"))
-    if low > high:  # cron takes it and never fires
-        raise ValueError("runs backward")
-    # croniter reads 5-5 as the whole cycle, cron as 5
+    if low > high:  # cron accepts this and never fires
+        raise ValueError("is a range that runs backwards")
+    # croniter treats 5-5 as the whole cycle, cron treats it as 5
     return f"{low}-{high}{match['step'] or ''}" if low < high else str(low)
 
 
@@ -246,5 +247,5 @@ def _number(value: str, names: str) -> int:
         return int(value)
     place, misplaced = divmod(names.find(value.capitalize()), len("Jan"))
     if misplaced or place < 0:
-        raise ValueError("is not understood")
+        raise ValueError("is not valid")
     return place + (names[:3] == "Jan")  # months count from 1

@@ -1,1 +1,1 @@
-"""A cluster on virtual time: what a strategy would do when something fails."""
+"""A simulated cluster on virtual time, which shows what a strategy does when something fails."""

@@ -1,4 +1,4 @@
-"""The simulated cluster: a scenario's course, from the first tick to the last run's end."""
+"""The simulated cluster: it plays a scenario, from the first tick to the end of the last run."""
 
 from collections.abc import Sequence
 from math import inf
@@ -19,11 +19,11 @@ from cronguard.simulation.store import Connection, Store
 from cronguard.simulation.virtual_time import VirtualTime
 
 JOB = Job("simulated", "job")
-_KNOWN_AFTER = 5  # beats, after which every node has its verdict on every other
+_KNOWN_AFTER = 5  # heartbeats, after which every node has a verdict on every other node
 
 
 def simulate(scenario: Scenario, fires: Sequence[Tick]) -> list[Came]:
-    """Return what came of each run for these ticks, in the order of their starts; the same course each time."""
+    """Return the result of each run for these ticks, in the order in which they started; the same on each call."""
     return _Cluster(scenario, fires).run()
 
 
@@ -32,7 +32,7 @@ class _Cluster:
         self._scenario, settings = scenario, scenario.settings
         self._fires = fires
         self._first = self._fires[0].epoch
-        self._random = Random(f"simulate {scenario.seed}")  # noqa: S311 - it is to be the same each time
+        self._random = Random(f"simulate {scenario.seed}")  # noqa: S311 - each simulation must be the same
         every = scenario.every
         self._time = VirtualTime(-(_KNOWN_AFTER * every + settings.failback_after) if every else 0.0)
         start = float(self._first)

@@ -1,4 +1,4 @@
-"""The heartbeat of a simulated node, by the project's own assessment."""
+"""The heartbeat of a simulated node, which uses cronguard's real assessment."""
 
 from cronguard.heartbeat.assessment import Found, Look, assess
 from cronguard.heartbeat.health import Counting
@@ -9,7 +9,7 @@ from cronguard.simulation.store import Connection
 
 
 class Heart:
-    """Beats, as long as its node lives; without probes, so that others know of it by the store alone."""
+    """Sends heartbeats while its node lives. There are no probes, so other nodes see it only through the store."""
 
     def __init__(self, node: Node, connection: Connection, nodes: tuple[str, ...], every: float) -> None:
         self._node, self._connection, self._every = node, connection, every
@@ -17,7 +17,7 @@ class Heart:
         self._boot, self._memory = "", HeartbeatState()
 
     def beat(self) -> None:
-        """Look, judge and publish."""
+        """Read the other nodes' entries, assess the nodes, and publish this node's entry."""
         if self._node.has("dead"):
             return
         self._node.time.spend(len(self._others))

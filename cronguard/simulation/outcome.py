@@ -1,4 +1,4 @@
-"""What a simulation answers: which node ran which tick, what was missed, what crashed or ran again, and how late."""
+"""The result of a simulation: which node ran which tick and how late, and what was missed, crashed or ran again."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ from cronguard.simulation.scenario import Scenario
 
 
 class Outcome(NamedTuple):
-    """The runs in the order of their ticks, those ticks included that none was for; and why other runs did not begin."""
+    """The runs in the order of their ticks, and why other runs did not start. A tick without a run has a row too."""
 
     runs: tuple[Run, ...]
     skips: dict[str, int]
     unwritten: int
 
     def summary(self) -> dict[str, Any]:
-        """Return the answers in numbers, with stable keys."""
+        """Return the result in numbers, with stable keys."""
         ran = [run for run in self.runs if run.node]
         done = Counter(run.tick for run in ran if run.state == "done")
         latest = max(ran, key=late, default=None)
@@ -40,12 +40,12 @@ class Outcome(NamedTuple):
 
 
 def late(run: Run) -> float:
-    """Return how many seconds after its tick a run began; 0 for a tick that none was for."""
+    """Return how many seconds after its tick a run started; 0 for a tick without a run."""
     return 0.0 if run.started is None else round(run.started - run.tick, 1)
 
 
 def outcome(scenario: Scenario) -> Outcome:
-    """Simulate it; raises UsageError for a scenario that is too long."""
+    """Simulate a scenario; raises UsageError if it is too long."""
     fires = scenario.fires()
     came = simulate(scenario, fires)
     ran = sorted((one.run for one in came if one.run), key=lambda run: (run.tick, run.started or 0.0))

@@ -1,4 +1,4 @@
-"""One simulated run: from cron's start of the line to the command's end, with the project's own lease."""
+"""One simulated run, from its start by cron to the end of the command, with cronguard's real lease."""
 
 from typing import NamedTuple
 
@@ -15,12 +15,12 @@ from cronguard.simulation.virtual_time import Ended, Thread
 from cronguard.system.errors import BackendError
 from cronguard.turns.turn import Strategy
 
-_SETTLE_LOST = 5.0  # as the guard has it
-_RETRY = 1.0  # seconds after a renewal that failed, as the keeper has it
+_SETTLE_LOST = 5.0  # seconds, as in the guard
+_RETRY = 1.0  # seconds after a failed renewal, as in the keeper
 
 
 class Came(NamedTuple):
-    """What came of a run: a row of history if it began, else the word for why not; and whether its end was written."""
+    """The result of a run: a history row if it started, otherwise why not; and whether its outcome was recorded."""
 
     run: Run | None
     word: str
@@ -28,7 +28,7 @@ class Came(NamedTuple):
 
 
 class SimulatedRun:
-    """A run of the line on one node; `came` when it is over."""
+    """A run of the crontab line on one node. `came` is set when it has ended."""
 
     def __init__(
         self, node: Node, store: Store, ask: Ask, strategy: Strategy, settings: Settings, duration: float
@@ -76,7 +76,7 @@ class SimulatedRun:
             return over._replace(is_written=False)
 
     def _run_command(self, grant: Grant) -> str:
-        """Renew until the command ends or must be stopped; returns the word for how it ended."""
+        """Renew the lease until the command ends or must be stopped; return the word for how it ended."""
         clock, heartbeat = self._clock, self._ask.timing.heartbeat
         end, beat, deadline = clock.boot() + self._duration, clock.boot() + heartbeat, grant.deadline
         while clock.boot() < end:

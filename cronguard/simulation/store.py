@@ -1,4 +1,4 @@
-"""Where the simulated nodes meet, and each thread's way there."""
+"""The store that the simulated nodes share, and each thread's connection to it."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from cronguard.system.errors import BackendError
 
 
 class Store:
-    """The memory backend, and who waits for a change in it."""
+    """The memory backend, and the threads that wait for a change in it."""
 
     def __init__(self, clock: Clock) -> None:
         self.memory = MemoryBackend(clock)
@@ -19,7 +19,7 @@ class Store:
 
 
 class Connection:
-    """The backend as a thread of a node has it: out of reach while the node is cut off."""
+    """The backend as seen by a thread of a node: unreachable while the node is cut off."""
 
     def __init__(self, store: Store, node: Node, thread: Thread | None = None) -> None:
         self._store, self._node, self._thread = store, node, thread
@@ -29,7 +29,7 @@ class Connection:
         return self._reached().read(key)
 
     def swap(self, entry: Entry, data: bytes) -> Entry | None:
-        """Publish the next version, and wake who waits for one."""
+        """Publish the next version, and wake the threads that wait for one."""
         published = self._reached().swap(entry, data)
         waiting, self._store.waiting = self._store.waiting, []
         for thread in waiting:
@@ -41,7 +41,7 @@ class Connection:
         return self._reached().scan(prefix)
 
     def wait(self, entry: Entry, timeout: float) -> None:
-        """Let time go by until there is another version; who does not wait needs no thread."""
+        """Let time pass until there is another version. A connection without a thread does not wait."""
         until = self._node.time.now + timeout
         while self._thread and self._node.time.now < until and self._is_latest(entry):
             self._store.waiting.append(self._thread)
@@ -52,7 +52,7 @@ class Connection:
         return self._reached().now()
 
     def close(self) -> None:
-        """Nothing is kept open."""
+        """Do nothing: there is nothing to close."""
 
     def _is_latest(self, entry: Entry) -> bool:
         return self._reached().read(entry.key).version == entry.version

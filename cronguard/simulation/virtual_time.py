@@ -1,4 +1,4 @@
-"""Virtual time, and threads that sleep in it: one runs at a time, so that the same course is taken each time."""
+"""Virtual time, and threads that sleep in it. Only one runs at a time, so each simulation takes the same course."""
 
 import threading
 from collections.abc import Callable
@@ -6,17 +6,19 @@ from heapq import heappop, heappush
 
 from cronguard.system.errors import UsageError
 
-# What happens, and looks at other nodes' beats: a minute's work or two. A job of a year is renewed millions of times.
+# Events, and reads of other nodes' heartbeats: a minute or two of work. A job of a year has millions of renewals.
 _MOST_STEPS = 100_000
-_LATE = 0.001  # seconds: no timer is early, and who waits for a moment must find that it has come
+_LATE = (
+    0.001  # seconds: timers are never early, and a thread that waits for a time must find that it has come
+)
 
 
 class Ended(BaseException):
-    """A thread was ended from outside; no error of the program, so nothing but the thread may catch it."""
+    """A thread was ended from outside. This is not a program error, so only the thread itself may catch it."""
 
 
 class VirtualTime:
-    """Seconds from the first tick on, and what is to happen when; of two things at one moment, the one planned first."""
+    """Seconds since the first tick, and the planned acts. Acts for the same time happen in the order of planning."""
 
     def __init__(self, now: float) -> None:
         self.now = now
@@ -25,29 +27,29 @@ class VirtualTime:
         self._steps = 0
 
     def at(self, moment: float, act: Callable[[], None]) -> None:
-        """Plan an act for a moment; one that has passed means now."""
+        """Plan an act for a time; a time in the past means now."""
         self._number += 1
         heappush(self._plans, (max(moment, self.now), self._number, act))
 
     def run(self) -> None:
-        """Let everything happen, until nothing more is to happen; raises UsageError when that takes too long."""
+        """Run all planned acts until none is left; raises UsageError if that takes too long."""
         while self._plans:
             self.spend(1)
             self.now, _, act = heappop(self._plans)
             act()
 
     def spend(self, steps: int) -> None:
-        """Count work that is done; raises UsageError when it is too much."""
+        """Count steps of work; raises UsageError if they become too many."""
         self._steps += steps
         if self._steps > _MOST_STEPS:
             raise UsageError(
                 "this takes too long to simulate",
-                "give it a shorter --length, --duration, --wait or --failback-after, or fewer beats and nodes",
+                "use a shorter --length, --duration, --wait or --failback-after, or fewer heartbeats and nodes",
             )
 
 
 class Thread:
-    """Work that sleeps in virtual time. It is the system's thread, but runs only while time waits for it."""
+    """Work that sleeps in virtual time. It is a real thread, but runs only while virtual time waits for it."""
 
     def __init__(self, time: VirtualTime, work: Callable[[], None]) -> None:
         self._time, self._work = time, work
@@ -59,7 +61,7 @@ class Thread:
         time.at(time.now, self._go_on)
 
     def sleep_until(self, moment: float) -> None:
-        """Let time go on to that moment, or until woken; for the thread itself."""
+        """Sleep until a time, or until woken. Only the thread itself may call this."""
         self._sleeps += 1
         self._plan(moment + _LATE)
         self._times.release()
@@ -68,11 +70,11 @@ class Thread:
             raise Ended
 
     def wake(self) -> None:
-        """End the sleep that it is in now."""
+        """End the thread's current sleep."""
         self._plan(self._time.now)
 
     def end(self) -> None:
-        """Let it do nothing more; for others than the thread itself."""
+        """End the thread. The thread itself must not call this."""
         if not self._is_over:
             self._is_ended = True
             self._go_on()
@@ -96,7 +98,7 @@ class Thread:
                 self._work()
         except Ended:
             pass
-        except BaseException as error:  # noqa: BLE001 - raised again where time goes on
+        except BaseException as error:  # noqa: BLE001 - raised again in `_go_on`
             self._error = error
         self._is_over = True
         self._times.release()

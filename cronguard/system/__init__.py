@@ -1,1 +1,1 @@
-"""This machine: clocks, processes, files, logs, and the errors that a person reads."""
+"""This machine: clocks, processes, files, logs, and errors as people read them."""

@@ -1,4 +1,4 @@
-"""The clocks of this node, as one object that tests replace."""
+"""This node's clocks, in one object that tests can replace."""
 
 import os
 import time
@@ -10,16 +10,16 @@ from cronguard.system.errors import ConfigError
 class Clock:
     """Wall time for people, boot time for safety.
 
-    Boot time (CLOCK_BOOTTIME) cannot be set and runs on while the machine is suspended, so a deadline in it
-    passes when it should. All values are seconds.
+    Boot time (CLOCK_BOOTTIME) cannot be set and continues while the machine is suspended, so a deadline on it passes
+    when it should. All values are in seconds.
     """
 
     def wall(self) -> float:
-        """Seconds since 1970, as this node believes."""
+        """Return the seconds since 1970 by this node's wall clock."""
         return time.time()
 
     def boot(self) -> float:
-        """Seconds since this node was booted, suspended time included."""
+        """Return the seconds since this node was booted, including suspended time."""
         return time.clock_gettime(time.CLOCK_BOOTTIME)
 
     def wait(self, fds: Iterable[int], until: float, at_most: float) -> None:
@@ -32,25 +32,25 @@ class Clock:
         wait_for_any(fds, max(0.0, min(until - self.boot(), at_most)))
 
     def sleep(self, seconds: float) -> None:
-        """Wait; may return late, never early by more than the clock's grain."""
+        """Sleep. It may return late, but never early by more than the clock's resolution."""
         time.sleep(max(0.0, seconds))
 
 
 def boot_id() -> str:
-    """Name the clock that `Clock.boot` reads: another boot, or another time namespace, is another clock."""
+    """Return an identifier of the clock that `Clock.boot` reads. Each boot and each time namespace has its own."""
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
         boot = file.read().strip()
     try:
         return f"{boot}/{os.readlink('/proc/self/ns/time')}"
-    except OSError:  # a kernel without time namespaces has one boot clock
+    except OSError:  # a kernel without time namespaces has only one boot clock
         return boot
 
 
 def process_started(clock: Clock) -> float:
-    """Boot time at which this process was started, at most one clock tick (10 ms) late, never early.
+    """Return the boot time at which this process was started, at most one clock tick (10 ms) late, never early.
 
-    The kernel rounds a start time down to its tick: without the added one a process started at 05:30:00.004
-    would be dated 05:29:59.99 and given the minute before.
+    The kernel rounds start times down to its clock tick. Without the added tick, a process started at 05:30:00.004
+    would seem to have started at 05:29:59.99, in the minute before.
     """
     with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
         fields = file.read().rpartition(")")[2].split()
@@ -59,7 +59,7 @@ def process_started(clock: Clock) -> float:
 
 
 def check_skew(ours: float, theirs: float | None, bound: float) -> None:
-    """Raise ConfigError, with both times, if this node's wall clock and the backend's differ by more than `bound` s."""
+    """Raise ConfigError, with both times, if this node's clock and the backend's differ by more than `bound` seconds."""
     if theirs is not None and abs(ours - theirs) > bound:
         raise ConfigError(
             f"this node's clock says {_utc(ours)}, the backend's {_utc(theirs)}: "

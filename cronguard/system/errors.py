@@ -1,8 +1,8 @@
-"""What can go wrong, as a person reads it: what is wrong, with which value, what to do."""
+"""Errors as people read them: what is wrong, with which value, and what to do."""
 
 
 class CronguardError(Exception):
-    """Base of all errors: a message, an optional hint, and the exit status. 70 stands for a bug in cronguard."""
+    """Base of all errors: a message, an optional hint and the exit status. Status 70 means a bug in cronguard."""
 
     status = 70
 
@@ -20,15 +20,15 @@ class UsageError(CronguardError, status=64):
 
 
 class ConfigError(CronguardError, status=78):
-    """A configuration file, a variable, or the machine's set-up (its clock, its mounts) is wrong."""
+    """A configuration file, an environment variable, or the machine's set-up (clock, mounts) is wrong."""
 
 
 class CommandNotFoundError(CronguardError, status=127):
-    """The program to run is not on this node: the tick is left to another."""
+    """The command's program does not exist on this node, so the tick is left to another node."""
 
 
 class CommandNotExecutableError(CronguardError, status=126):
-    """The program to run is there but cannot be executed."""
+    """The command's program exists but cannot be executed."""
 
 
 def no_process(error: OSError) -> CommandNotExecutableError:
@@ -38,7 +38,7 @@ def no_process(error: OSError) -> CommandNotExecutableError:
 
 
 class TooLateError(CronguardError, status=76):
-    """The lease was over before the command began: it did not, and another node may have the job."""
+    """The lease was lost before the command started. The command did not run, and another node may run the job."""
 
 
 class BackendError(CronguardError, status=69):
@@ -46,23 +46,23 @@ class BackendError(CronguardError, status=69):
 
 
 class StoreRefusedError(BackendError, status=78):
-    """The store was reached and must not be used: corrupt, foreign, unsafe, or written by a newer cronguard.
+    """The store was reached but must not be used: it is corrupt, foreign, unsafe, or written by a newer cronguard.
 
-    Never a reason to run unguarded: others may well be using the store.
+    This must never lead to an unguarded run, because other nodes may be using the store.
     """
 
 
 class StoreForbiddenError(StoreRefusedError, status=77):
-    """The store was reached and this user may not use it."""
+    """The store was reached, but this user may not use it."""
 
 
 def as_message(error: CronguardError) -> dict[str, str | None]:
-    """Return the error in a form that crosses from one process to another."""
+    """Return the error in a form that can be sent to another process."""
     return {"error": type(error).__name__, "message": str(error), "hint": error.hint}
 
 
 def from_message(message: dict[str, str | None]) -> CronguardError:
-    """Return the error that `as_message` was given."""
+    """Return the error that `as_message` encoded."""
     kinds = {kind.__name__: kind for kind in _all_kinds(CronguardError)}
     return kinds.get(str(message["error"]), CronguardError)(str(message["message"]), message["hint"])
 

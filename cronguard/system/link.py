@@ -1,4 +1,4 @@
-"""The socket pair between guard and keeper: whole messages, never waited for."""
+"""The socket pair between guard and keeper. It carries whole messages and never blocks the sender."""
 
 import json
 import select
@@ -11,16 +11,16 @@ _LARGEST = 16 * 1024
 
 
 def wait_for_any(fds: Iterable[int], timeout: float) -> None:
-    """Wait until one of the descriptors can be read, or for so many seconds; a negative one is of something closed."""
+    """Wait until a descriptor is readable, or for `timeout` seconds. Negative descriptors are closed and ignored."""
     poll = select.poll()
     for fd in fds:
         if fd >= 0:
             poll.register(fd, select.POLLIN)
-    poll.poll(timeout * 1000 + 1)  # rounded down, it would spin through the last millisecond
+    poll.poll(timeout * 1000 + 1)  # rounded down, the caller would spin through the last millisecond
 
 
 class Link:
-    """One end. A message that finds the other end's buffer full is dropped: who is frozen must not freeze us."""
+    """One end. If the other end's buffer is full, a message is dropped: a frozen process must not block this one."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -34,25 +34,23 @@ class Link:
         return cls(ours), cls(theirs)
 
     def fileno(self) -> int:
-        """Return the descriptor to poll; -1 when the other end is gone, of which poll would tell without end."""
+        """Return the descriptor to poll; -1 if the other end is closed, which poll would report forever."""
         return self._sock.fileno() if self.is_open else -1
 
     def send(self, kind: str, **values: Any) -> None:
-        """Send a message, or drop it. That the other end is closed is learned by reading all that it said before."""
+        """Send a message, or drop it. A closed end is noticed by `receive`, once all its earlier messages are read."""
         with suppress(OSError):
             self._sock.send(json.dumps({"kind": kind, **values}).encode())
 
     def receive(self) -> list[dict[str, Any]]:
-        """Return the messages that have come."""
+        """Return the messages that have arrived."""
         messages: list[dict[str, Any]] = []
         while self.is_open:
             try:
                 data = self._sock.recv(_LARGEST)
             except BlockingIOError:
                 break
-            except (
-                ConnectionResetError
-            ):  # closed with unread messages of ours; what it said is still to be read
+            except ConnectionResetError:  # closed with our messages unread, but its own can still be read
                 continue
             except OSError:
                 data = b""
@@ -63,11 +61,11 @@ class Link:
         return messages
 
     def wait(self, timeout: float) -> None:
-        """Wait until something has come, or for so many seconds."""
+        """Wait until a message has arrived, or for `timeout` seconds."""
         if self.is_open:
             wait_for_any([self._sock.fileno()], max(0.0, timeout))
 
     def close(self) -> None:
-        """Close this end: the other reads that it is alone."""
+        """Close this end; the other end notices when it reads."""
         self.is_open = False
         self._sock.close()

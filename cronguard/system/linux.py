@@ -1,4 +1,4 @@
-"""What the kernel offers and Python has no name for: two process controls, prctl(2), and the clock's state."""
+"""Kernel features that Python does not provide: two process controls of prctl(2), and the state of the clock."""
 
 import ctypes
 
@@ -8,18 +8,19 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with_parent(signum: int) -> None:
-    """Have the kernel send this process a signal when the thread that forked it ends."""
+    """Make the kernel send this process a signal when the thread that forked it ends."""
     _prctl(_SET_PDEATHSIG, signum)
 
 
 def become_subreaper() -> None:
-    """Have orphaned descendants become this process's children, so that none is lost from sight."""
+    """Make orphaned descendants children of this process, so that it can still find them."""
     _prctl(_SET_CHILD_SUBREAPER, 1)
 
 
 def is_clock_kept() -> bool:
-    """Return whether something keeps this node's clock right, such as NTP: what adjtimex(2) says, changing nothing."""
-    zeros = ctypes.create_string_buffer(512)  # more than a struct timex, on any machine
+    """Return whether adjtimex(2) reports that this node's clock is synchronised, for example by NTP."""
+    # Larger than a struct timex on any machine. Zeros ask adjtimex to change nothing.
+    zeros = ctypes.create_string_buffer(512)
     return int(_libc.adjtimex(zeros)) not in (-1, _TIME_ERROR)
 
 

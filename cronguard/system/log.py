@@ -1,4 +1,4 @@
-"""What is kept of each run: one line, to syslog, stderr or nowhere, as text or JSON; never waited for."""
+"""The log of runs: lines to syslog, stderr or nowhere, as text or JSON. Logging never blocks."""
 
 import os
 import socket
@@ -7,13 +7,13 @@ from typing import Any
 
 from cronguard.system.stderr import say
 
-_CRON = 9 << 3  # syslog's facility for us: these lines belong beside cron's own
+_CRON = 9 << 3  # the syslog facility: these lines belong next to cron's own
 LEVELS = {"warning": 4, "info": 6, "debug": 7}
 SOCKET = "/dev/log"
 
 
 class Log:
-    """Where a run's lines go. A syslog that does not listen, or whose queue is full, costs the line, not the run."""
+    """Writes a run's log lines. If syslog does not listen or its queue is full, the line is lost but the run goes on."""
 
     def __init__(self, target: str, form: str, **always: Any) -> None:
         self._target = target
@@ -21,7 +21,7 @@ class Log:
         self._always = always
 
     def write(self, level: str, event: str, **facts: Any) -> None:
-        """Log an event, one word, with its facts; those that are None are left out."""
+        """Log an event (one word) with its facts; facts that are None are left out."""
         known = {k: v for k, v in {**self._always, "event": event, **facts}.items() if v is not None}
         line = _json(known) if self._form == "json" else _text(known)
         if self._target == "syslog":

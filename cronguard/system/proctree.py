@@ -1,4 +1,4 @@
-"""The process table: who descends from whom, and signals that cannot hit a successor of the same number."""
+"""The process table: which processes descend from which, and signals that cannot hit a reused process ID."""
 
 import os
 import select
@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from cronguard.system.signals import fork
 
-_SCAN_LIMIT = 1.0  # seconds for the environments: reading that of a process stuck in the kernel can hang
+_SCAN_LIMIT = 1.0  # seconds for reading environments: this can hang on a process that is stuck in the kernel
 
 
 class Stat(NamedTuple):
-    """A row of the table. `start` tells two processes of one number apart."""
+    """A row of the table. `start` distinguishes processes that have used the same ID."""
 
     pid: int
     parent: int
@@ -24,7 +24,7 @@ class Stat(NamedTuple):
 
 
 def stat(pid: int) -> Stat | None:
-    """Read one row; None if there is no such process."""
+    """Return one row; None if there is no such process."""
     try:
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
             fields = file.read().rpartition(b")")[2].split()
@@ -42,7 +42,7 @@ def me() -> Stat:
 
 
 def table() -> dict[int, Stat]:
-    """Read all rows."""
+    """Return all rows by process ID."""
     rows = (stat(int(name)) for name in os.listdir("/proc") if name.isdecimal())
     return {row.pid: row for row in rows if row}
 

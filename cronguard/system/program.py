@@ -1,4 +1,4 @@
-"""The program that a command word names."""
+"""Find the program that runs a command."""
 
 import os
 from collections.abc import Mapping
@@ -7,12 +7,12 @@ from cronguard.system.errors import CommandNotExecutableError, CommandNotFoundEr
 
 
 def shell_line(line: str, env: Mapping[str, str]) -> list[str]:
-    """Return the arguments that run a shell line: by the shell that cron would have used, which it says in SHELL."""
+    """Return the arguments that run a shell line with the shell that cron would have used, which is in SHELL."""
     return [env.get("SHELL") or "/bin/sh", "-c", line]
 
 
 def find_program(command: str, path: str | None) -> str:
-    """Return the file that the command word names, looked for as a shell does.
+    """Return the file that a command word refers to, searched for as a shell does.
 
     Raises CommandNotFoundError (127) or CommandNotExecutableError (126).
     """
@@ -26,8 +26,10 @@ def find_program(command: str, path: str | None) -> str:
         if os.path.exists(candidate):
             unusable = unusable or candidate
     if unusable:
-        raise CommandNotExecutableError(f"{unusable} cannot be executed", f"see its mode: ls -l {unusable}")
+        raise CommandNotExecutableError(f"{unusable} cannot be executed", f"check its mode: ls -l {unusable}")
     if "/" in command:
-        raise CommandNotFoundError(f"{command!r} is not there", "is it installed on this node, and mounted?")
-    told = f"{command!r} is not there in PATH={path or os.defpath}"
-    raise CommandNotFoundError(told, "cron's PATH is short: give the full path")
+        raise CommandNotFoundError(
+            f"{command!r} does not exist", "check that it is installed and mounted on this node"
+        )
+    told = f"{command!r} was not found in PATH={path or os.defpath}"
+    raise CommandNotFoundError(told, "cron's PATH is short: use the full path")

@@ -1,4 +1,4 @@
-"""Signals as readable events: they are taken note of at once and handled in the one loop."""
+"""Signals as readable events: they are recorded at once and handled in the main loop."""
 
 import os
 import signal
@@ -19,7 +19,7 @@ ENDING = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT
 
 
 class Signals:
-    """Catches what is to be forwarded, and SIGCHLD. What the parent had set to be ignored (nohup) stays ignored."""
+    """Catches SIGCHLD and the signals to forward. A signal that the parent ignores (nohup) stays ignored."""
 
     def __init__(self) -> None:
         self._reader, writer = os.pipe()
@@ -35,7 +35,7 @@ class Signals:
         return self._reader
 
     def receive(self) -> list[signal.Signals]:
-        """Return what has come since the last call, in order."""
+        """Return the signals that have arrived since the last call, in order."""
         try:
             return [signal.Signals(number) for number in os.read(self._reader, 4096)]
         except BlockingIOError:
@@ -43,14 +43,13 @@ class Signals:
 
 
 def _note(signum: int, frame: object) -> None:
-    """Do nothing: Python has written the number to the wake-up descriptor."""
+    """Do nothing: Python has already written the signal number to the wake-up descriptor."""
 
 
 def fork(work: Callable[[], None]) -> int:
-    """Do `work` in a child, and return its number. No signal is lost, and none is handled twice.
+    """Do `work` in a child, and return its process ID. No signal is lost, and none is handled twice.
 
-    The child begins with default handlers and with the mask that this process was started with; it ends when
-    `work` returns.
+    The child starts with default handlers and with the signal mask of its parent. It exits when `work` returns.
     """
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
@@ -71,7 +70,7 @@ _left: set[int] = set()  # children that were killed and have not been reaped ye
 
 
 def reap(pid: int) -> None:
-    """Reap a killed child, now or at a later call: it takes a moment to go, and one stuck in the kernel stays."""
+    """Reap a killed child, now or in a later call: it takes a moment to die, and may be stuck in the kernel."""
     _left.add(pid)
     for child in tuple(_left):
         try:

@@ -1,35 +1,35 @@
-"""The folder in which this node keeps what is its own: sightings, the gate, the local backend."""
+"""The state directory, which holds this node's own data: sightings, the gate, the local backend."""
 
 import errno
 import os
 import stat
 from contextlib import suppress
 
-_MOST_COUNTERS = 5000  # files: a job whose name is another each time must not fill the disk
-FULL = 65536  # bytes, and events: a job of every minute gets there in six weeks
+_MOST_COUNTERS = 5000  # files: a job whose name changes each time must not fill the disk
+FULL = 65536  # bytes, one for each event: a job that runs every minute gets there in six weeks
 
 
 class StateDir:
-    """A node's folder on its own disk. All of it but the local backend is advice: losing it costs time only.
+    """A node's directory on its own disk. All of it except the local backend is advice: losing it only costs time.
 
-    Without an explicit path: `/var/lib/cronguard` for root, else `$XDG_STATE_HOME/cronguard` or
-    `~/.local/state/cronguard`. A home directory may be shared by many machines, so all that is a node's own
-    lies below the node's name.
+    Without an explicit path, it is `/var/lib/cronguard` for root, otherwise `$XDG_STATE_HOME/cronguard` or
+    `~/.local/state/cronguard`. Many machines may share a home directory, so a node's own data are in a subdirectory
+    with the node's name.
     """
 
     def __init__(self, path: str | None, node: str) -> None:
-        self.root = os.path.abspath(path or _default())  # the keeper leaves this directory
+        self.root = os.path.abspath(path or _default())  # the keeper changes its working directory
         self._own = f"{self.root}/node/{node}"
 
     def path(self, kind: str, what: str) -> str:
-        """Return where a small file about `what` (any text) of this kind is kept."""
+        """Return the path of a small file of this kind about `what` (any text)."""
         import binascii
 
         raw = os.fsencode(what)
         return f"{self._own}/{kind}/{binascii.crc32(raw):08x}-{len(raw)}"
 
     def load(self, kind: str, what: str) -> bytes:
-        """Return what was stored; nothing if there is none or it cannot be read."""
+        """Return what was stored; empty if nothing was stored or it cannot be read."""
         try:
             with open(self.path(kind, what), "rb") as file:
                 return file.read()
@@ -37,7 +37,7 @@ class StateDir:
             return b""
 
     def store(self, kind: str, what: str, data: bytes) -> None:
-        """Replace what is stored, complete or not at all; not being able to is no error."""
+        """Replace what is stored, completely or not at all. A failure is ignored."""
         path = self.path(kind, what)
         aside = f"{path}.{os.getpid()}"
         with suppress(OSError):
@@ -46,10 +46,10 @@ class StateDir:
             os.replace(aside, path)
 
     def open(self, path: str, flags: int) -> int:
-        """Open a file in this folder, and make it if need be; raises OSError.
+        """Open a file in this directory, and create it if necessary; raises OSError.
 
-        What the superuser makes in another user's folder is that user's, whose runs have to write there. Nobody who
-        may write there leads us to a file elsewhere by a symbolic link, or has us wait for the reader of a pipe.
+        A file that root creates in another user's directory is given to that user, whose runs must be able to write it.
+        Others who can write there cannot redirect cronguard with a symbolic link, or block it with a pipe.
         """
         flags |= os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
         try:
@@ -61,10 +61,10 @@ class StateDir:
         if stat.S_ISREG(os.fstat(fd).st_mode):
             return fd
         os.close(fd)
-        raise OSError(errno.EINVAL, "no file", path)
+        raise OSError(errno.EINVAL, "not a regular file", path)
 
     def make_folder(self, path: str) -> None:
-        """Make a folder in this one, and those above it, to belong to whom this one does; raises OSError."""
+        """Create a directory in this one, and its parents, all with this one's owner; raises OSError."""
         if os.path.isdir(path):
             return
         if path == self.root:
@@ -80,20 +80,20 @@ class StateDir:
             os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
     def remove(self, kind: str, what: str) -> None:
-        """Forget what is stored, if anything."""
+        """Remove what is stored, if anything."""
         with suppress(OSError):
             os.unlink(self.path(kind, what))
 
     @property
     def counters(self) -> str:
-        """The folder of the counters: a file for each, whose size is its value."""
+        """The directory of the counters. Each counter is a file, and its size is the value."""
         return f"{self._own}/counters"
 
     def count(self, *labels: str) -> None:
-        """Add one to the counter with these labels, none of which has a `@`; not being able to is no error.
+        """Add one to the counter with these labels, none of which contains a `@`. A failure is ignored.
 
-        Its file grows by a byte: no lock to wait for, and nothing that a crash leaves half done. A full one begins
-        again at 0, as who reads counters is used to.
+        The counter's file grows by a byte, so there is no lock to wait for, and a crash leaves nothing half done. A full
+        counter starts again at 0, which readers of counters expect.
         """
         with suppress(OSError):
             fd = self._open_counter(f"{self.counters}/{'@'.join(labels)}")
@@ -112,7 +112,7 @@ class StateDir:
         return self.open(path, os.O_WRONLY | os.O_APPEND)
 
     def age(self, kind: str, what: str, wall: float) -> float | None:
-        """Return how many seconds ago it was stored; None if it is not there."""
+        """Return how many seconds ago it was stored; None if it does not exist."""
         try:
             return wall - os.stat(self.path(kind, what)).st_mtime
         except OSError:

@@ -1,4 +1,4 @@
-"""What is said to a person while the work goes on: a stderr that is closed, full or unread must not stop it."""
+"""Messages for people while the work goes on. A stderr that is closed, full or unread must not stop the work."""
 
 import select
 import sys
@@ -6,9 +6,9 @@ from contextlib import suppress
 
 
 def say(*lines: str) -> None:
-    """Write lines, the first after our name, so that cron's mail tells who speaks."""
+    """Write lines, with cronguard's name before the first, so that cron's mail shows where they come from."""
     text = "\n".join(map(_printable, lines))
-    with suppress(OSError, ValueError, AttributeError):  # closed by who started us: None, then
+    with suppress(OSError, ValueError, AttributeError):  # None if the parent closed it
         if not _takes_more():
             return
         sys.stderr.write(f"cronguard: {text}\n")
@@ -16,7 +16,7 @@ def say(*lines: str) -> None:
 
 
 def is_terminal() -> bool:
-    """Return whether a person sits there."""
+    """Return whether stderr is a terminal."""
     try:
         return sys.stderr.isatty()
     except (ValueError, AttributeError):
@@ -24,11 +24,11 @@ def is_terminal() -> bool:
 
 
 def _takes_more() -> bool:
-    """Return whether a write will not block: a pipe that nobody reads would stop who must watch a deadline."""
+    """Return whether a write will not block: a pipe that nobody reads would stop a process that watches a deadline."""
     poll = select.poll()
     try:
         poll.register(sys.stderr.fileno(), select.POLLOUT)
-    except (OSError, ValueError):  # none of the system's files
+    except (OSError, ValueError):  # not a real file
         return True
     return bool(poll.poll(0))
 

@@ -1,11 +1,11 @@
-"""Who one is, for people who read it later."""
+"""The current user's name, for people who read it later."""
 
 import os
 from collections.abc import Mapping
 
 
 def user_name(env: Mapping[str, str]) -> str:
-    """Return the user's name: the login's, or else that of the process's user."""
+    """Return the user's name: the login name, or else the name of the process's user."""
     if user := env.get("LOGNAME") or env.get("USER"):
         return user
     import pwd

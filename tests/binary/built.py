@@ -1,4 +1,4 @@
-"""What `make binary` has built, and ways to call it as cron would."""
+"""The files that `make binary` has built, and functions that call them as cron would."""
 
 import subprocess
 from pathlib import Path
@@ -9,7 +9,7 @@ from rig import PROGRAM
 CHECKOUT = Path(__file__).resolve().parents[2]
 FILE = PROGRAM[0]
 BARE = {"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "LOGNAME": "root", "SHELL": "/bin/sh"}
-# Lets a Python, which may be told to be of another version, import from a file.
+# Makes Python import from a file.
 INSIDE = """
 import sys
 sys.path.insert(0, {packaging!r})
@@ -20,13 +20,13 @@ start.install({file!r})
 
 
 def call(program, *words, env=(), **more):
-    """Run a program to its end, with cron's environment and `env`."""
+    """Run a program until it exits, with cron's environment and `env`."""
     given = {"capture_output": True, "text": True, "timeout": LIMIT, **more}
     return subprocess.run([program, *words], env={**BARE, **dict(env)}, check=False, **given)
 
 
 def inside(file, code):
-    """Run code with the file's modules and no others; what it prints."""
+    """Run code with only the file's modules, and return its output."""
     start = INSIDE.format(packaging=str(CHECKOUT / "packaging"), file=file)
     done = call("/usr/bin/python3", "-IS", "-c", start + code)
     assert done.returncode == 0, done.stderr

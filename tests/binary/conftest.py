@@ -1,4 +1,4 @@
-"""These are about what `make binary` has built; only `make binary-test` runs them, which says where that is."""
+"""Tests of the files that `make binary` has built. Only `make binary-test` runs them: it sets CRONGUARD_PROGRAM."""
 
 import os
 import subprocess
@@ -34,7 +34,7 @@ def deb():
 
 @pytest.fixture
 def unpacked(deb, tmp_path):
-    """What the package installs."""
+    """The root of an unpacked copy of the package."""
     root = tmp_path / "root"
     subprocess.run(["dpkg-deb", "-x", deb, root], check=True)
     return root

@@ -38,13 +38,13 @@ def call(root, *words, **env):
     )
 
 
-def test_it_has_the_version_of_the_package_and_needs_a_python_alone(deb):
+def test_it_has_the_version_of_the_package_and_needs_only_python_and_tzdata(deb):
     assert control(deb, "Version") == __version__
     needed = {re.split(r"[ (]", item.strip())[0] for item in control(deb, "Depends").split(",")}
     assert needed == {"python3", "tzdata"}
 
 
-def test_every_file_is_roots_and_nobody_else_can_write_it(deb):
+def test_every_file_belongs_to_root_and_only_root_can_write_it(deb):
     for mode, owner, path in listing(deb):
         assert owner == "root/root", path
         if mode[0] == "l":
@@ -53,7 +53,7 @@ def test_every_file_is_roots_and_nobody_else_can_write_it(deb):
         assert mode[1:] == ("rwxr-xr-x" if is_program else "rw-r--r--"), path
 
 
-def test_no_script_runs_at_the_installation(deb, tmp_path):
+def test_no_script_runs_during_installation(deb, tmp_path):
     subprocess.run(["dpkg-deb", "--control", deb, tmp_path / "control"], check=True)
     assert {path.name for path in (tmp_path / "control").iterdir()} == {"control", "conffiles"}
 
@@ -96,7 +96,7 @@ def test_the_manual_is_where_man_looks_for_it(unpacked, source):
     assert gzip.decompress(page.read_bytes()) == (CHECKOUT / source).read_bytes()
 
 
-def test_all_manuals_completions_and_units_of_the_checkout_are_in_it(deb):
+def test_it_contains_all_manuals_completions_and_units_of_the_checkout(deb):
     there = " ".join(path for _, _, path in listing(deb))
     for folder in ("man", "systemd"):
         for file in (CHECKOUT / folder).glob("*"):
@@ -106,7 +106,7 @@ def test_all_manuals_completions_and_units_of_the_checkout_are_in_it(deb):
     assert "usr/share/fish/vendor_completions.d/cronguard.fish" in there
 
 
-def test_the_configuration_is_commented_and_right_when_it_is_not(deb, unpacked, tmp_path):
+def test_the_configuration_is_commented_out_and_valid_when_uncommented(deb, unpacked, tmp_path):
     given = (unpacked / "etc/cronguard/config.toml").read_text()
     assert not [line for line in given.splitlines() if line and not line.startswith("#")]
     (tmp_path / "config.toml").write_text(re.sub(r"^#(?=\w)", "", given, flags=re.MULTILINE))
@@ -116,13 +116,13 @@ def test_the_configuration_is_commented_and_right_when_it_is_not(deb, unpacked, 
     assert (tmp_path / "control/conffiles").read_text() == "/etc/cronguard/config.toml\n"
 
 
-def test_tmpfiles_makes_the_folder_of_the_state(unpacked):
+def test_tmpfiles_creates_the_state_directory(unpacked):
     rule = (unpacked / "usr/lib/tmpfiles.d/cronguard.conf").read_text().splitlines()[-1]
     assert rule.split()[:2] == ["d", "/var/lib/cronguard"]
     assert (unpacked / "var/lib/cronguard").is_dir()
 
 
-def test_the_licences_of_what_is_in_it_are_with_it(unpacked):
+def test_it_contains_the_licences_of_its_libraries(unpacked):
     text = (unpacked / "usr/share/doc/cronguard/copyright").read_text()
     for name in ("click", "croniter", "cryptography", "filelock", "paramiko", "tabulate"):
         assert re.search(rf"^{name}-[\d.]+\.dist-info/", text, re.MULTILINE), name

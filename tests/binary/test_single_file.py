@@ -1,4 +1,4 @@
-"""dist/cronguard is one file: it brings all that it needs, and leaves no trace in the job or on the disk."""
+"""dist/cronguard is a single file: it contains everything it needs, and leaves no trace in the job or on the disk."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ print(open("/proc/self/maps").read())
 
 @pytest.fixture
 def copy(tmp_path):
-    """A copy of the file in a folder of its own."""
+    """A copy of the file in its own directory."""
     (tmp_path / "bin").mkdir()
     return str(shutil.copy(FILE, tmp_path / "bin/cronguard"))
 
@@ -34,7 +34,7 @@ def files(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
-def test_the_jobs_environment_is_crons_plus_what_the_job_may_know(tmp_path):
+def test_the_jobs_environment_is_crons_plus_the_documented_variables(tmp_path):
     env = {
         **BARE,
         "CRONGUARD_STATE_DIR": str(tmp_path),
@@ -49,7 +49,7 @@ def test_the_jobs_environment_is_crons_plus_what_the_job_may_know(tmp_path):
     assert set(outside) - set(inside) == wishes
 
 
-def test_variables_and_packages_that_are_the_jobs_do_not_reach_it(tmp_path):
+def test_the_jobs_python_variables_and_packages_do_not_affect_cronguard(tmp_path):
     (tmp_path / "click.py").write_text("raise SystemExit(99)")
     (tmp_path / "json.py").write_text("raise SystemExit(99)")
     theirs = {"PYTHONPATH": str(tmp_path), "PYTHONHOME": str(tmp_path), "PYTHONSTARTUP": "/nonexistent"}
@@ -83,8 +83,8 @@ def test_nothing_is_unpacked(copy, tmp_path):
     assert (files(home), files(temporary), files(tmp_path / "bin")) == ([], [], ["cronguard"])
 
 
-def test_nothing_stands_between_cron_and_the_guard(cluster):
-    """A bootloader that waits would be what cron signals and what dies, and the guard would live on."""
+def test_the_guard_is_crons_direct_child(cluster):
+    """If a bootloader waited in between, signals from cron would hit it instead, and the guard would live on."""
     run = cluster.start(*shell("sleep 1000"))
     job, keeper = run.job(), run.keeper()
     assert {seen.pid for seen in children(run.pid)} == {job.pid, keeper.pid}
@@ -96,7 +96,7 @@ def test_nothing_stands_between_cron_and_the_guard(cluster):
 
 
 @pytest.mark.parametrize("how", ["renamed over", "written over", "removed"])
-def test_a_run_goes_on_when_the_file_is_replaced_even_if_its_keeper_dies(cluster, copy, how, monkeypatch):
+def test_a_run_continues_when_the_file_is_replaced_even_if_its_keeper_dies(cluster, copy, how, monkeypatch):
     monkeypatch.setattr("rig.PROGRAM", [copy])
     run = cluster.start("--ttl", 20, *shell("until [ -e go ]; do sleep 0.1; done; exit 3"))
     run.job()
@@ -123,7 +123,7 @@ def replace(file, how):
         file.unlink()
 
 
-def test_it_is_called_by_a_relative_path_and_by_a_link(cluster, copy):
+def test_it_can_be_called_by_a_relative_path_and_through_a_link(cluster, copy):
     (cluster.root / "link").symlink_to("bin/cronguard")
     for number, program in enumerate(["bin/cronguard", "./link"]):
         words = [
@@ -157,7 +157,7 @@ def test_libraries_come_from_the_file(copy, tmp_path):
 
 
 def test_compiled_libraries_are_loaded_without_a_file_on_a_disk(copy):
-    """A cache of them would be a place where somebody else could put his own."""
+    """Someone else could put other libraries into a cache of them."""
     with zipfile.ZipFile(copy) as archive:
         compiled = [name for name in archive.namelist() if name.endswith(".so")]
     mapped = {line.split(None, 5)[5] for line in inside(copy, COMPILED).splitlines() if line.count(" ") > 5}
@@ -173,7 +173,7 @@ def test_it_reaches_a_lock_host(cluster, tmp_path):
 
 
 def test_a_python_of_another_version_compiles_the_sources(copy, tmp_path):
-    """After an upgrade of the server's Python the lines go on, if more slowly."""
+    """After an upgrade of the server's Python, crontab lines still work, but more slowly."""
     with zipfile.ZipFile(copy) as archive, zipfile.ZipFile(tmp_path / "other", "w") as other:
         for name in archive.namelist():
             content = archive.read(name)

@@ -114,7 +114,7 @@ def test_a_file_whose_copy_cannot_be_kept_is_not_changed(crontab, tmp_path, node
     (node.home / "state/backups").touch()  # no directory for the copy
     done = crontab("wrap", "--write", str(file))
     assert (done.returncode, file.read_bytes()) == (78, OLD)
-    assert b"hint: it was not replaced" in done.stderr
+    assert b"hint: the crontab was not changed" in done.stderr
 
 
 def test_a_crontab_that_cron_refuses_is_not_installed(crontab, table):

@@ -115,7 +115,7 @@ def test_a_misspelt_target_is_refused_and_force_pauses_a_job_that_has_never_run(
     told(ask("pause", "billing/nighly"), 64, "billing/nighly is not known here; like it are billing/nightly")
     told(ask("pause", "--ns", "biling"), 64, "namespace biling is not known here; like it are billing")
     told(ask("resume", "billing/nighly"), 64, "billing/nighly is not known here")
-    told(ask("pause", "a/b", "--ns", "a"), 64, "a/b and --ns a: name one of them")
+    told(ask("pause", "a/b", "--ns", "a"), 64, "a/b and --ns a: only one is allowed")
     assert content(node.store) == before
     assert ask("pause", "billing/first", "--force").returncode == 0
     assert node.run("--ns", "billing", "--name", "first").returncode == 75

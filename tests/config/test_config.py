@@ -15,14 +15,14 @@ from cronguard.system.errors import ConfigError, UsageError
 
 @pytest.fixture
 def files(tmp_path, monkeypatch):
-    """The system's and the user's file, neither of them there yet."""
+    """The system's and the user's file, neither of which exists yet."""
     system, user = tmp_path / "etc.toml", tmp_path / "home.toml"
     monkeypatch.setattr(config_files, "SYSTEM_FILE", str(system))
     monkeypatch.setattr(config_files, "USER_FILE", str(user))
     return system, user
 
 
-def test_without_any_source_the_defaults_hold(files):
+def test_without_any_source_the_defaults_apply(files):
     found = load({}, None, {})
     assert found == Settings(node=os.uname().nodename)
     assert (found.ttl, found.retry, found.skip_status, found.max_clock_skew) == (180, "crashed", 75, 300)
@@ -30,7 +30,7 @@ def test_without_any_source_the_defaults_hold(files):
 
 @pytest.mark.parametrize("given_by", [["system"], ["system", "user"], ["system", "user", "variable"],
     ["system", "user", "variable", "option"], ["variable", "system"], ["option", "user"]])  # fmt: skip
-def test_the_nearer_source_wins(files, given_by):
+def test_the_source_with_the_higher_precedence_wins(files, given_by):
     system, user = files
     ttls = {"system": 101, "user": 102, "variable": 103, "option": 104}
     if "system" in given_by:
@@ -52,14 +52,14 @@ def test_a_file_given_by_name_is_read_instead_of_the_others(files, tmp_path):
         assert (found.ns, found.ttl, found.retry) == ("own", 180, "crashed")
 
 
-def test_the_option_names_the_file_before_the_variable_does(files, tmp_path):
+def test_the_file_in_the_option_wins_over_the_one_in_the_variable(files, tmp_path):
     own = tmp_path / "own.toml"
     own.write_text("ns = 'own'\n")
     assert load({}, str(own), {"CRONGUARD_CONFIG": "/not/there"}).ns == "own"
 
 
 @pytest.mark.parametrize("by", ["option", "variable"])
-def test_a_file_given_by_name_must_be_there(files, tmp_path, by):
+def test_a_file_given_by_name_must_exist(files, tmp_path, by):
     path = str(tmp_path / "none.toml")
     with pytest.raises(ConfigError) as refusal:
         load({}, path if by == "option" else None, {"CRONGUARD_CONFIG": path} if by == "variable" else {})
@@ -67,7 +67,7 @@ def test_a_file_given_by_name_must_be_there(files, tmp_path, by):
     assert refusal.value.status == 78
 
 
-def test_an_unknown_key_is_named_with_its_file_and_the_likely_one(files):
+def test_an_unknown_key_is_reported_with_its_file_and_a_similar_key(files):
     files[0].write_text("tll = 300\n")
     with pytest.raises(ConfigError) as refusal:
         load({}, None, {})
@@ -75,29 +75,29 @@ def test_an_unknown_key_is_named_with_its_file_and_the_likely_one(files):
     assert refusal.value.hint == "did you mean ttl?"
 
 
-def test_a_key_written_as_its_option_is_recognised(files):
+def test_a_key_spelled_like_its_option_is_recognised(files):
     files[0].write_text("kill-after = 3\n")
     with pytest.raises(ConfigError) as refusal:
         load({}, None, {})
     assert refusal.value.hint == "did you mean kill_after?"
 
 
-def test_a_value_where_a_table_belongs_is_told_how_to_write_one(files):
+def test_a_value_in_place_of_a_table_is_refused_with_a_hint(files):
     files[0].write_text("heartbeat = 5\n")
     with pytest.raises(ConfigError) as refusal:
         load({}, None, {})
-    assert str(refusal.value) == f"{files[0]}: heartbeat is a table, not 5"
+    assert str(refusal.value) == f"{files[0]}: heartbeat must be a table, not 5"
     assert refusal.value.hint == "write [heartbeat], and its keys below"
 
 
-def test_a_key_like_no_other_is_told_the_known_ones(files):
+def test_the_hint_for_an_unknown_key_without_a_similar_one_lists_all_keys(files):
     files[0].write_text("zzzzzz = 1\n")
     with pytest.raises(ConfigError) as refusal:
         load({}, None, {})
     assert "backend_timeout" in refusal.value.hint
 
 
-def test_a_file_that_is_no_toml_is_named_with_the_line(files):
+def test_a_file_that_is_not_toml_is_reported_with_the_line(files):
     files[1].write_text("ns = 'a'\nttl: 300\n")
     with pytest.raises(ConfigError, match="line 2") as refusal:
         load({}, None, {})
@@ -105,20 +105,20 @@ def test_a_file_that_is_no_toml_is_named_with_the_line(files):
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"ns = '\xe9'", b"x = " + b"[" * 5000])
-def test_a_file_that_is_no_text_is_an_error_of_the_file(files, content):
+def test_a_file_that_is_not_text_is_an_error_that_names_the_file(files, content):
     files[0].write_bytes(content)
     with pytest.raises(ConfigError, match=r"etc\.toml"):
         load({}, None, {})
 
 
-def test_a_file_that_cannot_be_read_is_named_with_the_reason(files):
+def test_a_file_that_cannot_be_read_is_reported_with_the_reason(files):
     files[0].mkdir()
     with pytest.raises(ConfigError) as refusal:
         load({}, None, {})
     assert str(refusal.value) == f"{files[0]}: Is a directory"
 
 
-def test_a_home_that_is_no_directory_has_no_file(files, monkeypatch):
+def test_a_home_that_is_not_a_directory_is_ignored(files, monkeypatch):
     monkeypatch.setattr(config_files, "USER_FILE", "/dev/null/.config/cronguard/config.toml")
     assert load({}, None, {}).ttl == 180
 
@@ -175,7 +175,7 @@ def test_a_bad_value_in_a_file_is_a_configuration_error_that_names_file_and_key(
 
 @pytest.mark.parametrize("key", SETTINGS)
 @pytest.mark.parametrize("value", ["{}", "[[]]", "[1]", "2026-11-22", "-5", "nan", "-inf", "1.5e300"])
-def test_a_value_of_another_kind_is_a_configuration_error(files, key, value):
+def test_a_value_of_the_wrong_type_is_a_configuration_error(files, key, value):
     files[0].write_text(f"{key} = {value}\n")
     with pytest.raises(ConfigError, match=rf"etc\.toml: {key}: "):
         load({}, None, {})
@@ -209,7 +209,7 @@ def test_any_bytes_in_a_file_are_settings_or_a_configuration_error(tmp_path_fact
         assert isinstance(load({}, str(file), {}), Settings)
 
 
-def test_numbers_and_lists_and_booleans_may_stand_in_a_file(files):
+def test_a_file_may_contain_numbers_lists_and_booleans(files):
     files[0].write_text(
         "ttl = 60\nwait = 1.5\nnodes = ['a', 'b']\nevery_run = true\nskip_status = 0\nmax_clock_skew = false\n"
     )
@@ -218,11 +218,11 @@ def test_numbers_and_lists_and_booleans_may_stand_in_a_file(files):
     assert (found.skip_status, found.max_clock_skew) == (0, None)
 
 
-def test_an_empty_variable_is_none(files):
+def test_an_empty_variable_is_ignored(files):
     assert load({}, None, {"CRONGUARD_TTL": "", "CRONGUARD_NS": ""}).ns == "default"
 
 
-def test_a_host_name_that_is_no_name_asks_for_one(files, monkeypatch):
+def test_the_hint_for_an_unusable_host_name_asks_for_a_node_name(files, monkeypatch):
     monkeypatch.setattr(
         config, "check_name", lambda text, what: (_ for _ in ()).throw(UsageError("host name: '-'"))
     )
@@ -231,7 +231,7 @@ def test_a_host_name_that_is_no_name_asks_for_one(files, monkeypatch):
     assert "CRONGUARD_NODE" in refusal.value.hint
 
 
-def test_a_nested_cronguard_inherits_no_wish_but_who_and_where_its_node_is():
+def test_a_nested_cronguard_inherits_only_the_node_and_its_state_directory():
     settings = {f"CRONGUARD_{key.upper()}" for key in SETTINGS}
     assert settings - WISHES == {"CRONGUARD_NODE", "CRONGUARD_STATE_DIR"}
     assert {
@@ -243,7 +243,7 @@ def test_a_nested_cronguard_inherits_no_wish_but_who_and_where_its_node_is():
     } <= WISHES
 
 
-def test_what_the_job_is_told_is_no_setting():
+def test_the_variables_that_the_job_gets_are_not_settings():
     told = {"CRONGUARD_RUN", "CRONGUARD_TOKEN", "CRONGUARD_JOB", "CRONGUARD_RUN_TICK"}
     assert not told & {f"CRONGUARD_{key.upper()}" for key in SETTINGS}
 
@@ -254,7 +254,7 @@ IN_WORDS = {"kill_after", "index", "timezone", "tick"}
 
 
 @pytest.mark.parametrize("key", sorted({*WITH_A_DEFAULT} - IN_WORDS))
-def test_the_default_that_an_option_names_is_the_one_it_has(key):
+def test_the_default_in_the_help_of_an_option_is_its_real_default(key):
     setting = SETTINGS[key]
     named = setting.help.partition("(default: ")[2].rstrip(").")
     assert setting.read(named, key) == Settings._field_defaults[key]
@@ -263,7 +263,7 @@ def test_the_default_that_an_option_names_is_the_one_it_has(key):
 @pytest.mark.parametrize(
     ("key", "value"), [("name", "x"), ("tick", "2026-11-22T05:30Z"), ("schedule", "* * * * *")]
 )
-def test_what_belongs_to_one_line_is_refused_in_a_file(tmp_path, key, value):
+def test_a_setting_of_a_single_line_is_refused_in_a_file(tmp_path, key, value):
     path = tmp_path / "all.toml"
     path.write_text(f'{key} = "{value}"\n')
     with pytest.raises(ConfigError, match=f"{key} belongs to one crontab line"):
@@ -271,13 +271,13 @@ def test_what_belongs_to_one_line_is_refused_in_a_file(tmp_path, key, value):
 
 
 @pytest.mark.parametrize("text", ["[heartbeats]\nrise = 1", "[probe.web2]\nip = 'ping:x'"])
-def test_a_table_that_nobody_knows_is_named(tmp_path, text):
+def test_an_unknown_table_is_reported(tmp_path, text):
     (tmp_path / "c.toml").write_text(text)
     with pytest.raises(ConfigError, match="unknown key"):
         load({}, str(tmp_path / "c.toml"), {})
 
 
-def test_the_tables_of_the_heartbeat_are_left_to_it(tmp_path):
+def test_the_tables_of_the_heartbeat_are_not_checked(tmp_path):
     (tmp_path / "c.toml").write_text("ttl = 60\n[heartbeat]\nnonsense = 1\n[probes.web2]\nip = 'ping:x'\n")
     assert load({}, str(tmp_path / "c.toml"), {}).ttl == 60
 
@@ -287,9 +287,9 @@ def test_nodes_may_be_a_number_for_time_slices(tmp_path):
     assert load({}, str(tmp_path / "c.toml"), {}).nodes == ("3",)
 
 
-def test_an_option_names_no_node_that_the_cluster_does_not_have(tmp_path):
+def test_an_option_with_a_node_outside_the_cluster_is_refused(tmp_path):
     (tmp_path / "c.toml").write_text("nodes = ['a', 'b', 'c']\n")
     assert load({"nodes": "c,a"}, str(tmp_path / "c.toml"), {}).nodes == ("c", "a")
     assert load({"nodes": "2"}, str(tmp_path / "c.toml"), {}).nodes == ("2",)
-    with pytest.raises(UsageError, match="bb is not among the nodes of the configuration: a,b,c"):
+    with pytest.raises(UsageError, match="bb is not among the configured nodes: a,b,c"):
         load({"nodes": "a,bb"}, str(tmp_path / "c.toml"), {})

@@ -1,4 +1,4 @@
-"""Crontabs of the kind that people have, and what two crons make of a command before the shell sees it."""
+"""Realistic crontabs, and how two crons process a command before they pass it to the shell."""
 
 from pathlib import Path
 
@@ -15,12 +15,12 @@ def is_system(name):
 
 
 def debian_cron(command):
-    """Return the shell's part and what follows it, as Debian's do_command.c cuts them."""
+    """Return the shell's part and the rest, split as in Debian's do_command.c."""
     return _cut(command, "%\\")
 
 
 def cronie(command):
-    """The same, where a backslash escapes only the percent sign."""
+    """The same for cronie, where a backslash escapes only the percent sign."""
     return _cut(command, "%")
 
 

@@ -61,7 +61,7 @@ def test_one_node_has_the_whole_crontab_byte_for_byte(text, system):
 @pytest.mark.parametrize(("text", "system"), [(SYSTEM, True), (USER, False)])
 @pytest.mark.parametrize("nodes", [2, 3, 7])
 @pytest.mark.parametrize("then", [(1, 0), (2, 1), (5, 3)])
-def test_splitting_again_begins_with_the_original(text, system, nodes, then):
+def test_splitting_again_starts_from_the_original(text, system, nodes, then):
     once = split_for(text, nodes, 1, system=system)
     assert split_for(once, *then, system=system) == split_for(text, *then, system=system)
     assert "\n".join(restore(once, system=system)) == text
@@ -77,19 +77,19 @@ def test_only_schedule_lines_change_and_their_originals_stay_in_markers(text, sy
 
 @pytest.mark.parametrize("index", [0, 1])
 @pytest.mark.parametrize("system", [False, True])
-def test_debian_crontab_accepts_what_comes_out(tmp_path, index, system):
+def test_debian_crontab_accepts_the_result(tmp_path, index, system):
     text = (SYSTEM if system else USER.replace("EMPTY=\n", "")) + "\n"
     (tmp_path / "crontab").write_text(split_for(text, 2, index, system=system))
     subprocess.run(["crontab", "-n", tmp_path / "crontab"], check=True, stdout=subprocess.DEVNULL)
 
 
-def test_a_line_becomes_its_share_after_a_marker():
+def test_a_line_is_replaced_by_a_marker_and_its_share():
     assert split_for("*/10  * * * *\tjob\n", 2, 1) == (
         "# cronguard time-slice: */10  * * * *\tjob\n10,30,50  * * * *\tjob\n"
     )
 
 
-def test_a_line_may_become_several_and_the_marker_says_how_many():
+def test_a_line_may_become_several_and_the_marker_counts_them():
     assert split_for("*/20 * * * * job\n", 2, 0) == (
         "# cronguard time-slice 2 lines: */20 * * * * job\n0,40 0-22/2 * * * job\n20 1-23/2 * * * job\n"
     )
@@ -111,17 +111,17 @@ def test_an_empty_share_leaves_only_the_marker():
         ("0 3 * * * %only input", "0 3 * * * GATE '0 3 * * *' -c ''%only input"),
     ],
 )
-def test_what_cron_cannot_express_keeps_its_times_and_gets_the_gate(line, gated):
+def test_a_share_that_cron_cannot_express_keeps_its_schedule_and_gets_the_gate(line, gated):
     assert split_for(line, 2, 0) == f"# cronguard time-slice: {line}\n{gated}"
 
 
-def test_in_a_system_crontab_the_gate_is_after_the_user():
+def test_in_a_system_crontab_the_gate_follows_the_user():
     assert split_for("0 3 * * *\troot  job", 2, 0, system=True).endswith(
         "0 3 * * *\troot  GATE '0 3 * * *' -c 'job'"
     )
 
 
-def test_the_gate_counts_in_the_zone_that_was_set_above_its_line():
+def test_the_gate_uses_the_zone_that_is_set_above_its_line():
     text = "0 1 * * * a\nCRON_TZ = 'Asia/Tokyo' \n0 2 * * * b\nCRON_TZ=\n0 3 * * * c\nTZ=UTC\n0 4 * * * d"
     gates = [
         line for line in split_for(text, 2, 0).split("\n") if "GATE" in line and not line.startswith("#")
@@ -137,7 +137,7 @@ def test_the_gate_counts_in_the_zone_that_was_set_above_its_line():
 @pytest.mark.parametrize(
     "line", ["0 3 * * *", "@daily", "@daily ", "@reboot", "@reboot job", "", "\t", "#", " A = b"]
 )
-def test_a_line_without_a_command_to_share_stays(line):
+def test_a_line_without_a_command_to_share_stays_as_it_is(line):
     assert split_for(line, 2, 0) == line
 
 
@@ -170,12 +170,12 @@ def test_a_command_may_be_as_long_as_cron_allows():
 
 
 @pytest.mark.parametrize("after", ["", "5 4 * * * another\n", "0,20,40 * * * * edited\n"])
-def test_a_marker_without_its_lines_is_an_error_and_swallows_no_other(after):
+def test_a_marker_without_its_lines_is_an_error_and_no_other_line_is_lost(after):
     with pytest.raises(UsageError, match="crontab line 1: the lines after this marker"):
         split_for(f"# cronguard time-slice: */10 * * * * job\n{after}", 2, 0)
 
 
-# what cron makes of a command before the shell sees it (do_command.c): the shell line, and its standard input
+# How cron splits a command (do_command.c): into the shell line and its standard input.
 def as_cron(command):
     shell, rest, escaped = "", "", False
     for place, character in enumerate(command):
@@ -197,7 +197,7 @@ def test_the_gated_shell_line_is_the_one_that_cron_would_have_run(command):
     assert (shlex.split(shell, posix=True)[-1], rest) == as_cron(command)
 
 
-def test_the_shell_hands_the_gate_the_line_as_it_was(tmp_path):
+def test_the_shell_passes_the_original_line_to_the_gate(tmp_path):
     command = r"""printf '%s|' "it's" \$HOME 'a  b' \\"""
     escaped = command.replace("\\", "\\\\").replace("%", "\\%")
     program = tmp_path / "GATE"
@@ -218,7 +218,7 @@ LINES = st.one_of(
 
 @settings(deadline=None)
 @given(st.lists(LINES).map("\n".join), st.integers(1, 9), st.integers(1, 9))
-def test_splitting_twice_is_splitting_once_for_any_crontab(text, nodes, others):
+def test_splitting_any_crontab_twice_changes_nothing_more(text, nodes, others):
     once = split_for(text, nodes, 0)
     assert split_for(once, nodes, 0) == once
     assert split_for(once, others, others - 1) == split_for(text, others, others - 1)

@@ -21,22 +21,25 @@ def states(text, **more):
     ("command", "says"),
     [
         ("cronguard run -- a", "no --name"),
-        ("cronguard run --name x -- a && b", "'&&' is outside of the guard"),
+        ("cronguard run --name x -- a && b", "'&&' is outside the guard"),
         ("cronguard run --name x -- a; b", "';' is outside"),
         ("cronguard run --name x -- a | b", "'|' is outside"),
-        ("cronguard run --name x a > b", "> b is outside of the guard: every node truncates the file"),
+        ("cronguard run --name x a > b", "> b is outside the guard: every node truncates the file"),
         ("cronguard run --name x -- a 2>b", "every node truncates"),
         ("cronguard run --name x -- a &> b", "every node truncates"),
         ("cronguard run --name x -c 'a > $(date +%F)'", "unescaped %"),
         ("cronguard run --name x -- date +%F", "unescaped %"),
         ("a > $(date +%F)", "unescaped %"),
         ("sleep 5; cronguard run --name x -- a", "starts late: add --schedule '0 3 * * *'"),
-        ("cronguard run --name x --schedule '0 4 * * *' -- a", "'0 4 * * *' is not the line's own"),
+        (
+            "cronguard run --name x --schedule '0 4 * * *' -- a",
+            "'0 4 * * *' differs from the line's schedule",
+        ),
         ("cronguard run --name x -- a " + "b" * 990, "1018 bytes"),
         ("a" * 999, "999 bytes"),
     ],
 )
-def test_what_is_wrong_is_said(command, says):
+def test_a_problem_is_reported(command, says):
     assert [says in problem for problem in problems(command)] == [True]
 
 
@@ -49,7 +52,7 @@ def test_what_is_wrong_is_said(command, says):
         "cronguard run --name x -c 'sleep 5; a'",
     ],
 )  # fmt: skip
-def test_what_is_right_is_not_complained_about(command):
+def test_a_correct_command_has_no_problem(command):
     assert problems(command) == []
 
 
@@ -71,12 +74,12 @@ SHELL=/usr/bin/cronguard-shell
     ]  # fmt: skip
 
 
-def test_a_job_is_shown_in_the_namespace_that_the_line_or_the_crontab_says():
+def test_a_job_is_shown_in_the_namespace_of_its_line_or_of_the_crontab():
     text = "0 1 * * * cronguard run --name a -- a\nCRONGUARD_NS=n\n0 1 * * * cronguard run --name b -- b\n0 1 * * * cronguard run --ns m --name c -- c"
     assert [found.job for found in check(text)] == ["a", "n/b", "m/c"]
 
 
-def test_two_lines_of_one_name_are_a_problem_of_the_second_in_one_crontab_or_in_two():
+def test_a_second_line_with_the_same_name_is_a_problem_in_one_crontab_or_in_two():
     a, b, c = (
         f"0 3 * * * cronguard run {which} -- a" for which in ("--name a", "--ns n --name a", "--name a")
     )
@@ -84,7 +87,7 @@ def test_two_lines_of_one_name_are_a_problem_of_the_second_in_one_crontab_or_in_
     assert [(title, says.line, says.state) for title, says in found] == [
         ("x", 1, GUARDED), ("x", 2, GUARDED), ("x", 3, GUARDED), ("x", 3, PROBLEM), ("y", 1, GUARDED), ("y", 1, PROBLEM),
     ]  # fmt: skip
-    assert found[-1][1].says.startswith("x line 1 has this name too")
+    assert found[-1][1].says.startswith("x line 1 has the same name")
 
 
 @pytest.mark.parametrize(
@@ -98,7 +101,7 @@ def test_two_lines_of_one_name_are_a_problem_of_the_second_in_one_crontab_or_in_
         ("cronguard heartbeat && payroll # cronguard: skip", "left alone"),
     ],
 )
-def test_a_line_of_cronguards_own_is_left_alone_if_it_runs_nothing_else(command, state):
+def test_a_line_that_runs_only_cronguard_is_left_alone(command, state):
     assert states(AT + command) == [state]
 
 
@@ -108,7 +111,7 @@ def test_a_variable_that_would_make_all_lines_one_job_is_a_problem(name):
 
 
 @pytest.mark.parametrize("name", crontabs.NAMES)
-def test_what_wrap_writes_has_no_problem(name):
+def test_lines_that_wrap_writes_have_no_problem(name):
     system = crontabs.is_system(name)
     before = {
         (found.line, found.says)
@@ -122,7 +125,7 @@ def test_what_wrap_writes_has_no_problem(name):
         )
 
 
-def test_what_wrap_cannot_do_is_not_promised():
+def test_wrap_is_suggested_only_for_lines_that_it_can_guard():
     assert [found.state for found in check("0 3 * * * a\n0~9 3 * * * b")] == [UNGUARDED, UNGUARDED]
     assert "wrap" in check("0 3 * * * a")[0].says and "wrap" not in check("0~9 3 * * * a")[0].says
 

@@ -50,13 +50,13 @@ def test_unwrapping_gives_the_original_back_byte_for_byte(name, replace_flock):
 
 @CORPUS
 @FLOCKS
-def test_wrapping_twice_is_wrapping_once(name, replace_flock):
+def test_wrapping_twice_changes_nothing_more(name, replace_flock):
     once = wrapped(crontabs.read(name), system=crontabs.is_system(name), replace_flock=replace_flock)
     assert wrapped(once, system=crontabs.is_system(name)) == once
 
 
 @CORPUS
-def test_every_line_is_guarded_or_is_said_to_stay(name):
+def test_every_line_is_guarded_or_noted_as_unchanged(name):
     text, system = crontabs.read(name), crontabs.is_system(name)
     result = wrap(text, Wish(system=system))
     for number, (old, new) in enumerate(zip(text.split("\n"), result.text.split("\n"), strict=True), 1):
@@ -64,7 +64,7 @@ def test_every_line_is_guarded_or_is_said_to_stay(name):
         assert bool(stays) == (is_entry(old) and old == new), old
 
 
-# one process for all lines of a crontab: they are commands of a shell in which `cronguard` says what it was given
+# One process runs all lines of a crontab, in a shell in which `cronguard` is a function that prints its arguments.
 GUARD = "cronguard() { printf '%s\\0' \"$@\"; printf '\\1\\0'; }\n"
 
 
@@ -81,7 +81,7 @@ def called(shells):
 
 
 def words_of(shell):
-    """Return the words of a simple command as a shell has them."""
+    """Return the words of a simple command as a shell splits them."""
     return said_by(GUARD + "cronguard " + shell)[0]
 
 
@@ -94,7 +94,7 @@ def check_call(arguments, before):
 
 @CORPUS
 @pytest.mark.parametrize("cron", [crontabs.debian_cron, crontabs.cronie])
-def test_the_shell_hands_the_guard_what_it_would_have_run_itself(name, cron):
+def test_the_shell_gives_the_guard_what_it_would_have_run_itself(name, cron):
     pairs = [(cron(old), cron(new)) for old, new in changed(name)]
     assert [before[1] for before, _ in pairs] == [after[1] for _, after in pairs]
     calls = called([after[0] for _, after in pairs])
@@ -128,12 +128,12 @@ def test_one_program_and_its_arguments_are_run_directly(line):
         ". a", "a 2>&1", "a \\\\", "a ^b", "=a", "a 'b", "a $'b'",
     ],
 )  # fmt: skip
-def test_what_the_shell_has_to_interpret_is_a_line(line):
+def test_a_command_that_the_shell_has_to_interpret_is_passed_as_a_line(line):
     assert command_of(line) == command_of(line).split(" -c ")[0] + " -c '" + line.replace("'", "'\\''") + "'"
 
 
 @pytest.mark.parametrize("line", ["a > b%in%put", "a \\% > b%", "cat%x > y"])
-def test_what_follows_a_bare_percent_sign_stays_input(line):
+def test_text_after_a_bare_percent_sign_stays_input(line):
     shell, given = crontabs.debian_cron(line)
     assert crontabs.debian_cron(command_of(line))[1] == given
     assert shell.split()[0] in crontabs.debian_cron(command_of(line))[0]
@@ -168,23 +168,23 @@ def test_what_follows_a_bare_percent_sign_stays_input(line):
         ("python3 -c 'import x'", "python3"),
     ],
 )
-def test_a_job_is_named_for_its_program_or_its_script(line, name):
+def test_a_job_is_named_after_its_program_or_script(line, name):
     assert f" --name {name} " in command_of(line)
 
 
-def test_jobs_of_one_name_are_told_apart_by_what_they_are_and_not_by_their_order():
+def test_jobs_with_the_same_name_are_distinguished_by_their_content_and_not_their_order():
     a, b = "0 1 * * * rsync -a a b", "0 2 * * * rsync -a c d"
     forward, backward = wrapped(f"{a}\n{b}").split("\n"), wrapped(f"{b}\n{a}").split("\n")
     assert forward == backward[::-1]
     assert "--name rsync-" in forward[0] and "--name rsync-" in forward[1]
 
 
-def test_a_name_that_a_guarded_line_has_is_not_given_again():
+def test_the_name_of_a_guarded_line_is_not_used_again():
     text = "0 1 * * * cronguard run --ns web --name rsync -- rsync -a a b\n0 2 * * * rsync -a c d"
     assert "--name rsync-" in wrapped(text).split("\n")[1]
 
 
-def test_the_namespace_is_the_wished_one_or_the_crontabs_or_the_default():
+def test_the_namespace_is_the_requested_one_or_the_crontabs_or_the_default():
     text = "0 1 * * * a\nCRONGUARD_NS=billing\n0 2 * * * b"
     assert ["--ns root" in line for line in wrap(text, Wish(default_ns="root")).text.split("\n")] == [
         True,
@@ -207,7 +207,7 @@ def test_the_namespace_is_the_wished_one_or_the_crontabs_or_the_default():
         "anacron -s",
     ],
 )
-def test_a_line_that_sleeps_or_that_starts_what_others_start_late_gets_its_schedule(line):
+def test_a_line_that_sleeps_or_may_start_late_gets_its_schedule(line):
     assert " --schedule '*/5 1-3 * * *' --wrapped " in wrapped(f"*/5\t1-3 *  * * {line}")
 
 
@@ -233,17 +233,17 @@ def test_other_lines_need_no_schedule():
         ("0 3 * * * a # cronguard: skip", "skip"),
         ("0 3 * * * cronguard run --name x -- a", "has a guard"),
         ("0 3 * * * sleep 5; /opt/bin/cronguard run --name x -- a", "has a guard"),
-        ("* * * * * cronguard heartbeat", "cronguard's own"),
+        ("* * * * * cronguard heartbeat", "runs cronguard itself"),
         ("0 3 * * *", "runs nothing"),
         ("0 3 * * * %in", "runs nothing"),
-        ("0 3 * * a", "not understood"),
+        ("0 3 * * a", "is not valid"),
         ("60 3 * * * a", "out of range"),
-        ("0~59 3 * * * a", "another minute on each node"),
+        ("0~59 3 * * * a", "different time on each node"),
         ("0 3 * * * root a", "add --system"),
         ("SHELL=/usr/bin/fish\n0 3 * * * a", "SHELL=/usr/bin/fish"),
         ("SHELL=/usr/bin/cronguard-shell\n0 3 * * * a", "guarded by SHELL="),
         ("# cronguard time-slice: */10 * * * * a\n0,20,40 * * * * a", "time-slice"),
-        ("0 3 * * * a\0b", "not understood"),
+        ("0 3 * * * a\0b", "not a valid crontab line"),
     ],
 )  # fmt: skip
 def test_a_line_that_stays_has_a_reason(text, reason):
@@ -252,7 +252,7 @@ def test_a_line_that_stays_has_a_reason(text, reason):
     assert [(note.stays, reason in note.text) for note in result.notes] == [(True, True)]
 
 
-def test_a_mark_to_skip_is_for_the_next_line_only():
+def test_a_skip_mark_applies_to_the_next_line_only():
     assert "-- b" in wrapped("# cronguard: skip\n0 3 * * * a\n0 3 * * * b")
 
 
@@ -265,7 +265,7 @@ def test_a_line_that_would_be_too_long_for_cron_stays():
     assert wrapped("0 3 * * * a " + "\udce9" * (room - 1)) == "0 3 * * * a " + "\udce9" * (room - 1)
 
 
-def test_in_a_system_crontab_the_guard_is_after_the_user_and_the_flags():
+def test_in_a_system_crontab_the_guard_follows_the_user_and_the_flags():
     assert (
         wrapped("0 3 * * *\troot  -n a", system=True)
         == "0 3 * * *\troot  -n cronguard run --ns web --name a --wrapped -- a"
@@ -290,7 +290,7 @@ def test_in_a_system_crontab_the_guard_is_after_the_user_and_the_flags():
         ("flock --nonblock /x.lock a > b 2>&1", "--replaces 'flock --nonblock /x.lock ' -c 'a > b 2>&1'"),
     ],
 )
-def test_a_flock_that_skips_is_offered_a_replacement_and_replaced_on_demand(line, replaced):
+def test_a_flock_that_only_skips_is_replaced_on_request(line, replaced):
     said = notes(f"0 3 * * * {line}")
     assert "--replace-flock" in said[0][1] and line in wrapped(f"0 3 * * * {line}").replace("'\\''", "'")
     assert command_of(line, replace_flock=True).endswith(replaced)
@@ -310,18 +310,18 @@ def test_a_flock_that_does_more_than_skip_stays(line):
     assert not notes(text)
 
 
-def test_a_lock_file_that_two_lines_share_keeps_its_flock():
+def test_flocks_on_a_lock_file_that_two_lines_share_stay():
     text = "0 3 * * * flock -n /x.lock a\n0 4 * * * flock -n /x.lock b"
     assert "--replaces" not in wrapped(text, replace_flock=True)
     assert [said for _, said in notes(text)] == [
-        "'flock -n /x.lock' stays: other lines take the same lock file"
+        "'flock -n /x.lock' stays: other lines use the same lock file"
     ] * 2
 
 
 # unwrapping
 
 
-def test_what_a_person_has_added_to_a_guard_does_not_hinder_taking_it_off():
+def test_a_guard_can_be_removed_after_options_were_added_to_it():
     guarded = "0 4 * * * cronguard run --ns web --name b -E 0 --retry=never --wrapped --ttl '5m' -c 'a > b'"
     assert unwrap(guarded).text == "0 4 * * * a > b"
 
@@ -337,7 +337,7 @@ def test_what_a_person_has_added_to_a_guard_does_not_hinder_taking_it_off():
         "0 3 * * * cronguard run --name x --replaces flock -- a",
     ],
 )
-def test_a_guard_that_is_not_as_wrap_writes_it_stays(line):
+def test_a_guard_that_wrap_did_not_write_stays(line):
     result = unwrap(line)
     assert result.text == line
     assert [note.stays for note in result.notes] == [True]
@@ -359,8 +359,8 @@ LINES = st.one_of(
 
 
 @given(st.lists(LINES, max_size=6).map("\n".join), st.booleans(), st.booleans())
-def test_any_crontab_comes_back_and_is_wrapped_but_once(text, system, replace_flock):
-    if "--wrapped" in text:  # what nobody but wrap should write
+def test_any_crontab_can_be_unwrapped_and_is_wrapped_only_once(text, system, replace_flock):
+    if "--wrapped" in text:  # only wrap writes this option
         text = text.replace("--wrapped", "")
     once = wrapped(text, system=system, replace_flock=replace_flock)
     assert unwrap(once, system=system).text == text

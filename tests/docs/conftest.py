@@ -9,7 +9,7 @@ from documents import CHECKOUT
 
 @pytest.fixture
 def shell(tmp_path):
-    """Run a script in a shell where `cronguard` is this checkout's, on a node web1 with nothing but its own backend."""
+    """Run a script in a shell where `cronguard` is this checkout's, on a node web1 that has only its local backend."""
     programs = tmp_path / "bin"
     programs.mkdir()
     _program(programs / "cronguard", f'exec {shlex.quote(sys.executable)} -m cronguard "$@"')

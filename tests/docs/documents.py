@@ -41,13 +41,13 @@ def man_section(heading, page="man/cronguard.1"):
 
 
 def exit_statuses():
-    """Return every status that cronguard has of itself."""
+    """Return every exit status of cronguard's own."""
     own = {cli.FOUND, cli.USAGE, cli.UNWRITABLE, cli.BUG, guard.LOST, guard.TIMED_OUT, Settings().skip_status}
     return own | {kind.status for kind in _kinds(CronguardError)}
 
 
 def commands():
-    """Return every command by its words; of a group, those in it."""
+    """Return every command by name; for a group, the commands in it."""
     found = {name: import_module(module) for name, module in cli.COMMANDS.items()}
     groups = {name: module for name, module in found.items() if hasattr(module, "COMMANDS")}
     within = {

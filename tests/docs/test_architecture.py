@@ -1,4 +1,4 @@
-"""The rooms in ARCHITECTURE.md are those that import-linter checks, and those that are there."""
+"""The rooms in ARCHITECTURE.md are the ones that import-linter checks, and the ones that exist."""
 
 import re
 import tomllib
@@ -24,7 +24,7 @@ def rooms_described():
     return [{room for floor, room in rows if int(floor) == each} for each in floors]
 
 
-def test_each_room_stands_on_the_floor_that_is_checked():
+def test_each_room_is_on_the_floor_that_import_linter_checks():
     assert rooms_described() == rooms_checked()
 
 
@@ -45,7 +45,7 @@ def test_the_package_itself_has_no_modules():
     assert {path.name for path in (CHECKOUT / "cronguard").glob("*.py")} == {"__init__.py", "__main__.py"}
 
 
-def test_a_room_holds_its_one_line_and_nothing_else():
+def test_the_init_file_of_a_room_contains_only_its_one_line_docstring():
     faces = [
         path for path in (CHECKOUT / "cronguard").rglob("__init__.py") if path.parent.name != "cronguard"
     ]

@@ -1,4 +1,4 @@
-"""The completions are what this version of click makes, and they work."""
+"""The completions are the ones that this version of click generates, and they work."""
 
 import pytest
 from documents import read
@@ -13,7 +13,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 
 @pytest.fixture
 def completed(shell, tmp_path):
-    """Return what bash offers for the last word."""
+    """Return bash's completions for the last word."""
     (tmp_path / "completions.bash").write_text(read("completions/cronguard.bash"))
 
     def ask(words):

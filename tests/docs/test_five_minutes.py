@@ -13,7 +13,7 @@ from documents import CHECKOUT, section
 
 CRONTAB = "MAILTO=ops@example.org\n0 2 * * *\techo paid >> {paid}; true\n"
 CRONTAB_PROGRAM = '#!/bin/sh\n[ "$1" = -l ] && exec cat ~/crontab\nexec cat > ~/crontab\n'
-# what `python3 -m venv` and pip would make, in a tenth of the time
+# Does what `python3 -m venv` and pip would do, in a tenth of the time.
 VENV = '#!/bin/sh\nmkdir -p "$3/bin" && cp "${0%/*}/pip" "$3/bin/"\n'
 PIP = """\
 #!/bin/sh
@@ -23,7 +23,7 @@ cp "${{0%/*}}/cronguard" "${{0%/*}}/cronguard-shell" && chmod +x "${{0%/*}}"/cro
 
 
 class Server:
-    """A server with folders and a crontab of its own, which mounts /shared with the other."""
+    """A server with its own directories and crontab, which mounts the same /shared as the other."""
 
     def __init__(self, name, share):
         self.root, self.share = share.parent / name, share

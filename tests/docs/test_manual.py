@@ -1,4 +1,4 @@
-"""The manual covers every command, option, variable, key and status, and no other."""
+"""The manual covers every command, option, variable, key and exit status, and no others."""
 
 import re
 import shutil
@@ -34,7 +34,7 @@ def documented(source):
 
 
 @pytest.mark.parametrize(("name", "command"), commands().items(), ids=commands())
-def test_every_option_of_a_command_is_there_and_no_other(name, command):
+def test_a_commands_section_lists_its_options_and_no_others(name, command):
     found = documented(man_section(f".Ss cronguard {name}"))
     if options(command) >= SHARED and name != "run":
         found |= documented(man_section(".Ss Store options"))
@@ -74,14 +74,14 @@ def test_every_page_is_installed_and_refers_to_the_others():
         assert all(f".Xr {name} {section}" in read(other) for other in PAGES if other != page)
 
 
-def test_the_shells_page_says_what_makes_its_settings_and_what_is_not_guarded():
+def test_the_shells_page_documents_its_variables_and_the_skip_mark():
     variables = set(re.findall(r"CRONGUARD_[A-Z_]+", man_section(".Sh ENVIRONMENT", SHELL)))
     used = {*shell._OF_ONE_LINE, "CRONGUARD_SHELL"}
     assert used <= variables
     assert shell.SKIP in man_section(".Sh DESCRIPTION", SHELL)
 
 
-def test_every_key_of_the_heartbeat_is_there_and_no_other():
+def test_every_heartbeat_key_is_documented_and_no_others():
     keys, checks, probes = read(CONFIG).partition(".Ss Heartbeats\n")[2].split(".Bl -tag -width Ds\n")[1:4]
     named = re.findall(r"^\.It Sy (.*)$", keys, re.MULTILINE)
     assert {key for line in named for key in line.split(" , ")} == {*heartbeat_config._KEYS} - {"checks"}
@@ -89,37 +89,37 @@ def test_every_key_of_the_heartbeat_is_there_and_no_other():
         assert set(re.findall(r"^\.It Li \\\(dq(\w+):", source, re.MULTILINE)) >= set(schemes)
 
 
-def test_every_configuration_key_is_there_and_no_other():
+def test_every_configuration_key_is_documented_and_no_others():
     assert sorted(re.findall(r"^\.It Ic (\w+)$", read("man/cronguard.toml.5"), re.MULTILINE)) == sorted(
         SETTINGS
     )
 
 
-def test_every_variable_is_there():
+def test_every_variable_is_documented():
     sources = [path.read_text() for path in (CHECKOUT / "cronguard").rglob("*.py")]
     used = {name for source in sources for name in re.findall(r"CRONGUARD_[A-Z_]*[A-Z]", source)}
     wanted = used | {f"CRONGUARD_{key.upper()}" for key in SETTINGS}
     assert wanted <= set(re.findall(r"CRONGUARD_[A-Z_]+", man_section(".Sh ENVIRONMENT")))
 
 
-def test_every_exit_status_is_there_and_no_other():
+def test_every_exit_status_is_documented_and_no_others():
     rows = re.findall(r"^\.It (\d+)$", man_section(".Sh EXIT STATUS"), re.MULTILINE)
     assert sorted(map(int, rows)) == sorted(exit_statuses())
 
 
-def test_every_strategy_is_there_and_no_other():
+def test_every_strategy_is_documented_and_no_others():
     [option] = [one for one in commands()["run"].params if one.name == "strategy"]
     entries = re.findall(r"^\.It Cm ([\w-]+)$", man_section(".Sh STRATEGIES"), re.MULTILINE)
     assert entries == option.metavar.split("|")
 
 
-def test_every_backend_is_there():
+def test_every_backend_is_documented():
     assert set(re.findall(r"^\.It Cm ([\w+]+)", man_section(".Sh BACKENDS"), re.MULTILINE)) == set(SCHEMES)
 
 
 @pytest.mark.skipif(not shutil.which("mandoc"), reason="needs the package mandoc")
 @pytest.mark.parametrize("page", PAGES)
-def test_mandoc_warns_of_nothing(page):
+def test_mandoc_has_no_warnings(page):
     checked = subprocess.run(
         ["mandoc", "-T", "lint", "-W", "warning", page],
         cwd=CHECKOUT,

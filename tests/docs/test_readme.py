@@ -1,4 +1,4 @@
-"""The documentation is true: what it shows can be run, and does what it shows."""
+"""The documentation is true: its examples can be run, and do what they show."""
 
 import re
 import shlex
@@ -19,18 +19,18 @@ TAKES_THE_LOCK = "until cronguard locks | grep -q running; do sleep 0.1; done"
 
 
 def exchanges(session):
-    """Return the commands of a console session, each with what it is shown to print."""
+    """Return the commands of a console session, each with the output shown for it."""
     return [tuple(part.partition("\n")[::2]) for part in f"\n{session}".split("\n$ ")[1:]]
 
 
 def shape(output):
-    """Return the text without its numbers and its column widths, which no two runs have in common."""
-    timeless = re.sub(r"\b(\d+(\.\d+)?[dhms])+\b", "N", output)  # 2m59s, and a second later 3m
+    """Return the text without its numbers and column widths, which differ from run to run."""
+    timeless = re.sub(r"\b(\d+(\.\d+)?[dhms])+\b", "N", output)  # 2m59s becomes 3m a second later
     return re.sub(r"[ \n]+", " ", re.sub(r"\d+(\.\d+)?", "N", timeless)).strip()
 
 
 def recorded(commands):
-    """Return a script that keeps the output of each command, and its status for the next."""
+    """Return a script that saves the output of each command, and passes its status to the next."""
     lines = ["status=0"]
     for number, command in enumerate(commands):
         lines += ["(exit $status)", f"{{ {command}\n}} > {number}.out 2>&1", "status=$?"]
@@ -44,18 +44,18 @@ def schedule_lines(crontab):
 
 
 def guarded(line):
-    """Return what cron gives to the shell, from `cronguard` on, with the wish to hear only what would happen."""
+    """Return the command that cron gives to the shell, starting with `cronguard`, with --dry-run added."""
     command = re.split(r"(?<!\\)%", line)[0].replace(r"\%", "%")
     return "cronguard run --dry-run" + command.partition("cronguard run")[2]
 
 
 @pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])
-def test_every_block_says_by_its_language_whether_it_can_be_run(name):
+def test_the_language_of_every_block_shows_whether_it_can_be_run(name):
     assert {language for language, _ in blocks(name)} <= RUN_HERE | NOT_RUN
 
 
 @pytest.mark.parametrize("session", blocks_in("README.md", "console"), ids=lambda text: text[2:40])
-def test_a_session_prints_what_it_shows(session, shell, tmp_path):
+def test_a_session_prints_the_output_that_is_shown(session, shell, tmp_path):
     shown = exchanges(session)
     shell(recorded([command for command, _ in shown]))
     for number, (command, expected) in enumerate(shown):
@@ -69,7 +69,7 @@ def test_a_script_runs_as_written(script, shell):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_configuration_is_read_as_it_stands(tmp_path):
+def test_the_configuration_can_be_loaded_unchanged(tmp_path):
     for number, text in enumerate(blocks_in("README.md", "toml")):
         path = tmp_path / f"{number}.toml"
         path.write_text(text)
@@ -89,7 +89,7 @@ def test_a_database_refuses_an_old_token():
 
 
 @pytest.mark.skipif(not shutil.which("crontab"), reason="needs cron")
-def test_cron_takes_the_crontabs(tmp_path):
+def test_cron_accepts_the_crontabs(tmp_path):
     for text in blocks_in("README.md", "crontab"):
         (tmp_path / "crontab").write_text(text)
         checked = subprocess.run(
@@ -107,7 +107,7 @@ def test_the_guarded_crontab_guards_the_same_lines_and_names_each(shell):
         assert "--name" in shlex.split(guarded(line))
 
 
-def test_the_guarded_crontab_is_what_wrap_makes_of_the_other():
+def test_wrap_turns_the_plain_crontab_into_the_guarded_one():
     before, after, _ = blocks_in("README.md", "crontab")
     assert wrap(before, Wish("/usr/local/bin/cronguard", "shop")).text == after
 
@@ -131,12 +131,12 @@ def test_the_debian_packages_are_the_ones_that_ci_installs():
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
-def test_what_make_is_asked_for_it_can_make(name):
+def test_every_make_target_that_is_mentioned_exists(name):
     targets = set(re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE))
     assert set(re.findall(r"(?:^|`)make ([a-z]+)", read(name), re.MULTILINE)) <= targets
 
 
-def test_the_suites_are_where_the_table_says():
+def test_the_test_suites_match_the_table():
     named = set(re.findall(r"`tests/([a-z]\w*)`", read("CONTRIBUTING.md")))
     rooms = {path.parent.name for path in (CHECKOUT / "cronguard").glob("*/__init__.py")}
     suites = {path.name for path in (CHECKOUT / "tests").iterdir() if list(path.glob("*.py"))}

@@ -1,4 +1,4 @@
-"""docs/schemes.md: its configurations are read, its lines are taken by cron and by cronguard, its timelines are true."""
+"""docs/schemes.md: its configurations load, cron and cronguard accept its lines, and its timelines are true."""
 
 import re
 import shlex
@@ -16,7 +16,7 @@ PAGE = "docs/schemes.md"
 
 
 @pytest.mark.parametrize("text", blocks_in(PAGE, "toml"), ids=range(len(blocks_in(PAGE, "toml"))))
-def test_a_configuration_is_read_as_it_stands(text, tmp_path):
+def test_a_configuration_can_be_loaded_unchanged(text, tmp_path):
     path = tmp_path / "config.toml"
     path.write_text(text)
     settings = load({}, str(path), {"CRONGUARD_NODE": "web1"})
@@ -25,14 +25,14 @@ def test_a_configuration_is_read_as_it_stands(text, tmp_path):
 
 
 @pytest.mark.skipif(not shutil.which("crontab"), reason="needs cron")
-def test_cron_takes_the_lines(tmp_path):
+def test_cron_accepts_the_lines(tmp_path):
     for text in blocks_in(PAGE, "crontab"):
         (tmp_path / "crontab").write_text(text)
         checked = subprocess.run(["crontab", "-n", tmp_path / "crontab"], capture_output=True, check=False)
         assert checked.returncode == 0, checked.stderr
 
 
-def test_cronguard_takes_the_lines(shell, tmp_path):
+def test_cronguard_accepts_the_lines(shell, tmp_path):
     (tmp_path / "share").mkdir()
     (tmp_path / "config.toml").write_text(f'backend = "dir:{tmp_path}/share"\nnodes = ["web1", "web2"]\n')
     env = {"CRONGUARD_CONFIG": str(tmp_path / "config.toml"), "CRONGUARD_BACKEND": ""}
@@ -44,7 +44,7 @@ def test_cronguard_takes_the_lines(shell, tmp_path):
         assert (done.returncode, done.stderr) in ((0, ""), (75, "")), (line, done.stderr)
 
 
-def test_the_timelines_are_what_the_simulator_draws():
+def test_the_timelines_match_the_simulator():
     drawn = subprocess.run(
         [sys.executable, "-m", "tests.simulation.timelines"],
         cwd=CHECKOUT, capture_output=True, text=True, check=True, timeout=300,
@@ -55,7 +55,7 @@ def test_the_timelines_are_what_the_simulator_draws():
         assert text in re.sub(r" +$", "", drawn, flags=re.MULTILINE)
 
 
-def test_the_service_runs_a_command_that_there_is_and_comes_with_the_package():
+def test_the_service_runs_an_existing_command_and_is_part_of_the_package():
     unit = read("systemd/cronguard-heartbeat.service")
     words = re.search(r"^ExecStart=/usr/bin/env cronguard (.*)$", unit, re.MULTILINE)[1].split()
     options = {word for param in commands()[words[0]].params for word in param.opts}

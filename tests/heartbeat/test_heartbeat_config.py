@@ -60,7 +60,7 @@ def test_a_file_without_them_means_the_defaults(read):
     ("[heartbeat.checks]\na = 'ping:web2'", "heartbeat.checks.a: 'ping:web2' is no probe"),
     ("[heartbeat.checks]\na = 'pidfile:'", "does not say what to look at"),
     ("[heartbeat.checks]\na = 1", "heartbeat.checks.a: 1 is not a text"),
-    ("[heartbeat.checks]\n'a b' = 'process:x'", "'a b' is not a name"),
+    ("[heartbeat.checks]\n'a b' = 'process:x'", "'a b' is not a valid name"),
     ("[probes.web2]\np = 'tcp:web2'", "probes.web2.p: 'web2' is not HOST:PORT"),
     ("[probes.web2]\np = 'tcp:web2:99999'", "is not HOST:PORT"),
     ("[probes.wbe2]\np = 'tcp:web2:99'", "probes: wbe2 is not among the nodes web1,web2"),

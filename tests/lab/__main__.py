@@ -1,4 +1,4 @@
-"""`python tests/lab [SCENARIO]...`: boot a cluster for each scenario, play it, and say how it went; two at a time."""
+"""`python tests/lab [SCENARIO]...`: boot a cluster for each scenario, play it and report the result; two at a time."""
 
 import argparse
 import os
@@ -17,8 +17,10 @@ from intervals import read_runs
 from scenarios import SCENARIOS
 
 INSIDE = "CRONGUARD_LAB_ID"  # set in a scenario's own namespaces
-MEMORY = "3G"  # at most: four kernels, the disk and the logs; the host gives pages as they are touched
-CLUSTERS = 2  # at a time: a cluster mostly waits, for minutes and leases to run out
+MEMORY = (
+    "3G"  # the limit for four kernels, the disk and the logs; the host allocates pages as they are touched
+)
+CLUSTERS = 2  # at a time: a cluster mostly waits, for minutes to pass and leases to expire
 
 
 def main():
@@ -45,10 +47,10 @@ def parse(words):
 
 
 def enter(name):
-    """Play a scenario in namespaces of its own: network, mounts and process numbers.
+    """Play a scenario in its own network, mount and PID namespaces.
 
-    Whatever way it, or this program, ends, SIGKILL included, the kernel then takes back all it made: processes, taps,
-    mounts and the folder in memory. A shell is the first process there, because it buries orphans.
+    When it or this program ends, even by SIGKILL, the kernel removes everything it made: processes, taps, mounts and
+    the directory in memory. A shell is the first process there, because it reaps orphans.
     """
     lab_id = f"cronguard-lab-{secrets.token_hex(4)}"
     spaces = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
@@ -72,14 +74,14 @@ def enter(name):
 
 
 def passes(name, python):
-    """Play one scenario on a cluster of its own; keep the logs of one that fails."""
+    """Play one scenario on its own cluster; keep the logs if it fails."""
     folder = f"/dev/shm/{os.environ[INSIDE]}/{name}"
     began = time.monotonic()
     try:
         with Cluster(folder, os.environ[INSIDE], python) as cluster:
             booted = time.monotonic()
             SCENARIOS[name](cluster)
-    except Exception:  # noqa: BLE001 - it is told, with where the logs are
+    except Exception:  # noqa: BLE001 - it is reported, with the location of the logs
         print(f"{name} FAILED after {time.monotonic() - began:.0f} s; logs in {keep(folder)}")
         traceback.print_exc(file=sys.stdout)
         return False
@@ -90,7 +92,7 @@ def passes(name, python):
 
 
 def keep(folder):
-    """Copy what tells of a failure to where it outlives the lab."""
+    """Copy the evidence of a failure to a place that outlives the lab."""
     with open(f"{folder}/runs.txt", "w") as file:
         file.writelines(f"{run}\n" for run in read_runs(f"{folder}/marks"))
     kept = tempfile.mkdtemp(prefix=f"{os.environ[INSIDE]}-")

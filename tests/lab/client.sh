@@ -1,5 +1,5 @@
-# A client's part of the boot: the share as NFS 4.2 at /run/share4 on every node, and at /run/mixed, where the
-# nodes' protocol versions differ (MIXED is this node's).
+# The client's part of the boot. It mounts the share at /run/share4, with NFS 4.2 on every node, and at /run/mixed,
+# with a protocol version that differs between nodes (MIXED is this node's).
 
 modprobe nfs
 modprobe nfsv4

@@ -12,7 +12,7 @@ DISK_SIZE = 256 * 2**20
 
 
 class Cluster:
-    """The nodes, and the folder they share with the host: logs, marks of the jobs, the server's disk."""
+    """The nodes, and the directory that they share with the host: logs, the jobs' marks, the server's disk."""
 
     def __init__(self, folder, lab_id, python):
         self.folder = folder
@@ -59,9 +59,9 @@ class Cluster:
         os.remove(f"{self.folder}/disk.img")
 
     def next_minute_in(self, seconds, offsets=(0, 0, 0)):
-        """Step all clocks so that a minute begins in `seconds`; each client's is ahead by its offset.
+        """Step all clocks so that a minute starts in `seconds`; each client's clock is ahead by its offset.
 
-        Returns by how much the others are ahead of the host's.
+        Returns how far the clocks without an offset are ahead of the host's.
         """
         shift = 60 - seconds - time.time() % 60
         steps = zip(self.nodes, (0, *offsets), strict=True)
@@ -71,11 +71,11 @@ class Cluster:
         return shift
 
     def runs(self):
-        """The runs of the scenario's jobs so far."""
+        """Return the runs of the scenario's jobs so far."""
         return read_runs(self.marks)
 
     def wait_for(self, fact, timeout):
-        """Wait until the runs so far are as they should be."""
+        """Wait until the fact holds for the runs so far."""
         deadline = time.monotonic() + timeout
         while not fact(self.runs()):
             assert time.monotonic() < deadline, (
@@ -84,6 +84,6 @@ class Cluster:
             time.sleep(0.2)
 
     def everywhere(self, script, timeout=30.0):
-        """Run a script on the three clients at once; the outputs in their order."""
+        """Run a script on the three clients at once; return their results in order."""
         commands = [client.start(script) for client in self.clients]
         return [command.wait(timeout) for command in commands]

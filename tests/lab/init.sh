@@ -1,11 +1,11 @@
 #!/bin/bash
-# The first process of every node. The kernel hands over the words of its command line as variables:
-# NODE, ADDRESS, ROLE, LAB (the lab's folder on the host), CODE (this folder), PYTHON.
+# The first process of every node. The kernel passes the words of its command line as variables:
+# NODE, ADDRESS, ROLE, LAB (the lab's directory on the host), CODE (this directory), PYTHON.
 #
-# The host's file system is the root, read-only, under an overlay in memory: a node sees every program of the
-# host and can write anywhere, and all it writes is gone with it. The one way out is /run/lab.
+# The root is the host's file system, read-only, under an overlay in memory: a node sees every program of the host
+# and can write anywhere, but everything it writes disappears with it. The only exception is /run/lab.
 set -eu
-PS4='+ $EPOCHREALTIME ' # the console's log is the first thing to read when a boot fails
+PS4='+ $EPOCHREALTIME ' # the console log is the first thing to read when a boot fails
 set -x
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 TZ=UTC HOME=/root NODE PYTHON
 export PYTHONPATH=${CODE%/tests/lab}
@@ -17,7 +17,7 @@ private_root() {
     insmod "/usr/lib/uml/modules/$(uname -r)/kernel/fs/overlayfs/overlay.ko"
     mount -t overlay root -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work /mnt/root
     cd /mnt/root
-    pivot_root . media # not chroot: the kernel's own helpers must see the new root as well
+    pivot_root . media # not chroot: the kernel's own helpers must see the new root too
     cd /
 }
 
@@ -31,7 +31,7 @@ system_folders() {
     ln -s /proc/self/fd /dev/fd
     mount -t hostfs lab -o "$LAB" /run/lab
     mount --bind /usr/lib/uml/modules /lib/modules
-    rm -rf /etc/cron.d/* /etc/crontab /var/spool/cron/crontabs/* # the host's jobs are not the node's
+    rm -rf /etc/cron.d/* /etc/crontab /var/spool/cron/crontabs/* # the node must not run the host's jobs
 }
 
 programs() {
@@ -47,9 +47,9 @@ network() {
     ip link set vec0 up
 }
 
-# The serial line carries numbers: in, that of a script to run; out, the same with its exit status. Reading it
-# blocks, so that an idle node costs nothing. It stays open, because a closed one forgets what was sent.
-# bash, as a first process must, also buries orphans.
+# Numbers travel on the serial line: the number of a script to run comes in; the same number and the exit status go
+# out. Reading it blocks, so an idle node costs nothing. It stays open, because closing it would lose unread data.
+# bash also reaps orphans, as a first process must.
 obey() {
     set +ex
     exec 3<>/dev/ttyS0

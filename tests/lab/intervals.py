@@ -1,8 +1,8 @@
-"""When the jobs ran, by one clock: the host's.
+"""When the jobs ran, by a single clock: the host's.
 
-The nodes' own clocks differ, stand still and jump, so nothing of theirs is believed. A job's mark is an empty file
-on the host; its inode change time is the host's and cannot be set by a node. A run that was killed leaves no last
-mark: it is taken to have lived one beat longer than its last one.
+The nodes' own clocks differ, stop and jump, so they are not trusted. A job's mark is an empty file on the host; its
+inode change time is the host's and cannot be set by a node. A run that was killed leaves no final mark, and counts as
+alive for one more beat after its last one.
 """
 
 import os
@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 
-BEAT = 0.25  # a job marks every 0.2 s; the rest is what a busy machine makes of it
+BEAT = 0.25  # seconds: a job leaves a mark every 0.2 s; the rest allows for a busy machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Run:
     node: str
     pid: int
     marks: tuple[float, ...]
-    stopped: bool  # it came to its own end
+    stopped: bool  # it ended by itself
 
     @property
     def start(self):
@@ -42,7 +42,7 @@ class Run:
 
 
 def read_runs(folder):
-    """The runs that left marks in the folder, in the order of their starts."""
+    """Return the runs that left marks in the directory, in the order in which they started."""
     marks = defaultdict(dict)
     for entry in os.scandir(folder):
         *run, mark = entry.name.split(",")
@@ -55,17 +55,17 @@ def _run(job, tick, token, node, pid, marks):
 
 
 def overlaps(runs):
-    """The pairs of runs of one job that lived at the same time: there must be none."""
+    """Return the pairs of runs of one job that were alive at the same time: there must be none."""
     return [(a, b) for a, b in combinations(runs, 2) if a.job == b.job and a.overlaps(b)]
 
 
 def disorder(runs):
-    """The pairs of successive runs of one job whose tokens do not grow: there must be none."""
+    """Return the pairs of successive runs of one job whose tokens do not grow: there must be none."""
     return [(a, b) for of_job in _by(runs, "job").values() for a, b in pairwise(of_job) if a.token >= b.token]
 
 
 def ticks(runs):
-    """For each job and tick, its runs."""
+    """Return the runs for each job and tick."""
     return _by(runs, "job", "tick")
 
 

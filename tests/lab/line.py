@@ -1,4 +1,4 @@
-"""The serial line to a node: numbers of scripts go in, numbers and exit statuses come out."""
+"""The serial line to a node: script numbers go in, script numbers and exit statuses come out."""
 
 import contextlib
 import socket
@@ -6,7 +6,7 @@ import time
 
 
 class Line:
-    """Our end of the line. Reading it is the only way to hear of a finished script: nothing polls."""
+    """Our end of the line. Reading it is the only way to learn that a script has finished: nothing polls."""
 
     def __init__(self):
         self._ours, self.theirs = socket.socketpair()
@@ -14,16 +14,16 @@ class Line:
         self._heard = {}
 
     def hand_over(self):
-        """Let go of the node's end once the node has it, so that we hear of its death."""
+        """Close the node's end here once the node has it, so that its death is noticed."""
         self.theirs.close()
 
     def send(self, word):
-        # A dead node is found out by waiting for its answer, which never comes.
+        # A dead node is detected when its answer does not arrive.
         with contextlib.suppress(OSError):
             self._ours.sendall(f"{word}\n".encode())
 
     def answer(self, word, timeout):
-        """What came after `word` at the beginning of a line, or None when time is up or the node is dead."""
+        """Return the text after `word` at the start of a line; None if time is up or the node is dead."""
         deadline = time.monotonic() + timeout
         while word not in self._heard and self._listen(deadline - time.monotonic()):
             pass

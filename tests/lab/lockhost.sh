@@ -1,4 +1,4 @@
-# The lock host's part of the boot: an sshd with the key that the scenario has made, and a folder for locks.
+# The lock host's part of the boot: an sshd with the key that the scenario has generated, and a directory for locks.
 
 mkdir -p /run/sshd /run/locks
 cat >/run/sshd_config <<CONFIG

@@ -1,4 +1,4 @@
-"""One Ethernet segment for the nodes, in the network namespace that the lab runs in."""
+"""An Ethernet segment for the nodes, in the network namespace that the lab runs in."""
 
 import subprocess
 
@@ -8,7 +8,7 @@ def ip(*words):
 
 
 class Network:
-    """A bridge, and a tap for each node. Nothing leaves it: it has no way to the host's own network."""
+    """A bridge, and a tap for each node. It is not connected to the host's own network."""
 
     def __init__(self):
         ip("link", "add", "bridge", "type", "bridge")
@@ -19,9 +19,9 @@ class Network:
         ip("link", "set", tap, "master", "bridge", "up")
 
     def cut(self, tap):
-        """Pull the cable at the far end: packets leave the node and get nowhere.
+        """Unplug the cable at the far end: packets leave the node but arrive nowhere.
 
-        Not `set down`: a write to a tap that is down is an error, after which the node's card is dead for good.
+        `set down` would not do: a write to a tap that is down fails, and the node's network card never recovers.
         """
         ip("link", "set", tap, "nomaster")
 

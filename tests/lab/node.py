@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from line import Line
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-BOOT_TIMEOUT = (
-    60.0  # a boot takes 3 s when the machine is idle; a busy one with two cores may need ten times that
-)
-DEATH_TIMEOUT = 10.0  # the host buries a killed node within milliseconds
+BOOT_TIMEOUT = 60.0  # seconds: a boot takes 3 s on an idle machine, and maybe ten times that on a busy one
+DEATH_TIMEOUT = 10.0  # seconds: the host cleans up a killed node within milliseconds
 
 
 class NodeError(Exception):
@@ -28,7 +26,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A script that a node was given: wait for it, or leave it running."""
+    """A script that was started on a node. Wait for it, or leave it running."""
 
     node: "Node"
     number: int
@@ -41,13 +39,15 @@ class Node:
     """A node's power switch, its network cable, its clock and its serial line."""
 
     def __init__(self, lab, name, number, mem="320M", **words):
-        """`words` are for the kernel's command line; those it does not know become variables of init.sh."""
+        """Add a node to the lab. `words` go on the kernel's command line; unknown ones become variables of init.sh."""
         self.name = name
         self.address = f"10.77.0.{number}"
         self.desk = f"{lab.folder}/{name}"
         self._lab = lab
         self._tap = f"tap-{name}"
-        self._mac = f"02:00:0a:4d:00:{number:02x}"  # fixed: the others' ARP caches outlive a reboot
+        self._mac = (
+            f"02:00:0a:4d:00:{number:02x}"  # fixed, because the other nodes' ARP caches outlive a reboot
+        )
         self._words = dict(words, mem=mem, NODE=name, ADDRESS=self.address, umid=f"{lab.id}-{name}")
         self._commands = 0
         self._kernel = None
@@ -55,7 +55,7 @@ class Node:
         lab.network.add(self._tap)
 
     def power_on(self):
-        """Start the kernel. `ready` waits for the end of its boot, so that several can boot side by side."""
+        """Start the kernel. `ready` waits until it has booted, so that several nodes can boot in parallel."""
         self._line = Line()
         with open(f"{self.desk}/console.log", "a") as log:
             self._kernel = subprocess.Popen(
@@ -64,7 +64,7 @@ class Node:
                 stdout=log,
                 stderr=log,
                 pass_fds=[self._line.theirs.fileno()],
-                start_new_session=True,  # one group for all its host processes, so that one kill ends them
+                start_new_session=True,  # one process group for all its host processes, so that one kill ends them
                 env={"PATH": os.environ["PATH"], "TERM": "dumb"},
             )
         self._line.hand_over()
@@ -87,7 +87,7 @@ class Node:
         self.ready()
 
     def crash(self):
-        """Cut the power: every process of the node is gone at once, and nothing more is written."""
+        """Cut the power: all processes of the node end at once, and nothing more is written."""
         if self._kernel:
             self._kill_the_group()
             self._kernel.wait(DEATH_TIMEOUT)
@@ -95,7 +95,7 @@ class Node:
             self._kernel = None
 
     def _kill_the_group(self):
-        # The tap device is busy until the last of the kernel's host processes is gone.
+        # The tap device is busy until the last of the kernel's host processes has exited.
         deadline = time.monotonic() + DEATH_TIMEOUT
         with contextlib.suppress(ProcessLookupError):
             while time.monotonic() < deadline:
@@ -112,22 +112,23 @@ class Node:
         self.boot()
 
     def freeze(self):
-        """Stop the whole machine, as when a hypervisor suspends it; its clocks will have gone on meanwhile."""
-        # To the kernel's own process alone: it takes a signal to one that it traces for its guest's, and fails.
+        """Freeze the whole machine, as when a hypervisor suspends it; its clocks continue meanwhile."""
+        # Only the kernel's own process gets the signal: it would take a signal to a process that it traces for one of
+        # its guest's, and fail.
         self._kernel.send_signal(signal.SIGSTOP)
 
     def thaw(self):
         self._kernel.send_signal(signal.SIGCONT)
 
     def cut(self):
-        """Partition: the node lives on, and hears nobody."""
+        """Partition the node: it lives on, but reaches no other node."""
         self._lab.network.cut(self._tap)
 
     def mend(self):
         self._lab.network.mend(self._tap)
 
     def start(self, script):
-        """Run a shell script on the node. The output comes when all that hold it have closed it."""
+        """Start a shell script on the node. Its output is available when all processes that hold it have closed it."""
         self._commands += 1
         with open(f"{self.desk}/{self._commands}.sh", "w") as file:
             file.write(script + "\n")
@@ -138,7 +139,7 @@ class Node:
         return self.start(script).wait(timeout)
 
     def check(self, script, timeout=30.0):
-        """Run what has to succeed, and return its output."""
+        """Run a script that must succeed, and return its output."""
         result = self.run(script, timeout)
         if result.status:
             raise NodeError(f"{self.name}: status {result.status} of {script!r}: {result.output}")
@@ -152,7 +153,7 @@ class Node:
             return Result(int(status), output.read())
 
     def shift_clock(self, seconds):
-        """Step the wall clock. The boot clock, like a real one, does not notice."""
+        """Step the wall clock. As on a real machine, the boot clock does not change."""
         self.check(f"date -s '{seconds:+.3f} seconds'")
 
     def cron(self, crontab):

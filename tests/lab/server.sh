@@ -1,5 +1,5 @@
-# The NFS server's part of the boot. What a server must remember across its death - the share, and who held
-# state - is on its disk, as it would be on a real one.
+# The NFS server's part of the boot. Everything that a server must remember across its death is on its disk, as on a
+# real one: the share, and which clients held state.
 
 mkdir /run/disk
 mount /dev/ubda /run/disk
@@ -10,8 +10,8 @@ mkdir /run/rpc_pipefs
 mount -t rpc_pipefs pipes /run/rpc_pipefs
 echo '/run/disk/share *(rw,no_root_squash,sync,no_subtree_check,fsid=0)' >/etc/exports
 
-# A restarted server grants no new lock, of any version, until its clients had time to claim their old ones
-# again: 90 s by default, for NFS 3 and for NFS 4. Here NFS 3, whose locks nobody uses, has done after 3 s.
+# A restarted server grants no new lock, of any NFS version, until its clients have had time to reclaim their old ones:
+# 90 s by default, for both NFS 3 and NFS 4. Here NFS 3, whose locks are not used, takes only 3 s.
 modprobe lockd nlm_timeout=3 nlm_grace_period=3
 modprobe nfsd
 mount -t nfsd nfsd /proc/fs/nfsd
@@ -19,7 +19,7 @@ echo 15 >/proc/fs/nfsd/nfsv4leasetime
 echo 15 >/proc/fs/nfsd/nfsv4gracetime
 
 rpcbind -w
-nfsdcld # remembers the clients, so that the grace period ends when the last one is back
+nfsdcld # remembers the clients, so the grace period ends when the last one is back
 exportfs -ra
 rpc.statd
 rpc.mountd

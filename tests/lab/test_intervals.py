@@ -1,4 +1,4 @@
-"""The lab's verdicts rest on this checker, so it has to see what it is there to see."""
+"""The lab's verdicts depend on this checker, so it must find what it checks for."""
 
 import os
 import time
@@ -12,7 +12,7 @@ def mark(tmp_path):
     def make(name, token, *beats, node="node1", tick="T1"):
         for beat in beats:
             (tmp_path / f"{name},{tick},{token},{node},7,{beat}").touch()
-            time.sleep(0.01)  # a file's time is that of the kernel's last tick
+            time.sleep(0.01)  # a file's time is the time of the kernel's last clock tick
         return read_runs(tmp_path)
 
     return make
@@ -30,7 +30,7 @@ def test_a_killed_run_counts_as_alive_for_one_more_beat(mark):
     assert run.end > run.marks[-1]
 
 
-def test_an_overlap_is_seen(mark):
+def test_an_overlap_is_found(mark):
     mark("job", 1, "start")
     runs = mark("job", 2, "start", "stop", node="node2")
     assert overlaps(runs) == [tuple(runs)]
@@ -46,13 +46,13 @@ def test_runs_one_after_the_other_do_not_overlap(mark):
     assert not overlaps(mark("job", 2, "start", "stop"))
 
 
-def test_a_token_that_does_not_grow_is_seen(mark):
+def test_a_token_that_does_not_grow_is_found(mark):
     mark("job", 5, "start", "stop")
     runs = mark("job", 4, "start", "stop")
     assert disorder(runs) == [tuple(runs)]
 
 
-def test_the_marks_time_is_not_what_a_node_says(mark, tmp_path):
+def test_a_node_cannot_set_the_time_of_a_mark(mark, tmp_path):
     mark("job", 1, "start", "stop")
     before = read_runs(tmp_path)
     for entry in tmp_path.iterdir():

@@ -21,7 +21,7 @@ def test_a_duration_is_seconds_or_has_a_unit(text, seconds):
 @pytest.mark.parametrize("text", [
     "", "s", "-1", "-5m", "+5", "5 m", "5M", "1h30m", "1e3", "inf", "nan", "0x10", "1_000", "٣", ".5", "5.", "1w",
 ])  # fmt: skip
-def test_what_is_no_duration_is_refused_with_the_option_and_the_value(text):
+def test_a_bad_duration_is_refused_with_the_option_and_the_value(text):
     with pytest.raises(UsageError) as refusal:
         parse_duration(text, "--wait")
     assert str(refusal.value) == f"--wait: {text!r} is not a duration"
@@ -29,7 +29,7 @@ def test_what_is_no_duration_is_refused_with_the_option_and_the_value(text):
 
 
 @pytest.mark.parametrize("text", ["367d", "999999999", "999999999d", "31622401"])
-def test_more_than_a_year_is_a_slip_of_the_hand(text):
+def test_more_than_a_year_is_refused(text):
     with pytest.raises(UsageError, match="more than a year"):
         parse_duration(text, "--timeout")
 
@@ -44,5 +44,5 @@ def test_any_text_is_a_duration_in_bounds_or_a_usage_error(text):
     (-3, "0.0s"), (0, "0.0s"), (0.4, "0.4s"), (12, "12s"), (59.6, "1m"), (7200, "2h"), (604800, "7d"), (187, "3m07s"), (7500, "2h05m"),
     (90000, "1d01h"),
 ])  # fmt: skip
-def test_a_duration_is_said_shortly(seconds, text):
+def test_a_duration_is_formatted_briefly(seconds, text):
     assert format_duration(seconds) == text

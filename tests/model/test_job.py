@@ -14,15 +14,15 @@ IMPOSSIBLE = [
 
 
 @pytest.mark.parametrize("name", ["a", "7", "A.b_c-d", "a" * 100, "a..b"])
-def test_a_name_of_the_rule_is_returned_as_it_is(name):
+def test_a_valid_name_is_returned_unchanged(name):
     assert check_name(name, "--name") == name
 
 
 @pytest.mark.parametrize("name", IMPOSSIBLE)
-def test_an_impossible_name_is_refused_with_the_option_and_the_value(name):
+def test_an_invalid_name_is_refused_with_the_option_and_the_value(name):
     with pytest.raises(UsageError) as refusal:
         Job.of("billing", name)
-    assert str(refusal.value) == f"--name: {name!r} is not a name"
+    assert str(refusal.value) == f"--name: {name!r} is not a valid name"
     assert "letters, digits" in refusal.value.hint
 
 
@@ -41,13 +41,13 @@ def test_a_job_without_namespace_is_in_the_default_one():
 
 
 @pytest.mark.parametrize("text", ["", "/", "a/", "/a", "a/b/c", "../b", "a/.."])
-def test_what_is_no_job_is_refused(text):
+def test_an_invalid_job_is_refused(text):
     with pytest.raises(UsageError):
         Job.parse(text)
 
 
 @given(st.text())
-def test_whatever_the_text_no_job_leaves_its_directory(text):
+def test_no_text_makes_a_job_that_leaves_its_directory(text):
     try:
         key = Job.parse(text).key
     except UsageError:
@@ -55,11 +55,11 @@ def test_whatever_the_text_no_job_leaves_its_directory(text):
     assert ".." not in key.split("/") and check_key(key).count("/") == 2
 
 
-def test_an_unnamed_job_tells_apart_what_a_joined_line_would_not():
+def test_unnamed_jobs_differ_if_their_arguments_differ_only_in_how_they_are_split():
     assert Job.unnamed("n", ["a", "b c"], "app") != Job.unnamed("n", ["a", "b", "c"], "app")
 
 
-def test_an_unnamed_job_is_called_by_its_user_and_its_program():
+def test_an_unnamed_job_is_named_after_its_user_and_its_program():
     assert Job.unnamed("n", ["/usr/bin/pg_dump", "-x"], "app").name.startswith("app-pg_dump-")
 
 

@@ -13,29 +13,29 @@ FOREVER = Pause(1000.0, None, "books", "root@web1")
 SHORT = Pause(1000.0, 1300.0, "", "root@web1")
 
 
-def test_what_is_paused_is_kept_beside_the_leases():
+def test_the_pauses_have_a_key_of_their_own():
     assert pauses_key("billing") == "pause/cluster/billing"
 
 
-def test_a_pause_of_a_job_is_of_that_job_alone():
+def test_a_pause_of_a_job_affects_only_that_job():
     paused = Pauses().changed(NIGHTLY, FOREVER, 1000.0)
     assert paused.against("billing", "nightly", 2000.0) == (NIGHTLY, FOREVER)
     assert paused.against("billing", "nightly-eu", 2000.0) is None
 
 
-def test_a_pause_of_a_namespace_is_of_all_its_jobs_and_told_first():
+def test_a_pause_of_a_namespace_affects_all_its_jobs_and_is_reported_first():
     paused = Pauses().changed(NIGHTLY, SHORT, 1000.0).changed(BILLING, FOREVER, 1000.0)
     for job in ("nightly", "other"):
         assert paused.against("billing", job, 1001.0) == (BILLING, FOREVER)
 
 
-def test_taking_one_back_leaves_the_other():
+def test_removing_one_pause_keeps_the_other():
     both = Pauses().changed(NIGHTLY, FOREVER, 1000.0).changed(BILLING, FOREVER, 1000.0)
     assert both.changed(BILLING, None, 1001.0).holding("billing", 1001.0) == [(NIGHTLY, FOREVER)]
     assert both.changed(NIGHTLY, None, 1001.0).holding("billing", 1001.0) == [(BILLING, FOREVER)]
 
 
-def test_a_pause_ends_by_itself_and_the_next_change_drops_it():
+def test_an_expired_pause_has_no_effect_and_the_next_change_drops_it():
     paused = Pauses().changed(NIGHTLY, SHORT, 1000.0).changed(BILLING, SHORT, 1000.0)
     assert paused.against("billing", "nightly", 1299.9)
     assert paused.against("billing", "nightly", 1300.0) is None
@@ -44,7 +44,7 @@ def test_a_pause_ends_by_itself_and_the_next_change_drops_it():
 
 
 @given(st.lists(st.tuples(st.sampled_from([NIGHTLY, BILLING]), st.sampled_from([FOREVER, SHORT, None]))))
-def test_the_last_word_on_each_target_holds(changes):
+def test_the_last_change_to_each_target_is_in_force(changes):
     paused = Pauses()
     for target, pause in changes:
         paused = paused.changed(target, pause, 1000.0)
@@ -57,11 +57,11 @@ def test_the_last_word_on_each_target_holds(changes):
 @pytest.mark.parametrize("pauses", [
     Pauses(), Pauses(FOREVER, {"a": SHORT, "b": FOREVER}, "me", 3, (("zzz", [1]),)),
 ])  # fmt: skip
-def test_what_is_written_is_read(pauses):
+def test_pauses_are_read_as_they_were_written(pauses):
     assert decode(encode(pauses), "here") == pauses
 
 
-def test_nothing_that_a_terminal_would_obey_comes_out_of_the_store():
+def test_control_characters_from_the_store_are_removed():
     evil = Pause(1.0, None, "\x1b[2Jwiped\nagain " + "x" * 300, "root\x07@web1")
     read = decode(encode(Pauses(evil, sequence=1)), "here").whole
     assert read.reason.startswith("?[2Jwiped again x") and len(read.reason) == 200
@@ -74,7 +74,7 @@ def test_nothing_that_a_terminal_would_obey_comes_out_of_the_store():
     encode(Pauses(jobs={"../x": FOREVER})),
     b'{"format":1,"whole":null,"jobs":{"a":{"since":1}},"by":"","sequence":1}',
 ])  # fmt: skip
-def test_what_is_no_list_of_pauses_is_refused(broken):
+def test_an_entry_without_valid_pauses_is_refused(broken):
     with pytest.raises(StoreRefusedError, match="here"):
         decode(broken, "here")
 
@@ -89,17 +89,17 @@ def test_what_is_no_list_of_pauses_is_refused(broken):
     (("billing/nightly", None, None), NIGHTLY),
     (("nightly", None, None), Target(JOB, "default/nightly")),
 ])  # fmt: skip
-def test_a_target_is_a_job_a_namespace_a_node_or_where_one_is(named, target):
+def test_a_target_is_a_job_a_namespace_a_node_or_this_node(named, target):
     assert Target.chosen(*named, "web1") == target
 
 
 @pytest.mark.parametrize("named", [("a/b", "a", None), ("a/b", None, "web1"), (None, "a", "web1"), ("a", "b", "c"), ("", "a", None)])  # fmt: skip
-def test_two_targets_are_one_too_many(named):
-    with pytest.raises(UsageError, match="name one of them"):
+def test_two_targets_are_refused(named):
+    with pytest.raises(UsageError, match="only one is allowed"):
         Target.chosen(*named, "web1")
 
 
 @pytest.mark.parametrize("named", [("../x", None, None), (None, "a/b", None), (None, None, "x y"), ("", None, None), (None, "", None), (None, None, "")])  # fmt: skip
-def test_a_target_is_a_name(named):
-    with pytest.raises(UsageError, match="is not a name"):
+def test_a_target_must_be_a_valid_name(named):
+    with pytest.raises(UsageError, match="is not a valid name"):
         Target.chosen(*named, "web1")

@@ -26,7 +26,7 @@ def changed(**changes):
 
 
 def read(data):
-    """Return the record, or None for data that are refused; anything else is raised."""
+    """Return the record, or None if the data are refused; other errors are raised."""
     try:
         return decode(data, "billing/invoices")
     except StoreRefusedError as refusal:
@@ -44,19 +44,19 @@ def test_no_data_is_no_record():
     assert decode(b"", "here") is None
 
 
-def test_what_only_a_newer_cronguard_knows_is_kept():
+def test_fields_that_only_a_newer_cronguard_knows_are_kept():
     found = decode(changed(colour={"of": ["the", 7]}, unknown="too"), "here")
     again = json.loads(encode(found.settled("done", 0, 1.0, 1.0)))
     assert (again["colour"], again["unknown"]) == ({"of": ["the", 7]}, "too")
 
 
-def test_when_it_last_succeeded_is_kept_through_failures_and_claims():
+def test_the_time_of_the_last_success_survives_failures_and_claims():
     done = record().settled("done", 0, 500.0, 1.0)
     failed = record(succeeded=done.succeeded).settled("failed", 1, 600.0, 1.0)
     assert (record().succeeded, done.succeeded, failed.succeeded) == (None, 500.0, 500.0)
 
 
-def test_the_record_says_its_format_and_its_writer():
+def test_the_record_contains_its_format_and_its_writer():
     written = json.loads(encode(record()))
     assert (written["format"], written["writer"]) == (FORMAT, f"cronguard {__version__}")
 
@@ -71,7 +71,7 @@ def test_a_newer_format_is_refused_with_its_number_and_its_writer():
     assert "same version" in refusal.value.hint
 
 
-def test_a_newer_format_is_told_even_when_nothing_else_is_familiar():
+def test_a_newer_format_is_reported_even_if_nothing_else_is_known():
     with pytest.raises(StoreRefusedError, match="format 7, written by an unknown program"):
         decode(b'{"format":7}', "here")
 
@@ -80,7 +80,7 @@ def test_a_newer_format_is_told_even_when_nothing_else_is_familiar():
     b"\0", b"{", b"[]", b"null", b"7", b'"x"', b"{}", b'{"format":1}', b"\xff\xfe", VALID[:-20], b"<html></html>",
     b"[" * 100_000, b"9" * 5000,
 ])  # fmt: skip
-def test_what_is_no_record_is_refused(data):
+def test_data_that_are_not_a_record_are_refused(data):
     with pytest.raises(StoreRefusedError) as refusal:
         decode(data, "billing/invoices")
     assert "nothing was changed" in refusal.value.hint
@@ -94,7 +94,7 @@ def test_what_is_no_record_is_refused(data):
     {"node": None}, {"run": 7}, {"boot": None}, {"job": 5}, {"user": []}, {"program": {}},
     {"history": 5}, {"history": ["x"]}, {"history": [7]},
 ])  # fmt: skip
-def test_a_record_with_a_value_that_cannot_be_is_refused(changes):
+def test_a_record_with_an_impossible_value_is_refused(changes):
     with pytest.raises(StoreRefusedError):
         decode(changed(**changes), "here")
 
@@ -102,7 +102,7 @@ def test_a_record_with_a_value_that_cannot_be_is_refused(changes):
 @pytest.mark.parametrize("name", [n for n in FIELDS if n not in (
     "writer", "ended", "ended_boot", "status", "succeeded", "history",
 )])  # fmt: skip
-def test_a_record_without_one_of_its_fields_is_refused(name):
+def test_a_record_that_lacks_a_field_is_refused(name):
     data = json.loads(VALID)
     del data[name]
     with pytest.raises(StoreRefusedError):
@@ -131,7 +131,7 @@ def test_any_record_of_ours_is_read_as_it_was_written(token, program, ttl):
     assert decode(encode(ours), "here") == ours
 
 
-def test_each_beat_has_an_identity_of_its_own():
+def test_each_beat_has_its_own_identity():
     first = record()
     assert len({first.identity, first.next_beat().identity, record(run="run-c").identity}) == 3
 
@@ -170,7 +170,7 @@ def test_the_longest_record_fits_into_an_entry_with_room_to_spare():
     assert len(encode(longest)) < MAX_DATA / 2
 
 
-def test_the_arguments_of_the_command_have_no_place_in_a_record():
+def test_a_record_does_not_contain_the_arguments_of_the_command():
     assert not {"argv", "args", "command", "line", "env"} & set(FIELDS)
 
 
@@ -178,5 +178,5 @@ def test_the_arguments_of_the_command_have_no_place_in_a_record():
     ("running", True), ("revoked", True), ("done", False), ("failed", False), ("timed-out", False), ("lost", False),
     ("cancelled", False),
 ])  # fmt: skip
-def test_a_revoked_run_still_runs_until_it_says_otherwise(state, is_running):
+def test_a_revoked_run_counts_as_running_until_it_has_settled(state, is_running):
     assert record(state=state).is_running is is_running

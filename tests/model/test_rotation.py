@@ -21,7 +21,7 @@ def queue(*nodes, **changes):
 
 
 def claimed(*nodes, first=EARLIER, token=7, attempts=None):
-    """A lease that these nodes have claimed, tick by tick."""
+    """Return the record of a lease that these nodes have claimed, tick by tick."""
     history = tuple(
         ended(
             node=node,
@@ -35,7 +35,7 @@ def claimed(*nodes, first=EARLIER, token=7, attempts=None):
     return ended(node=nodes[-1], token=token + len(nodes) - 1, tick=latest, history=history[-HISTORY:])
 
 
-def test_it_is_kept_beside_the_lease():
+def test_the_queue_has_a_key_of_its_own():
     assert queue_key(JOB) == "queue/billing/invoices"
 
 
@@ -47,17 +47,17 @@ def test_a_running_claim_counts_at_once():
     assert queue(*NODES).following(record(node="web1", token=7)).nodes == ("web2", "web3", "web1")
 
 
-def test_a_claim_counts_once_however_often_it_is_read():
+def test_a_claim_counts_once_even_if_it_is_read_again():
     once = queue(*NODES).following(claimed("web1", "web2"))
     assert once.following(claimed("web1", "web2")) == once
 
 
-def test_claims_that_nobody_wrote_down_are_made_up_for():
-    """A run that crashes right after its claim writes nothing, and need not."""
+def test_claims_that_were_not_written_to_the_queue_are_caught_up():
+    """A run that crashes right after its claim writes nothing to the queue and need not."""
     assert queue(*NODES).following(claimed("web1", "web2", "web3", "web1")).nodes == ("web2", "web3", "web1")
 
 
-def test_who_lets_his_turn_pass_three_times_is_dropped_and_joins_at_the_tail():
+def test_a_node_that_misses_three_turns_is_dropped_and_rejoins_at_the_tail():
     two = queue(*NODES).following(claimed("web2", "web3"))
     assert two.places[0] == Place("web1", 2)
     three = queue(*NODES).following(claimed("web2", "web3", "web2"))
@@ -65,39 +65,39 @@ def test_who_lets_his_turn_pass_three_times_is_dropped_and_joins_at_the_tail():
     assert three.joined("web1").nodes == ("web3", "web2", "web1")
 
 
-def test_who_takes_his_turn_again_has_missed_none():
+def test_a_node_that_takes_its_turn_again_has_no_missed_turns():
     back = queue(*NODES).following(claimed("web2", "web3", "web1"))
     assert back.places[-1] == Place("web1", 0)
 
 
-def test_a_second_attempt_at_a_tick_is_nobodys_missed_turn():
+def test_a_second_attempt_at_a_tick_is_not_a_missed_turn_of_any_node():
     again = queue(*NODES).following(claimed("web3", first=TICK, attempts=[2]))
     assert again.places == (Place("web1"), Place("web2"), Place("web3"))
 
 
-def test_a_queue_that_has_just_begun_does_not_follow_what_was_before_it():
+def test_a_new_queue_ignores_earlier_claims():
     begun = Rotation().following(claimed("old1", "old2"))
     assert (begun.nodes, begun.token) == ((), 8)
 
 
-def test_joining_twice_is_joining_once():
+def test_joining_twice_changes_nothing_more():
     assert queue(*NODES).joined("web2") == queue(*NODES)
 
 
-def test_a_strict_head_that_owes_a_tick_loses_its_place_in_the_end():
+def test_a_strict_head_that_keeps_missing_ticks_loses_its_place():
     strict = queue(*NODES)
     for number in range(4):
         strict = strict.overdue(Tick(TICK.epoch + 60 * number), ended(tick=EARLIER), strict.nodes[0])
     assert strict.nodes == ("web2", "web3")
 
 
-def test_a_strict_head_is_asked_for_each_tick_once():
+def test_a_strict_head_owes_each_tick_only_once():
     owed = queue(*NODES).overdue(TICK, None, "web1")
     assert owed.overdue(TICK, None, "web1") == owed
     assert owed.overdue(LATER, ended(tick=TICK), "web1").places == owed.places
 
 
-def test_a_paused_head_owes_nothing_and_who_is_behind_it_does():
+def test_a_paused_head_owes_nothing_but_the_node_behind_it_does():
     strict = queue(*NODES)
     for number in range(4):
         strict = strict.overdue(Tick(TICK.epoch + 60 * number), ended(tick=EARLIER), "web2")
@@ -105,8 +105,8 @@ def test_a_paused_head_owes_nothing_and_who_is_behind_it_does():
 
 
 @given(st.lists(st.sampled_from(NODES), min_size=1, max_size=3, unique=True), st.integers(1, 300))
-def test_the_shares_of_those_who_take_their_turns_are_equal_within_one_run(alive, ticks):
-    """Whoever is dead, the living share evenly: each tick is the first living one's in the queue."""
+def test_the_shares_of_the_live_nodes_differ_by_at_most_one_run(alive, ticks):
+    """Whichever nodes are dead, the others share evenly: each tick goes to the first live node in the queue."""
     now, counts = queue(*NODES), Counter(dict.fromkeys(alive, 0))
     for number in range(ticks):
         runner = next(node for node in now.nodes if node in alive)
@@ -114,7 +114,7 @@ def test_the_shares_of_those_who_take_their_turns_are_equal_within_one_run(alive
         tick = Tick(TICK.epoch + 60 * number)
         now = now.following(record(node=runner, token=7 + number, tick=tick))
     assert max(counts.values()) - min(counts.values()) <= 1
-    assert ticks <= MISSES or set(now.nodes) == set(alive)  # the first may have been its own
+    assert ticks <= MISSES or set(now.nodes) == set(alive)  # the first tick may have been its own turn
 
 
 @given(
@@ -126,28 +126,28 @@ def test_the_shares_of_those_who_take_their_turns_are_equal_within_one_run(alive
         sequence=st.integers(0), unknown=st.just((("zzz", [1]),)),
     )
 )  # fmt: skip
-def test_what_is_written_is_read(rotation):
+def test_a_queue_is_read_as_it_was_written(rotation):
     assert decode(encode(rotation), "here") == rotation
 
 
-def test_nothing_is_no_queue():
+def test_no_data_is_no_queue():
     assert decode(b"", "here") is None
 
 
 @pytest.mark.parametrize(
     "data", [b"{", b"[]", b"{}", b'{"format":1}', b'{"format":9,"writer":"cronguard 9"}', b"\xff"]
 )
-def test_what_is_no_queue_is_refused(data):
+def test_data_that_are_not_a_queue_are_refused(data):
     with pytest.raises(StoreRefusedError, match="here"):
         decode(data, "here")
 
 
-def test_two_places_of_one_node_are_refused():
+def test_a_queue_with_a_node_in_two_places_is_refused():
     with pytest.raises(StoreRefusedError):
         decode(encode(queue("web1", "web1")), "here")
 
 
-def test_a_foreign_line_of_history_is_no_claim():
+def test_a_history_row_of_another_program_is_not_a_claim():
     odd = claimed("web1")._replace(
         history=(
             {"token": "x"},

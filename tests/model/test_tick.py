@@ -9,7 +9,7 @@ from cronguard.system.errors import UsageError
 
 
 @pytest.mark.parametrize("seconds", [0, 0.001, 59, 59.999])
-def test_all_moments_of_a_minute_are_one_tick(seconds):
+def test_all_moments_of_a_minute_belong_to_one_tick(seconds):
     assert Tick.of(1795325400 + seconds) == Tick(1795325400)
 
 
@@ -28,13 +28,13 @@ def test_every_tick_is_read_as_it_was_written(wall):
     "2026-11-00T05:30Z", "2026-11-22T24:00Z", "2026-11-22T05:60Z", "1969-12-31T23:59Z", "0000-01-01T00:00Z",
     "٢026-11-22T05:30Z", " 2026-11-22T05:30Z", "2026-11-22T05:30Z\n",
 ])  # fmt: skip
-def test_what_is_no_tick_is_refused_with_its_value(label):
+def test_an_invalid_tick_is_refused_with_its_value(label):
     with pytest.raises(UsageError) as refusal:
         Tick.parse(label)
     assert str(refusal.value) == f"--tick: {label!r} is not a tick"
 
 
-def test_a_leap_day_is_a_day():
+def test_a_leap_day_is_valid():
     assert Tick.parse("2028-02-29T23:59Z").label == "2028-02-29T23:59Z"
 
 
@@ -44,5 +44,5 @@ def test_any_text_is_a_tick_or_a_usage_error(text):
         assert Tick.parse(text).label == text
 
 
-def test_ticks_compare_as_moments():
+def test_ticks_are_ordered_by_time():
     assert Tick.parse("2026-11-22T05:30Z") < Tick.parse("2026-11-22T05:31Z") < Tick.parse("2027-01-01T00:00Z")

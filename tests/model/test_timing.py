@@ -54,7 +54,7 @@ def test_a_kill_after_that_leaves_no_room_is_refused_with_both_values(ttl, kill_
 
 
 @pytest.mark.parametrize(("ttl", "kill_after"), [(5, 2), (10, 10), (40, 19.5), (180, 160)])
-def test_what_the_refusal_advises_is_accepted(ttl, kill_after):
+def test_the_values_that_the_refusal_suggests_are_accepted(ttl, kill_after):
     with pytest.raises(UsageError) as refusal:
         Timing.of(ttl, kill_after)
     better_ttl, better_kill = (parse_duration(n, "hint") for n in re.findall(r"[\d.]+", refusal.value.hint))

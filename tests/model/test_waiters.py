@@ -20,11 +20,11 @@ def stored(store):
     return [waiter.run for waiter in found.waiting] if found else []
 
 
-def test_they_stand_in_the_order_of_their_arrival():
+def test_waiting_runs_are_in_order_of_arrival():
     assert Waiters().with_beat(A).with_beat(B).with_beat(A).before("run-b") == [A._replace(beat=1)]
 
 
-def test_who_is_not_in_the_list_has_all_of_it_before_him():
+def test_a_run_that_is_not_in_the_list_comes_after_all_of_it():
     assert Waiters((A, B)).before("run-c") == [A, B]
 
 
@@ -33,7 +33,7 @@ def test_who_is_not_in_the_list_has_all_of_it_before_him():
         st.builds(Waiter, st.text(), st.text(), st.integers(0, 10**7), st.floats(0, 1e12), st.integers(0))
     )
 )
-def test_what_is_written_is_read(waiting):
+def test_a_list_is_read_as_it_was_written(waiting):
     waiters = Waiters(tuple(waiting), "me", 3, (("zzz", 1),))
     assert decode(encode(waiters), "here") == waiters
 
@@ -41,7 +41,7 @@ def test_what_is_written_is_read(waiting):
 @pytest.mark.parametrize(
     "data", [b"{", b"[]", b'{"format":1}', b'{"format":9}', b'{"format":1,"waiting":[1]}']
 )
-def test_what_is_no_list_is_refused(data):
+def test_data_that_are_not_a_list_are_refused(data):
     with pytest.raises(StoreRefusedError, match="here"):
         decode(data, "here")
 
@@ -53,12 +53,12 @@ def test_the_longest_list_fits_into_an_entry():
     assert len(full.waiting) == MOST and len(encode(full)) < MAX_DATA
 
 
-def test_a_free_lease_that_nobody_waits_for_costs_no_place(store):
+def test_a_free_lease_that_no_run_waits_for_needs_no_place_in_the_list(store):
     assert line(store, "run-a").turn(None, is_free=True).head_start == 0
     assert store.writes == 0
 
 
-def test_the_first_to_come_is_the_first_to_go(store):
+def test_the_first_run_to_arrive_is_the_first_to_start(store):
     lines = [line(store, run) for run in ("run-a", "run-b", "run-c")]
     held = record(run="run-x")
     for one in lines:
@@ -69,14 +69,14 @@ def test_the_first_to_come_is_the_first_to_go(store):
     assert lines[2].turn(record(run="run-b"), is_free=True).head_start == 0
 
 
-def test_who_comes_late_to_a_free_lease_goes_to_the_end_of_the_line(store):
+def test_a_run_that_arrives_when_the_lease_is_free_goes_to_the_end_of_the_queue(store):
     line(store, "run-a").turn(record(), is_free=False)
     late = line(store, "run-b")
     assert late.turn(None, is_free=True).head_start == 600
     assert stored(store) == ["run-a", "run-b"]
 
 
-def test_a_dead_waiter_is_passed_over_when_it_was_seen_to_stand_still(store, clock):
+def test_a_dead_waiting_run_is_passed_over_once_its_beat_was_seen_unchanged(store, clock):
     line(store, "run-dead").turn(record(), is_free=False)
     alive = line(store, "run-a")
     alive.turn(record(), is_free=False)
@@ -87,7 +87,7 @@ def test_a_dead_waiter_is_passed_over_when_it_was_seen_to_stand_still(store, clo
     assert stored(store) == ["run-a"]
 
 
-def test_a_living_waiter_is_not_passed_over_however_long_it_waits(store, clock):
+def test_a_live_waiting_run_is_never_passed_over(store, clock):
     first, second = line(store, "run-a"), line(store, "run-b")
     for _ in range(20):
         first.turn(record(), is_free=False)
@@ -96,7 +96,7 @@ def test_a_living_waiter_is_not_passed_over_however_long_it_waits(store, clock):
     assert second.turn(None, is_free=True).head_start == 600
 
 
-def test_who_leaves_is_waited_for_no_more(store):
+def test_nobody_waits_for_a_run_that_has_left(store):
     first, second = line(store, "run-a"), line(store, "run-b")
     first.turn(record(), is_free=False)
     second.turn(record(), is_free=False)
@@ -106,7 +106,7 @@ def test_who_leaves_is_waited_for_no_more(store):
     assert stored(store) == ["run-b"]
 
 
-def test_a_look_writes_nothing(store):
+def test_a_dry_run_writes_nothing(store):
     line(store, "run-a").turn(record(), is_free=False)
     writes = store.writes
     assert line(store, "run-b", is_look=True).turn(record(), is_free=False).head_start == 600

@@ -1,6 +1,6 @@
 """`python -m tests.simulation FROM TO`: simulate the seeds FROM to TO on all cores, and add them to docs/proof.md.
 
-One seed is simulated and its history printed.
+With a single seed, simulate it and print its history.
 """
 
 import argparse
@@ -19,7 +19,7 @@ _WIDTH = 40
 
 
 def main():
-    """Simulate; the status is 1 if an invariant was broken."""
+    """Simulate; exit with status 1 if an invariant was broken."""
     options = _parse(sys.argv[1:])
     if options.last is None:
         sys.exit(_show(options.first))
@@ -34,7 +34,7 @@ def main():
 
 
 def _check(options):
-    """Refuse seeds that could not be added to the table: hours later would be too late."""
+    """Refuse seeds that could not be added to the table, before hours are spent on them."""
     try:
         tally.check(options.first, options.last)
     except ValueError as error:
@@ -45,7 +45,7 @@ def _parse(words):
     parser = argparse.ArgumentParser(prog="simulation", description=__doc__)
     parser.add_argument("first", type=int, metavar="FROM")
     parser.add_argument("last", type=int, metavar="TO", nargs="?")
-    parser.add_argument("--dry-run", action="store_true", help="leave docs/proof.md as it is")
+    parser.add_argument("--dry-run", action="store_true", help="do not change docs/proof.md")
     options = parser.parse_args(words)
     if options.last is not None and options.last < options.first:
         parser.error(f"{options.last} comes before {options.first}")
@@ -88,10 +88,10 @@ def _chunk(bounds):
 
 
 def _found(world):
-    """Return the violations; what the project's code did not expect is one, and no reason to lose the other seeds."""
+    """Return the violations. An unexpected exception counts as one, so that the other seeds are not lost."""
     try:
         return violations(world.run())
-    except Exception as error:  # noqa: BLE001 - the seed alone tells it again in full
+    except Exception as error:  # noqa: BLE001 - running this seed alone shows it in full
         return [("crash", repr(error))]
 
 

@@ -1,4 +1,4 @@
-"""Each rule switched off: then the simulator must find what the rule is for, within so many seeds."""
+"""Switch off each rule in turn: the simulator must then find what the rule prevents, within so many seeds."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,9 +11,9 @@ from .world import World
 
 
 class Ablation(NamedTuple):
-    """A rule, the nodes without it, what must be found then, and within how many seeds.
+    """A rule, the rules without it, the violation that must be found then, and within how many seeds.
 
-    `focus` changes the schedules so that what the rule is against happens more often than by chance.
+    `focus` changes the schedules so that the situation that the rule handles occurs more often than by chance.
     """
 
     rule: str
@@ -24,7 +24,7 @@ class Ablation(NamedTuple):
 
 
 def first_finding(ablation):
-    """Return the first seed whose schedule shows what the rule is for, and what; None if none does."""
+    """Return the first seed whose schedule shows the violation, and the violation; None if no schedule does."""
     for seed in range(ablation.within):
         world = World(ablation.focus(draw(seed)), ablation.rules).run()
         for name, found in invariants.violations(world):

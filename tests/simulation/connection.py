@@ -1,17 +1,17 @@
-"""The way from one process to the store: a backend whose answers are late, lost, old or not there."""
+"""The connection from a process to the store: a backend whose answers are late, lost, old or missing."""
 
 from math import inf
 
 from cronguard.system.errors import BackendError
 
-_RETRANSMIT = 3.0  # seconds: the network is back for so long before a request that was held up goes through
+_RETRANSMIT = 3.0  # seconds that the network must be back before a delayed request goes through
 _SLOWEST = 20.0
 _OLDEST = 30.0  # seconds by which a plain read may be out of date
-LATE = 1.0  # a call that takes longer than this is trouble for its run
+LATE = 1.0  # seconds: a call that takes longer counts as trouble for its run
 
 
 class Connection:
-    """The backend of one thread of one run. `run` hears of all that goes wrong."""
+    """The backend of one thread of one run. Everything that goes wrong is reported to `run`."""
 
     def __init__(self, world, run, process, thread):
         self.world, self.run, self.node = world, run, run.node
@@ -19,15 +19,15 @@ class Connection:
         self._fresh_from = -inf
 
     def read(self, key):
-        """Return the latest version, or an older one that has not been ruled out by a wait."""
+        """Return the latest version, or an older one that no wait has ruled out."""
         return self._call(self._look, key)
 
     def swap(self, entry, data):
-        """Publish; the answer may be lost, the request may arrive long after this process has died."""
+        """Publish. The answer may be lost, and the request may arrive long after this process has died."""
         return self._call(self.world.store.swap, entry, data)
 
     def wait(self, entry, timeout):
-        """Wait for another version; then reads are fresh."""
+        """Wait for another version. Reads after it are fresh."""
         timeline, store = self.world.timeline, self.world.store
         until = timeline.now + self.node.true(timeout)
         while store.version() == entry.version and timeline.now < until:
@@ -41,11 +41,11 @@ class Connection:
         return self.world.store.clock.wall()
 
     def scan(self, prefix):
-        """No run asks for it."""
+        """Not used by any run."""
         raise NotImplementedError
 
     def close(self):
-        """Nothing is kept open."""
+        """Do nothing: there is nothing to close."""
 
     def _look(self, key):
         random, now = self.world.random, self.world.timeline.now
@@ -71,13 +71,13 @@ class Connection:
         return call.answer
 
     def _patience(self):
-        """Return for how long a call is waited for: for ever on a hard mount."""
+        """Return how long to wait for a call: forever on a hard mount."""
         weather, random = self.world.schedule.weather, self.world.random
         return inf if random.random() < weather.hard else 3.0 + random.random() * 17.0
 
 
 class Call:
-    """A request on its way to the store and back: it travels on when whoever sent it has died."""
+    """A request on its way to the store and back. It continues even if its sender has died."""
 
     def __init__(self, connection, act, args):
         self.is_over = False
@@ -91,7 +91,7 @@ class Call:
         self._later(there, self._arrive)
 
     def give_up(self):
-        """Wait for it no more: it may still arrive, or not."""
+        """Stop waiting for the call. It may or may not arrive later."""
         self._trouble("timed out")
         self._is_dropped = self._world.random.random() < 0.5
 
@@ -136,7 +136,7 @@ class Call:
             self._connection.thread.poke()
 
     def _is_held_up(self, again):
-        """Return whether it must try again later; a node that has crashed tries no more."""
+        """Return whether it must try again later. A node that has crashed does not try again."""
         if self._is_dropped or not self._node.is_cut:
             return self._is_dropped
         self._trouble("cut")

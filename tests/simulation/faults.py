@@ -1,11 +1,11 @@
-"""What goes wrong, made to happen."""
+"""Make faults happen."""
 
 from cronguard.admin import drain
 from cronguard.model.pause import Pause
 
 _KEPT_FILES = 0.7  # how often a node's files survive its crash
 _FASTEST_BOOT, _SLOWEST_BOOT = 2.0, 60.0  # a container, or a server
-_FARTHEST_STORE = 200.0  # seconds: beyond it nodes would refuse, rightly, to run at all
+_FARTHEST_STORE = 200.0  # seconds: with a larger offset, nodes would rightly refuse to run at all
 
 
 def happen(world, fault):
@@ -24,7 +24,7 @@ def happen(world, fault):
 
 
 def strike_at(world, run, point):
-    """Perhaps do something to a run at a delicate point of it."""
+    """Perhaps cause a fault at a critical point of a run."""
     strikes, random = world.schedule.strikes, world.random
     if point in strikes.points and random.random() < strikes.chance and not world.is_quiet:
         kind = random.choice(strikes.kinds)
@@ -33,7 +33,7 @@ def strike_at(world, run, point):
 
 
 def strike(world, run, kind, length):
-    """Do something to a run, or to its node."""
+    """Cause a fault in a run or its node."""
     if kind in ("crash", "cut", "stop-node"):
         _befall_node(world, run.node, kind, length)
         return

@@ -1,4 +1,4 @@
-"""Schedules in which certain faults meet more often than by chance."""
+"""Schedules in which certain faults coincide more often than by chance."""
 
 from cronguard.model.timing import Timing
 
@@ -8,9 +8,9 @@ _EVERY = 12.0  # seconds on average between two planned faults
 
 
 def on(*, kinds=(), points=(), faults=(), lengths=(90.0,), ttl=None, **weather):
-    """Return a change of schedules: jobs that do not hear and nodes that wait, and of the faults only these.
+    """Return a function that changes a schedule: jobs ignore SIGTERM, nodes wait, and only these faults happen.
 
-    `kinds` happen at `points`; `faults` happen to the holder, in turn, so that each meets all moments of a run.
+    `kinds` happen at `points`. `faults` happen to the holder in turn, so that each hits every phase of a run.
     """
     calm = {"slow": 0.0, "lost": 0.0, "refused": 0.0, "old": 0.0, "hard": 1.0, **weather}
 

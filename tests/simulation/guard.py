@@ -13,12 +13,12 @@ _FORK = 0.05  # seconds at most to fork, or for a message to be noticed
 _RESTART = 1.0
 _BEAT = 0.5
 _SETTLE_LOST = 5.0
-_SIGNALLED = 128  # the status from which on a signal ended it: perhaps the keeper's
-_ANSWER = 1.0  # seconds more than the keeper was given, in which it may say how the settling went
+_SIGNALLED = 128  # from this status on, a signal ended the job: perhaps the keeper's
+_ANSWER = 1.0  # seconds beyond the keeper's limit, in which it may still report whether it has settled
 
 
 class Guard:
-    """One run's process: claims through a keeper, holds the deadline, kills, and has the outcome written."""
+    """One run's process: it claims through a keeper, enforces the deadline, kills, and lets the keeper settle."""
 
     def __init__(self, world, run):
         self.world, self.run, self.node = world, run, run.node
@@ -36,13 +36,16 @@ class Guard:
         run.watch(self.process)
 
     def last_beat(self):
-        """Return when, by the boot clock, the keeper last heard from it."""
+        """Return the boot time at which the keeper last heard from the guard."""
         if self.is_beating and self.process.is_running:
             self._beaten = self.node.boot()
         return self._beaten
 
     def _on_change(self):
-        """Stopped, its last beat was some time before; dead, the keeper sees its socket closed."""
+        """Handle a stop or the death of the guard.
+
+        If it was stopped, its last beat was some time earlier. If it died, the keeper sees the closed socket.
+        """
         if (
             self.is_beating
             and not self.process.is_running
@@ -52,7 +55,7 @@ class Guard:
         if self.keeper and self.keeper.process.is_alive:
             self.keeper.watch.poke(self.world.some(_FORK))
         elif not self.process.is_alive and self.job:
-            self.job.kill()  # PR_SET_PDEATHSIG: nobody else is left to do it
+            self.job.kill()  # PR_SET_PDEATHSIG: no other process is left to do it
 
     def _live(self):
         self._employ(is_resumed=False)
@@ -98,7 +101,7 @@ class Guard:
         self._watch()
 
     def _watch(self):
-        """Return when the job is gone; each turn looks at everything, as the supervisor's loop does."""
+        """Return when the job has ended. Each round checks everything, as in the supervisor's loop."""
         while True:
             self._attend()
             self._check_times()
@@ -107,7 +110,7 @@ class Guard:
             self._wait_for_time()
 
     def _outlive(self):
-        """Wait for the job's end, if it was settled too early."""
+        """Wait for the job to end, if the run was settled too early."""
         while self.job.ended is None:
             self._check_times()
             self._wait_for_time()
@@ -185,7 +188,7 @@ class Guard:
         self.run.watch(self.keeper.process)
 
     def _introduce(self):
-        """Tell the keeper which job it is, and until when it may run."""
+        """Tell the keeper which job runs, and until when it may run."""
         is_told = self.world.rules.a_new_keeper_is_told_the_deadline
         self.keeper.hear("started", self.deadline if is_told else None)
 
@@ -194,7 +197,7 @@ class Guard:
             self._employ(is_resumed=is_resumed)
 
     def hear(self, keeper, kind, what):
-        """Get a message of the keeper; a sign of life alone is not worth waking for."""
+        """Receive a message from the keeper. A mere sign of life does not wake the guard."""
         if keeper is self.keeper and self.process.is_alive:
             self.inbox.append((kind, what, self.node.boot()))
             if kind != "answered":

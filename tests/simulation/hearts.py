@@ -1,7 +1,7 @@
-"""Heartbeats of the simulated nodes: the project's own assessment and entries, on virtual time.
+"""Heartbeats of the simulated nodes, with cronguard's real assessment and entries, on virtual time.
 
-Each node beats every ten seconds: looks at the others' entries and asks each for an echo, judges, and publishes. A
-node that is cut off sees neither store nor nodes, and is not seen.
+Every ten seconds, each node reads the other nodes' entries, requests an echo from each node, assesses them, and
+publishes its own entry. A node that is cut off sees neither the store nor other nodes, and is not seen.
 """
 
 from functools import lru_cache
@@ -19,7 +19,7 @@ DETECTED = (COUNTING.fall + 2) * EVERY  # seconds within which a dead node is kn
 
 
 def plan(world):
-    """Let every node beat for as long as the schedule lasts."""
+    """Plan the heartbeats of every node for the whole schedule."""
     memories = {node: ("", HeartbeatState()) for node in world.nodes}
     for node in world.nodes:
         at = world.some(EVERY)

@@ -1,4 +1,4 @@
-"""All invariants, and the history that is printed when one does not hold."""
+"""All invariants, and the history that is printed when one is broken."""
 
 from . import liveness, safety
 
@@ -20,12 +20,12 @@ INVARIANTS = (
 
 
 def violations(world):
-    """Return what does not hold, as pairs of the invariant's name and what was found."""
+    """Return the violations, as pairs of the invariant's name and what was found."""
     return [(check.__name__, found) for check in INVARIANTS for found in check(world)]
 
 
 def history(world):
-    """Return the course of a schedule as a person reads it."""
+    """Return the course of a schedule in readable form."""
     schedule = world.schedule
     facts = [f"seed {schedule.seed}: {schedule.job}", f"  {schedule.weather}"]
     facts += [f"  {node.name}: {plan}" for node, plan in zip(world.nodes, schedule.nodes, strict=True)]

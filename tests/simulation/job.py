@@ -5,7 +5,7 @@ _TERMINATED, _KILLED = 143, 137
 
 
 class Job:
-    """A command that waits for its release. `status` is None until it has ended; `on_end` is called then."""
+    """A command that waits to be released. `status` is None until it has ended; then `on_end` is called."""
 
     def __init__(self, world, node, on_end):
         plan, random = world.schedule.job, world.random
@@ -20,23 +20,23 @@ class Job:
 
     @property
     def is_alive(self):
-        """True from the release to the end."""
+        """True from its release to its end."""
         return self.started is not None and self.ended is None
 
     def release(self):
-        """Let it begin, unless it was killed while it waited."""
+        """Let it start, unless it was killed while it waited."""
         if self.ended is not None:
             return
         self.started = self._timeline.now
         self.process.at(self.started + self._length, self._end, self._exit)
 
     def terminate(self):
-        """SIGTERM: it may take its time, or not hear at all."""
+        """Send SIGTERM. The job may take a while to stop, or ignore it."""
         self.was_told = self.was_told or self.ended is None
         self.process.at(self._timeline.now + self._stopping, self._end, _TERMINATED)
 
     def kill(self):
-        """SIGKILL."""
+        """Send SIGKILL."""
         self.was_told = self.was_told or self.ended is None
         self._timeline.at(self._timeline.now + _DYING * (self.started is not None), self._end, _KILLED)
 

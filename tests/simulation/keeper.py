@@ -1,4 +1,4 @@
-"""The keeper, modelled after keeper.py: the project's lease on one thread, the second watchdog on another."""
+"""The keeper, modelled after keeper.py: one thread has cronguard's real lease, another is the second watchdog."""
 
 from math import inf
 
@@ -14,12 +14,12 @@ from .connection import Connection
 from .node import ThreadClock
 from .process import Thread
 
-_WAKE = 0.25  # seconds between two looks of the watching thread
-_GRACE = 0.25  # seconds that a guard which answers has to kill by itself
+_WAKE = 0.25  # seconds between two checks by the watching thread
+_GRACE = 0.25  # seconds that a responsive guard has to kill the job itself
 
 
 class Keeper:
-    """Claims, renews and settles, as the guard asks; ends the job when the guard cannot."""
+    """Claims, renews and settles for the guard; kills the job when the guard cannot."""
 
     def __init__(self, guard, is_resumed, delay):
         self.world, self.guard, self.node = guard.world, guard, guard.node
@@ -34,7 +34,7 @@ class Keeper:
         self.process.changed.append(self._on_change)
 
     def hear(self, kind, what=None):
-        """Get a message of the guard."""
+        """Receive a message from the guard."""
         self._heard = max(self._heard, self.node.boot())
         self._knows_job = kind == "started"
         if kind == "started":
@@ -45,14 +45,14 @@ class Keeper:
         self.watch.poke(self.world.some(0.05))
 
     def guard_answers(self):
-        """Return whether the guard was heard within the last seconds."""
+        """Return whether the guard was heard recently."""
         return self.node.boot() - self._last_heard() < GUARD_SILENT
 
     def _on_change(self):
         guard, own = self.guard.process, self.process
         has_spoken = guard.is_running or guard.stopped >= own.stopped
         if own.continued == self.world.timeline.now and has_spoken:
-            self._heard = self.node.boot()  # what the guard said meanwhile is heard now
+            self._heard = self.node.boot()  # messages that the guard sent meanwhile are received now
         if not self.process.is_alive:
             self.guard.thread.poke(self.world.some(0.05))  # its end of the link is closed
 
@@ -95,7 +95,7 @@ class Keeper:
         return Turn(self.guard.run.head_start, "a head start for others")
 
     def _strategy(self, connection, clock, answered):
-        """Return the project's own advice, or a fixed head start for schedules without a strategy."""
+        """Return cronguard's real advice, or a fixed head start for schedules without a strategy."""
         strategy = self.world.schedule.strategy
         if strategy is None:
             return self._advise
@@ -124,7 +124,7 @@ class Keeper:
         self._send("settled", is_ours)
 
     def may_yet_renew(self):
-        """Return whether to wait for a renewal that is under way: never, unless that rule is switched off."""
+        """Return whether to wait for a renewal in progress: never, unless that rule is switched off."""
         return self._is_renewing and not self.world.rules.late_renewals_do_not_count
 
     def _renew(self):
@@ -141,7 +141,7 @@ class Keeper:
             return True
         was_stopped = self.process.continued == self.world.timeline.now
         if was_stopped and self.world.random.random() < 0.5:
-            return False  # the watching thread has not looked at the socket yet
+            return False  # the watching thread has not checked the socket yet
         return self.guard_answers()
 
     def _take_order(self, seconds):
@@ -167,7 +167,7 @@ class Keeper:
         self.process.end()
 
     def _watched(self):
-        """Stop the job if that is overdue; return when to look again."""
+        """Stop the job if that is overdue; return when to check again."""
         rules = self.world.rules
         if not self._knows_job or self._deadline is None or not rules.keeper_stops_at_deadline:
             return inf
@@ -183,7 +183,7 @@ class Keeper:
         return self._next_look(late)
 
     def _next_look(self, late):
-        """Return the next moment at which anything can be overdue; a change of the guard comes as a poke."""
+        """Return the next time at which anything can be overdue. Changes of the guard arrive as pokes."""
         due = self._deadline + (self._timing.kill_after if late >= 0 else 0.0)
         if self.guard.process.is_running:
             due = self._deadline + self._timing.kill_after + _GRACE
@@ -193,12 +193,12 @@ class Keeper:
 
 
 class NotedSightings:
-    """What a node saw, noted for the invariants with the true time at which it first did."""
+    """A node's sightings. The true time of each first sighting is recorded for the invariants."""
 
     def __init__(self, sightings, node):
         self._sightings, self._node = sightings, node
 
     def unchanged(self, key, version, identity, *, is_fresh=True):
-        """Return what the project's own says."""
+        """Return the answer of the real sightings."""
         self._node.seen.setdefault(version, self._node.timeline.now)
         return self._sightings.unchanged(key, version, identity, is_fresh=is_fresh)

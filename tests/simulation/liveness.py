@@ -1,8 +1,8 @@
-"""What must happen: every answer that a run gets is true, and in time; nobody waits for ever.
+"""What must happen: every run gets a true answer in time, and nothing waits forever.
 
-A run is owed this when nothing went wrong for it while it asked: its node alive and connected, each of its calls
-answered within a second, its processes left alone. Others may crash, hang and be cut off as they like. Calls that
-are refused, or whose answers are lost, excuse nothing but an error after the time for which a run asks again.
+A run is owed this if nothing went wrong for it while it asked: its node was alive and connected, each of its calls was
+answered within a second, and its processes were left alone. Other nodes may crash, hang or be cut off. Calls that are
+refused, or whose answers are lost, excuse only an error after the time for which a run retries.
 """
 
 from collections import defaultdict
@@ -15,17 +15,15 @@ from cronguard.run.keeper import HEARD
 from .connection import LATE
 
 _OLDEST = 30.0
-_SLACK = 4.0  # seconds: calls, forks and the grain of polling; and the difference of the clocks' rates
+_SLACK = 4.0  # seconds: for calls, forks, the polling interval, and clocks that run at different rates
 _ONE_CALL = (
-    25.0  # seconds: what is sent within them may be one slow renewal, repeated because its answer was lost
+    25.0  # seconds: renewals within them may be a single slow one, repeated because its answer was lost
 )
-_SILENT = 2.6  # seconds after which a stopped guard is known to be silent
+_SILENT = 2.6  # seconds after which a stopped guard is known not to answer
 _LONGEST_WATCH = 5.0  # a slice of watching
-_PASSING = frozenset(
-    {"lost", "denied", "refused"}
-)  # troubles of one call, after which the next may be answered
-_LOST_FOR = 10.0  # seconds at most until a lost answer is known to be lost: what was read before is as old
-_ONE_ROUND = 2.0  # seconds: the pause before another try, and the calls before the one that fails
+_PASSING = frozenset({"lost", "denied", "refused"})  # troubles of a single call; the next one may be answered
+_LOST_FOR = 10.0  # seconds at most until a lost answer is noticed: an earlier read may be that old
+_ONE_ROUND = 2.0  # seconds: the pause before a retry, and the calls before the one that fails
 _RETRIED = {
     "never": (),
     "crashed": ("lost", "cancelled"),
@@ -41,14 +39,14 @@ def errors(world):
 
 
 def false_answers(world):
-    """Yield the runs that were told not to run for a reason that was not true."""
+    """Yield the runs that were skipped for a reason that was not true."""
     for run in _owed(world):
         if run.skip and not _IS_TRUE[run.skip.reason](world, run):
             yield f"{run.name} was told {run.skip.reason}, which was not so: {run.skip.detail}"
 
 
 def lost_ticks(world):
-    """Yield the ticks that nobody claimed, and that no run was rightly told to skip."""
+    """Yield the ticks that no run claimed or rightly skipped."""
     claimed = {known.record.tick for known in world.store.past}
     owed = {run.ask.tick for run in _owed(world)}
     true = {run.ask.tick for run in _owed(world) if run.skip and _IS_TRUE[run.skip.reason](world, run)}
@@ -57,7 +55,7 @@ def lost_ticks(world):
 
 
 def delays(world):
-    """Yield the runs that asked for longer than their wait, head start, a takeover and the slack."""
+    """Yield the runs that took longer to get an answer than their wait, head start, a takeover and the slack."""
     for run in world.runs:
         most = run.ask.wait + run.head_start + takeover_after(run.ask.timing.ttl) + _LONGEST_WATCH + _SLACK
         if (
@@ -69,7 +67,7 @@ def delays(world):
 
 
 def endless(world):
-    """Yield the runs that never came to an end."""
+    """Yield the runs that never ended."""
     for run in world.runs:
         if not run.is_over or (run.ran() and run.ran()[1] == inf):
             yield f"{run.name} is still there"
@@ -83,7 +81,7 @@ def stopped_runs(world):
 
 
 def unsettled_runs(world):
-    """Yield the jobs whose end did not reach the store although nothing went wrong for them."""
+    """Yield the jobs whose outcome did not reach the store although nothing went wrong for them."""
     settled = {known.record.run for known in world.store.past if not known.record.is_running}
     for run in world.runs:
         if run.ran() and run.name not in settled and not run.had_trouble():
@@ -91,7 +89,7 @@ def unsettled_runs(world):
 
 
 def kept_for_nobody(world):
-    """Yield the runs whose lease was renewed time and again although their guard was stopped."""
+    """Yield the runs whose lease was renewed repeatedly although their guard was stopped."""
     sent = defaultdict(list)
     for known in world.store.past:
         if known.record.is_running:
@@ -108,7 +106,7 @@ def _owed(world):
 
 
 def _is_excused(world, run):
-    """Return whether more went wrong than what passes, or for longer than a run asks again."""
+    """Return whether there was a lasting trouble, or passing ones for longer than a run retries."""
     troubles = [(at, what) for at, what in run.troubles if at <= run.answered_at]
     if any(what not in _PASSING for _, what in troubles):
         return True
@@ -119,7 +117,7 @@ def _is_excused(world, run):
 
 
 def _current(world, run, since):
-    """Return the versions that were the latest at some moment from `since` until the answer."""
+    """Return the versions that were the latest at some time from `since` until the answer."""
     past = world.store.past
     ends = [known.at for known in past[1:]] + [inf]
     return [
@@ -143,7 +141,7 @@ def _already_ran(world, run):
 
 
 def _held(world, run):
-    """Another run had this tick, or had the lease and it had not run out; or the clocks said so."""
+    """Return whether another run had this tick, or a lease that had not expired, or that seemed so by the clocks."""
     for known in _current(world, run, run.began - _OLDEST):
         if known.record.is_running and known.record.tick == run.ask.tick:
             return True
@@ -151,7 +149,7 @@ def _held(world, run):
 
 
 def _waited_out(world, run):
-    """It was still held when the wait was over; what came of it while the answer was on its way does not count."""
+    """Return whether the lease was still held when the wait ended. Changes while the answer was sent do not count."""
     over = run.began + run.node.true(run.ask.wait)
     age = LATE + (_LOST_FOR if run.had_trouble(run.answered_at) else 0.0)
     return run.answered_at >= over - 0.1 and _not_run_out(world, run, min(over, run.answered_at - age))
@@ -168,7 +166,7 @@ def _not_run_out(world, run, since):
 
 
 def _looked_young(world, run, known, most):
-    """Return whether the lease had not run out, or the clock that tells its age said so."""
+    """Return whether the lease had not expired, or had not according to the clock that measures its age."""
     if run.answered_at - known.at <= most:
         return True
     if world.schedule.weather.tells_age:
@@ -191,7 +189,7 @@ def _stored_now(world, at):
 
 
 def _not_its_turn(world, run):
-    """Only a strict queue, or a slice that nobody covers, leaves a run out."""
+    """Return whether the strategy may refuse a run: only a strict queue does, or a slice that no node covers."""
     strategy = world.schedule.strategy
     return strategy is not None and (strategy.is_strict or _leaves_slices(strategy))
 

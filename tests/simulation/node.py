@@ -1,11 +1,11 @@
-"""Nodes: their clocks, their processes, and the few files of their own."""
+"""Nodes: their clocks, their processes, and their few files."""
 
 from .process import Process
 from .store import EPOCH
 
 
 class Node:
-    """A server. `plan` says how its clocks go; each boot is a clock of its own."""
+    """A server. `plan` determines how its clocks run; each boot has its own boot clock."""
 
     def __init__(self, world, plan, number):
         self.name = f"node{number}"
@@ -20,7 +20,7 @@ class Node:
         self.start(plan.uptime)
 
     def start(self, uptime):
-        """Boot; the boot clock shows `uptime` then, which is not 0 in a time namespace of its own."""
+        """Boot. The boot clock then shows `uptime`, which need not be 0 in a time namespace."""
         self._boots += 1
         self.boot_id = f"{self.name}-boot{self._boots}"
         self._started, self._uptime = self.timeline.now, uptime
@@ -28,7 +28,7 @@ class Node:
         self.seen = {}
 
     def crash(self, keeps_files):
-        """Lose power: every process ends at once."""
+        """Lose power: all processes end at once."""
         self.is_up = self.is_stopped = False
         for process in self._processes:
             process.end()
@@ -44,7 +44,7 @@ class Node:
         return process
 
     def stop(self, seconds):
-        """Stop the whole machine for a while; its clocks go on."""
+        """Freeze the whole machine for a while; its clocks continue."""
         if self.is_up and not self.is_stopped:
             self.is_stopped = True
             stopped = [process for process in self._processes if process.is_alive]
@@ -53,23 +53,23 @@ class Node:
             self.timeline.at(self.timeline.now + seconds, self._go_on, stopped)
 
     def wall(self):
-        """Seconds since 1970, as this node believes."""
+        """Return the seconds since 1970 by this node's clock."""
         return EPOCH + self.timeline.now + self._wall_offset
 
     def true_time(self, wall):
-        """Return the true time at which this node's wall clock shows that."""
+        """Return the true time at which this node's wall clock shows `wall`."""
         return wall - EPOCH - self._wall_offset
 
     def boot(self):
-        """Seconds on this boot's clock."""
+        """Return the seconds on the current boot clock."""
         return self._uptime + (self.timeline.now - self._started) * self._rate
 
     def moment(self, boot):
-        """Return the true time of a moment on the boot clock: a millisecond late, as the kernel's timers are."""
+        """Return the true time at which the boot clock shows `boot`: a millisecond late, like the kernel's timers."""
         return self._started + (boot - self._uptime) / self._rate + 0.001
 
     def true(self, seconds):
-        """Return how long this node's seconds truly last."""
+        """Return how much true time this many seconds of the node's clock take."""
         return seconds / self._rate
 
     @property
@@ -89,25 +89,25 @@ class Node:
 
 
 class ThreadClock:
-    """A node's clocks as one thread has them: it is that thread that sleeps."""
+    """A node's clocks for one thread, which is the one that sleeps."""
 
     def __init__(self, node, thread):
         self._node, self._thread = node, thread
         self.wall, self.boot = node.wall, node.boot
 
     def sleep(self, seconds):
-        """Wait by the node's clock."""
+        """Sleep by the node's clock."""
         self._thread.sleep(self._node.true(max(0.0, seconds)))
 
 
 class Files:
-    """A state folder, in memory."""
+    """A state directory in memory."""
 
     def __init__(self):
         self._kept = {}
 
     def load(self, kind, what):
-        """Return what was stored; nothing if there is none."""
+        """Return what was stored; empty if nothing was."""
         return self._kept.get((kind, what), b"")
 
     def store(self, kind, what, data):

@@ -1,10 +1,10 @@
-"""Processes that can be stopped, continued and killed at any moment, with threads that are coroutines."""
+"""Processes that can be stopped, continued and killed at any time. Their threads are coroutines."""
 
 from math import inf
 
 
 class Process:
-    """A process of a node. `changed` are called after it was stopped, continued, or has ended."""
+    """A process of a node. The functions in `changed` are called after it was stopped, was continued or has ended."""
 
     def __init__(self, timeline):
         self.timeline = timeline
@@ -16,22 +16,22 @@ class Process:
 
     @property
     def is_running(self):
-        """Neither stopped nor dead."""
+        """True if it is neither stopped nor dead."""
         return self.is_alive and not self._stops
 
     def at(self, moment, act, *args):
-        """Plan what this process does; it does it later if it is stopped then, and never if it is dead."""
+        """Plan an act of this process. It is delayed while the process is stopped, and dropped if it is dead."""
         self.timeline.at(moment, self._do, act, args)
 
     def stop(self):
-        """SIGSTOP; stopped twice, it must be continued twice."""
+        """Send SIGSTOP. A process that was stopped twice must be continued twice."""
         self._stops += 1
         if self._stops == 1:
             self.stopped = self.timeline.now
         self._tell()
 
     def go_on(self):
-        """SIGCONT: what it should have done meanwhile, it does now."""
+        """Send SIGCONT. The process now does everything that was delayed."""
         self._stops -= 1
         if self.is_running:
             self.continued = self.timeline.now
@@ -41,7 +41,7 @@ class Process:
         self._tell()
 
     def end(self):
-        """SIGKILL, or its own end: it does nothing more."""
+        """End the process, by SIGKILL or by itself: it does nothing more."""
         if self.is_alive:
             self.is_alive = False
             self._late = []
@@ -59,7 +59,7 @@ class Process:
 
 
 class Thread:
-    """A thread of a process, which begins after `delay` seconds. Its methods but `poke` are for itself alone."""
+    """A thread of a process, which starts after `delay` seconds. Only the thread may call its methods, except `poke`."""
 
     def __init__(self, process, work, delay):
         self._process = process
@@ -70,18 +70,18 @@ class Thread:
         process.at(self._timeline.now + delay, self._greenlet.switch)
 
     def sleep(self, seconds):
-        """Do nothing for so many seconds of true time."""
+        """Sleep for this many seconds of true time."""
         self._pause(self._timeline.now + seconds)
 
     def wait(self, until):
-        """Return when poked, or at that moment of true time; at once if poked since the last wait."""
+        """Return when poked, or at the true time `until`; at once if poked since the last wait."""
         if not self._is_poked:
             self._is_waiting = True
             self._pause(until)
         self._is_waiting = self._is_poked = False
 
     def poke(self, delay=0.0):
-        """Wake it from a wait, or keep it from the next."""
+        """Wake the thread from a wait, or make its next wait return at once."""
         self._process.at(self._timeline.now + delay, self._be_poked)
 
     def _pause(self, until):

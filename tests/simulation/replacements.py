@@ -1,4 +1,4 @@
-"""What stands in the place of the project's own code when one of its rules is switched off."""
+"""Replacements for cronguard's own code when one of its rules is switched off."""
 
 from cronguard.lease.grant import Grant, Lost
 from cronguard.lease.lease import Lease
@@ -6,57 +6,57 @@ from cronguard.lease.seen import Sightings
 
 
 class ByTheWallClock(Sightings):
-    """Takeover when the record is older than ttl by this node's wall clock and the record's."""
+    """Take over when the record is older than ttl, comparing this node's wall clock with the record's time."""
 
     def __init__(self, world, node, clock):
         self._world, self._node = world, node
 
     def unchanged(self, key, version, identity, *, is_fresh=True):
-        """Return the record's age as two wall clocks tell it."""
+        """Return the record's age, measured with two wall clocks."""
         return self._node.wall() - self._world.store.past[version - 1].record.renewed
 
 
 class ByTheStoresAge(Sightings):
-    """Takeover when the entry is older than ttl by the store's clock."""
+    """Take over when the entry is older than ttl by the store's clock."""
 
     def __init__(self, world, node, clock):
         self._world = world
 
     def unchanged(self, key, version, identity, *, is_fresh=True):
-        """Return the entry's age as the store tells it."""
+        """Return the entry's age by the store's clock."""
         store = self._world.store
         return store.clock.wall() - store.past[version - 1].stored
 
 
 class OfAnyVersion(Sightings):
-    """Once seen, seen for ever: a renewal does not begin the watch anew."""
+    """Count from the first sighting of the key: a renewal does not restart the watch."""
 
     def __init__(self, world, node, clock):
         super().__init__(node.state, "sim:/", node.boot_id, clock)
 
     def unchanged(self, key, version, identity, *, is_fresh=True):
-        """Return for how long this node has known the key."""
+        """Return how long this node has known the key."""
         return super().unchanged(key, 0, "any")
 
 
 def of_any_boot(world, node, clock):
-    """Return sightings that hold on whatever boot clock they were made."""
+    """Return sightings that count whichever boot clock they were made on."""
     return Sightings(node.state, "sim:/", "any boot", clock)
 
 
 class FromTheReply(Lease):
-    """The deadline counts from the moment the answer came."""
+    """Count the deadline from the arrival of the answer."""
 
     def acquire(self):
-        """Claim."""
+        """Claim the lease."""
         return self._from_now(super().acquire())
 
     def resume(self):
-        """Go on."""
+        """Continue with the lease."""
         return self._from_now(super().resume())
 
     def renew(self):
-        """Renew."""
+        """Renew the lease."""
         return self._from_now(super().renew())
 
     def _from_now(self, answer):
@@ -66,9 +66,9 @@ class FromTheReply(Lease):
 
 
 class LateIsEarlyEnough(Lease):
-    """A renewal counts whenever it was done."""
+    """Count a renewal no matter how late it was."""
 
     def renew(self):
-        """Renew; if it was late, go on all the same."""
+        """Renew the lease; continue even if that was too late."""
         answer = super().renew()
         return self.resume() if isinstance(answer, Lost) and answer.reason == "late" else answer

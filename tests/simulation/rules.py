@@ -1,4 +1,4 @@
-"""The rules that the simulated nodes go by; an ablation replaces some of them."""
+"""The rules that the simulated nodes follow; an ablation replaces some of them."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,11 +12,11 @@ def _sightings(world, node, clock):
 
 
 class Rules(NamedTuple):
-    """All true: the project as it is. The first five are about the project's own code, the others the models'."""
+    """The rules. The defaults are cronguard as it is. The first five concern cronguard's code, the others the models."""
 
     lease: type[Lease] = Lease
     sightings: Callable[..., Any] = _sightings
-    patches: tuple[tuple[str, Any], ...] = ()  # dotted names and what stands there instead
+    patches: tuple[tuple[str, Any], ...] = ()  # dotted names and their replacements
     every_run: bool = False
     swap_compares: bool = True
     guard_stops_at_deadline: bool = True

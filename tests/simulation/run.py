@@ -1,4 +1,4 @@
-"""What became of one run: the facts that the invariants are checked on."""
+"""What happened to one run: the facts on which the invariants are checked."""
 
 from math import inf
 
@@ -7,7 +7,7 @@ from cronguard.lease.grant import Grant
 
 
 class Run:
-    """One start of the crontab's line on one node. Moments are true time."""
+    """One start of the crontab line on one node. All times are true time."""
 
     def __init__(self, world, node, ask, head_start=0.0):
         self.world, self.node, self.ask = world, node, ask
@@ -15,29 +15,29 @@ class Run:
         self.began = world.timeline.now
         self.job = self.answer = self.word = None
         self.answered_at = self.settling_at = inf
-        self.troubles = []  # what went wrong for it from outside, in order
+        self.troubles = []  # external faults that affected it, in order
         self.stopped = []  # intervals in which its guard was stopped
-        self.helpless = []  # intervals in which its guard and its keeper were both stopped or dead
+        self.helpless = []  # intervals in which both its guard and its keeper were stopped or dead
         self.guard = self._since = None
 
     @property
     def name(self):
-        """How the history calls it."""
+        """Its name in the history."""
         return self.ask.run
 
     @property
     def grant(self):
-        """The right to run that it got, if any."""
+        """The lease that it got, if any."""
         return self.answer if isinstance(self.answer, Grant) else None
 
     @property
     def skip(self):
-        """Why it did not run, if it was told not to."""
+        """Why it was skipped, if it was."""
         return self.answer if isinstance(self.answer, Skip) else None
 
     @property
     def is_over(self):
-        """True when its guard has ended, however."""
+        """True when its guard has ended, for whatever reason."""
         return not self.guard.process.is_alive
 
     def note(self, what):
@@ -45,12 +45,12 @@ class Run:
         self.world.note(self.name, what)
 
     def trouble(self, what):
-        """Note that something went wrong, so that this run owes nothing to the liveness of the whole."""
+        """Note that something went wrong for this run, so that the liveness invariants do not apply to it."""
         self.troubles.append((self.world.timeline.now, what))
         self.note(f"trouble: {what}")
 
     def had_trouble(self, until=inf):
-        """Return whether anything went wrong for it before that moment."""
+        """Return whether anything went wrong for it until that time."""
         return bool(self.troubles) and self.troubles[0][0] <= until
 
     def answered(self, answer):
@@ -59,17 +59,17 @@ class Run:
         self.note(f"gets {answer}")
 
     def settles(self, word):
-        """Note with which word it is about to be settled."""
+        """Note the word with which it is about to be settled."""
         self.word, self.settling_at = word, self.world.timeline.now
         self.note(f"settles {word}")
 
     def watch(self, process):
-        """Look from now on whether guard and keeper are stopped together; this is one of the two."""
+        """Record from now on when guard and keeper are stopped together; `process` is one of them."""
         process.changed.append(self._look)
         self._look()
 
     def ran(self):
-        """Return the interval in which its job was alive; None if it never was."""
+        """Return the interval in which its job was alive; None if it never started."""
         if self.job is None or self.job.started is None:
             return None
         return self.job.started, self.job.ended if self.job.ended is not None else inf

@@ -4,13 +4,16 @@ from collections import defaultdict
 from itertools import combinations, pairwise
 
 MOST_ATTEMPTS = 3
-_WOKEN = 1.0  # seconds: who was stopped beyond its deadline ends its job within them, as in the lab
+_WOKEN = (
+    1.0  # seconds within which a process that was stopped beyond its deadline kills its job, as in the lab
+)
 
 
 def overlaps(world):
-    """Yield the pairs of jobs that lived at the same time.
+    """Yield the pairs of jobs that were alive at the same time.
 
-    Allowed is only what began while the earlier one's guard and keeper were stopped, and ended as they woke.
+    An overlap is allowed only if it began while the earlier run's guard and keeper were stopped, and ended when they
+    woke.
     """
     ran = sorted((run for run in world.runs if run.ran()), key=lambda run: run.ran()[0])
     for earlier, later in combinations(ran, 2):
@@ -20,7 +23,7 @@ def overlaps(world):
 
 
 def disorder(world):
-    """Yield the starts whose token is not higher than that of the start before."""
+    """Yield the starts whose token is not higher than that of the previous start."""
     ran = sorted((run for run in world.runs if run.ran()), key=lambda run: run.ran()[0])
     for earlier, later in pairwise(ran):
         if later.grant.token <= earlier.grant.token:
@@ -28,7 +31,7 @@ def disorder(world):
 
 
 def repeats(world):
-    """Yield the ticks that were claimed again, and to success, when an earlier success was in the store."""
+    """Yield the ticks that were claimed again, and succeeded again, after a success was in the store."""
     past = world.store.past
     claimed = {known.record.run: known.at for known in reversed(past)}
     settled = {known.record.run: known for known in past if not known.record.is_running}
@@ -41,7 +44,7 @@ def repeats(world):
 
 
 def excess(world):
-    """Yield the ticks that were tried too often, and the jobs started without a claim."""
+    """Yield the ticks that were tried too often, and the jobs that started without a claim."""
     claims = defaultdict(set)
     for known in world.store.past:
         claims[known.record.tick].add(known.record.run)
@@ -54,7 +57,7 @@ def excess(world):
 
 
 def regress(world):
-    """Yield the claims for a tick that is not later than what was claimed before, unless it is tried again."""
+    """Yield the claims for a tick that is not later than the one claimed before, unless it is a retry."""
     for before, after in pairwise(world.store.past):
         old, new = before.record, after.record
         is_claim = new.run != old.run
@@ -67,9 +70,9 @@ def _succeeded(run):
 
 
 def _was_helpless(run, begin, end):
-    """Return whether nobody could keep the run's deadline when an overlap began, and somebody did as soon as he could.
+    """Return whether no process could enforce the run's deadline when an overlap began, but one did on waking.
 
-    Guard and keeper were both stopped, or one of them stopped and the other dead.
+    Guard and keeper were both stopped, or one was stopped and the other dead.
     """
     least = run.ask.timing.kill_after
     return any(
@@ -79,7 +82,7 @@ def _was_helpless(run, begin, end):
 
 
 def _joined(intervals):
-    """Return the intervals, those in one that leave no time to act between them."""
+    """Return the intervals, joined where there is no time to act between them."""
     joined = []
     for since, until in intervals:
         goes_on = joined and since <= joined[-1][1] + _WOKEN

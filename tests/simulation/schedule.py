@@ -1,4 +1,4 @@
-"""Schedules: nodes, a job, and all that will go wrong, drawn from a seed."""
+"""Schedules: nodes, a job, and everything that will go wrong, drawn from a seed."""
 
 from random import Random
 from typing import NamedTuple
@@ -6,11 +6,11 @@ from typing import NamedTuple
 from cronguard.model.timing import Timing, takeover_after
 from cronguard.turns.turn import Strategy
 
-QUIET = 130.0  # seconds without faults at the end: whatever happened, all must go on as if it had not
+QUIET = 130.0  # seconds without faults at the end, in which everything must recover
 
 
 class NodePlan(NamedTuple):
-    """How a node's clocks go, and how its line of the crontab reads."""
+    """How a node's clocks run, and the options of its crontab line."""
 
     offset: float
     rate: float
@@ -26,24 +26,24 @@ class JobPlan(NamedTuple):
     retry: str
     lengths: tuple[float, ...]
     failing: float
-    stopping: float  # seconds at most that it takes from SIGTERM to its end
+    stopping: float  # the longest time in seconds from SIGTERM to its end
     backend_timeout: float
 
 
 class Weather(NamedTuple):
-    """How the store answers: seconds a way, and the chances of what goes wrong at one call."""
+    """How the store answers: the latency each way in seconds, and the chances of each fault of a call."""
 
     latency: float
     slow: float
     lost: float
     refused: float
     old: float
-    hard: float  # how often a call is waited for without a limit
+    hard: float  # how often a call is waited for without a time limit
     tells_age: bool
 
 
 class Fault(NamedTuple):
-    """Something that happens at a moment: to the node of that number, or (None) to the holder's."""
+    """A fault at a certain time, on the node with this number, or (None) on the holder's node."""
 
     at: float
     kind: str
@@ -52,7 +52,7 @@ class Fault(NamedTuple):
 
 
 class Strikes(NamedTuple):
-    """Faults at the delicate points of a run: at which points, which of them, and how often."""
+    """Faults at critical points of a run: at which points, which faults, and how often."""
 
     points: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ class Strikes(NamedTuple):
 
 
 class Schedule(NamedTuple):
-    """All that is decided beforehand."""
+    """Everything that is decided before the simulation."""
 
     seed: int
     nodes: tuple[NodePlan, ...]

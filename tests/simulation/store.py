@@ -1,4 +1,4 @@
-"""The store where the simulated nodes meet, and all that was ever published in it."""
+"""The store that the simulated nodes share, and everything that was ever published in it."""
 
 from functools import lru_cache
 from typing import NamedTuple
@@ -7,8 +7,8 @@ from cronguard.model import record
 from cronguard.store.contract import Entry
 from cronguard.store.memory import MemoryBackend
 
-EPOCH = 1_795_305_600.0  # a whole minute; true time 0 on a right clock
-_NOTICED = 1.0  # seconds within which one who waits sees a change: the longest pause of polling
+EPOCH = 1_795_305_600.0  # a whole minute: what a correct clock shows at true time 0
+_NOTICED = 1.0  # seconds within which a waiting thread notices a change: the longest polling interval
 
 
 @lru_cache(512)
@@ -17,12 +17,12 @@ def _decoded(data):
 
 
 def decode(data, where):
-    """Decode as the project does, once for all nodes: the function is pure, and they read the same bytes."""
+    """Decode a record as cronguard does, but only once: the function is pure, and all nodes read the same bytes."""
     return _decoded(data)
 
 
 class Published(NamedTuple):
-    """A version of the job's record: when it was published, by true time and by the store's clock."""
+    """A version of the job's record, and when it was published, in true time and by the store's clock."""
 
     at: float
     stored: float
@@ -38,12 +38,12 @@ class StoreClock:
         self.offset = 0.0
 
     def wall(self):
-        """Seconds since 1970, as the store believes."""
+        """Return the seconds since 1970 by the store's clock."""
         return EPOCH + self._timeline.now + self.offset
 
 
 class Store:
-    """The memory backend, with its past, and with those who wait for a change."""
+    """The memory backend, its history, and the threads that wait for a change."""
 
     def __init__(self, timeline, random, tells_age, compares):
         self.clock = StoreClock(timeline)
@@ -51,11 +51,11 @@ class Store:
         self._timeline, self._random, self._tells_age = timeline, random, tells_age
         self._compares = compares
         self._memory = MemoryBackend(self.clock)
-        self.side = MemoryBackend(self.clock)  # what the strategies keep: it has no past to be checked
+        self.side = MemoryBackend(self.clock)  # the strategies' entries, whose history is not checked
         self._waiting = []
 
     def swap(self, entry, data):
-        """Publish the next version if `entry` is the latest, and note it if it is of the job's lease."""
+        """Publish the next version if `entry` is the latest, and record it if it belongs to the job's lease."""
         if not entry.key.startswith("lease/"):
             return self.side.swap(entry, data)
         published = self._memory.swap(entry if self._compares else self._memory.read(entry.key), data)
@@ -69,7 +69,7 @@ class Store:
         return published
 
     def read(self, key, moment):
-        """Return what was the latest at a moment that has passed; of the strategies' entries, the latest."""
+        """Return the version that was the latest at a past time; for the strategies' entries, the current one."""
         if not key.startswith("lease/"):
             return self.side.read(key)
         for known in reversed(self.past):

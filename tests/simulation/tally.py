@@ -1,4 +1,4 @@
-"""What a range of seeds came to, and the running total in docs/proof.md."""
+"""The results of a range of seeds, and the running total in docs/proof.md."""
 
 import os
 import re
@@ -22,12 +22,12 @@ class Tally(NamedTuple):
     others: int = 0
 
     def plus(self, other):
-        """Return both together."""
+        """Return the sum of both."""
         return Tally(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
 
 def of(world, violations):
-    """Return what one schedule came to."""
+    """Return the result of one schedule."""
     names = [name for name, _ in violations]
     overlaps, lost = names.count("overlaps"), names.count("lost_ticks")
     ran = sum(1 for run in world.runs if run.ran())
@@ -35,7 +35,7 @@ def of(world, violations):
 
 
 def add(first, last, tally, path=PROOF):
-    """Add a row for the seeds `first` to `last` to the table between the marks, and sum it up anew."""
+    """Add a row for the seeds `first` to `last` to the table between the marks, and update the total."""
     before, rows, after = _read(path)
     _check_disjoint(rows, first, last)
     rows[first, last] = tally
@@ -45,12 +45,12 @@ def add(first, last, tally, path=PROOF):
 
 
 def check(first, last, path=PROOF):
-    """Raise ValueError if seeds were counted twice with these."""
+    """Raise ValueError if adding these seeds would count some of them twice."""
     _check_disjoint(_read(path)[1], first, last)
 
 
 def _read(path):
-    """Return what stands before the table, its rows, and what stands after it."""
+    """Return the text before the table, its rows, and the text after it."""
     with open(path, encoding="utf-8") as file:
         before, rest = file.read().split(_BEGIN)
     table, after = rest.split(_END)
@@ -59,10 +59,12 @@ def _read(path):
 
 
 def _check_disjoint(rows, first, last):
-    """Seeds are not counted twice: the same range replaces its row, another one must be apart."""
+    """Check that no seed is counted twice: the same range replaces its row, other ranges must not overlap."""
     for begin, end in rows:
         if (begin, end) != (first, last) and begin <= last and first <= end:
-            raise ValueError(f"seeds {begin} to {end} are in the table: choose others than {first} to {last}")
+            raise ValueError(
+                f"seeds {begin} to {end} are already in the table: choose others than {first} to {last}"
+            )
 
 
 def _table(rows):

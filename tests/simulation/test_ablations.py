@@ -1,4 +1,4 @@
-"""A rule that can be switched off without harm is wrong, or the simulator is."""
+"""If a rule can be switched off without a violation, either the rule or the simulator is wrong."""
 
 import pytest
 

@@ -5,7 +5,7 @@ from .tally import Tally, add, check
 EMPTY = "before\n<!-- simulation: begin -->\n<!-- simulation: end -->\nafter\n"
 
 
-def test_rows_are_kept_and_summed_up(tmp_path):
+def test_rows_are_kept_and_added_up(tmp_path):
     path = tmp_path / "proof.md"
     path.write_text(EMPTY)
     add(1000, 1999, Tally(1000, 5000, 0, 1, 2), path)

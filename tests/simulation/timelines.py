@@ -12,7 +12,7 @@ _KEY = "R the node that ran it, and how many seconds after the minute; - alive; 
 
 
 def calm(strategy, count=3, faults=(), span=900.0, length=1.0):
-    """Return a schedule in which nothing goes wrong but what is planned."""
+    """Return a schedule in which only planned faults happen."""
     nodes = tuple(
         NodePlan(offset=0.1 * number, rate=1.0, uptime=3000.0, wait=0.0, head_start=0.0)
         for number in range(count)
@@ -25,7 +25,7 @@ def calm(strategy, count=3, faults=(), span=900.0, length=1.0):
 
 
 def drawings():
-    """Return title -> timeline: each scheme, when its first node dies and comes back."""
+    """Return a timeline for each scheme, by title: its first node fails, and in some comes back."""
     base = Strategy(nodes=NAMES, head_start=HEAD_START)
     crash = [(170.0, "die", 0.0, 0), (290.0, "boot", 0.0, 0)]
     dies = [(170.0, "die", 0.0, 0)]
@@ -48,7 +48,7 @@ def _planned(plan):
 
 
 def draw(world, minutes=9):
-    """Return a line per node: what became of it, minute by minute."""
+    """Return a line for each node, with its state minute by minute."""
     claimed = {}
     for run in world.runs:
         if run.grant:

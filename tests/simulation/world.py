@@ -1,4 +1,4 @@
-"""The cluster of one schedule, from the first tick to the last process's end."""
+"""The cluster of one schedule, from the first tick to the end of the last process."""
 
 from contextlib import ExitStack
 from math import ceil
@@ -21,11 +21,11 @@ from .timeline import Timeline
 JOB = Job("sim", "job")
 _CACHED = "cronguard.lease.lease.decode"
 _LATE_CRON = 0.9  # seconds at most from the minute until cron starts its line
-_DRAIN = 400.0  # seconds after the last tick: the longest job, wait, takeover and settling are over by then
+_DRAIN = 400.0  # seconds after the last tick: by then the longest job, wait, takeover and settling have ended
 
 
 class World:
-    """Everything that a schedule's course depends on; the same schedule takes the same course."""
+    """Everything that the course of a schedule depends on. The same schedule always takes the same course."""
 
     def __init__(self, schedule, rules=REAL):
         self.schedule, self.rules = schedule, rules
@@ -34,10 +34,10 @@ class World:
         self.store = Store(self.timeline, self.random, schedule.weather.tells_age, rules.swap_compares)
         self.nodes = [Node(self, plan, number) for number, plan in enumerate(schedule.nodes)]
         self.runs, self.notes, self.steps = [], [], []
-        self.paused = set()  # nodes that ever were
+        self.paused = set()  # nodes that were ever paused
 
     def run(self):
-        """Let it all happen."""
+        """Run the whole schedule."""
         self._plan()
         with ExitStack() as stack:
             for name, instead in ((_CACHED, decode), *self.rules.patches):
@@ -47,11 +47,11 @@ class World:
 
     @property
     def is_quiet(self):
-        """True when nothing new may go wrong."""
+        """True when no new faults may happen."""
         return self.timeline.now >= self.schedule.span
 
     def some(self, most):
-        """Return some seconds, fewer than that."""
+        """Return a random number of seconds below `most`."""
         return self.random.random() * most
 
     def note(self, who, what):
@@ -59,11 +59,11 @@ class World:
         self.notes.append((self.timeline.now, who, what))
 
     def strike(self, run, point):
-        """Perhaps let something go wrong at a delicate point of a run."""
+        """Perhaps cause a fault at a critical point of a run."""
         faults.strike_at(self, run, point)
 
     def some_run(self):
-        """Return a run that is going on: one whose job is alive rather than one that waits."""
+        """Return a current run, preferably one whose job is alive."""
         going = [run for run in self.runs if not run.is_over]
         running = [run for run in going if run.job and run.job.is_alive]
         return self.random.choice(running or going) if going else None

@@ -14,7 +14,7 @@ print(json.dumps([process_started(Clock()), boot_id()]))
 
 
 def start_between(times=5):
-    """Return for some processes: boot time before their start, what they say, and boot time after it."""
+    """Yield for some processes the boot time before their start, their own answer, and the boot time after it."""
     for _ in range(times):
         before = time.clock_gettime(time.CLOCK_BOOTTIME)
         with subprocess.Popen([sys.executable, "-c", PROBE], stdout=subprocess.PIPE, text=True) as process:
@@ -23,13 +23,13 @@ def start_between(times=5):
         yield before, started, after, boot
 
 
-def test_a_process_was_started_when_it_was_and_at_most_two_clock_ticks_later():
+def test_the_start_time_of_a_process_is_at_most_two_clock_ticks_late():
     grain = 1 / os.sysconf("SC_CLK_TCK")
     for before, started, after, _ in start_between():
         assert before <= started <= after + 2 * grain
 
 
-def test_a_process_was_never_started_in_the_future():
+def test_the_start_time_of_a_process_is_never_in_the_future():
     clock = Clock()
     assert process_started(clock) <= clock.boot()
 
@@ -53,7 +53,7 @@ def test_a_kernel_without_time_namespaces_has_one_clock(monkeypatch):
     assert boot_id() == here.partition("/")[0]
 
 
-def test_boot_time_is_that_which_runs_on_in_suspend():
+def test_boot_time_continues_during_suspend():
     assert (
         time.clock_gettime(time.CLOCK_BOOTTIME) <= Clock().boot() <= time.clock_gettime(time.CLOCK_BOOTTIME)
     )
@@ -64,5 +64,5 @@ def test_wall_time_is_seconds_since_1970(monkeypatch):
     assert Clock().wall() == 1795325400.5
 
 
-def test_sleeping_for_less_than_nothing_is_not_sleeping():
+def test_sleeping_for_a_negative_time_returns_at_once():
     Clock().sleep(-5)

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-import cronguard.admin.override  # noqa: F401 - has an error of its own
+import cronguard.admin.override  # noqa: F401 - defines an error
 from cronguard.store.url import silent
 from cronguard.system import errors
 from cronguard.system.errors import CronguardError, as_message, from_message
@@ -12,7 +12,7 @@ KINDS = [CronguardError, *errors._all_kinds(CronguardError)]
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("hint", [None, "see 'the' \"manual\"\n"])
-def test_every_error_crosses_from_one_process_to_another(kind, hint):
+def test_every_error_can_be_sent_to_another_process(kind, hint):
     sent = json.loads(json.dumps(as_message(kind("dir:/ä\udcff: gone", hint))))
     arrived = from_message(sent)
     assert (type(arrived), str(arrived), arrived.hint) == (kind, "dir:/ä\udcff: gone", hint)
@@ -28,11 +28,11 @@ def test_an_error_of_an_unknown_kind_is_a_bug():
     ("CommandNotExecutableError", 126), ("BackendError", 69), ("StoreRefusedError", 78), ("StoreForbiddenError", 77),
     ("HeldError", 75),
 ])  # fmt: skip
-def test_every_error_knows_its_exit_status(name, status):
+def test_every_error_has_its_exit_status(name, status):
     assert {kind.__name__: kind.status for kind in KINDS}[name] == status
 
 
-def test_no_two_errors_have_one_name():
+def test_no_two_errors_have_the_same_name():
     assert len({kind.__name__ for kind in KINDS}) == len(KINDS)
 
 
@@ -44,7 +44,7 @@ def test_no_two_errors_have_one_name():
         ("etcd://u:hunter2@h/x", "the backend etcd://u@h/x has not answered for 5s", "its host"),
     ],
 )
-def test_a_silent_store_is_named_with_where_to_look_and_without_a_password(url, told, where):
+def test_an_unresponsive_store_is_reported_with_a_hint_and_without_a_password(url, told, where):
     error = silent(url, 5.0)
     assert (str(error), error.status) == (told, 69)
     assert where in error.hint and "--backend-timeout" in error.hint

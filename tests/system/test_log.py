@@ -34,7 +34,7 @@ def on_stderr(capsys):
     return write
 
 
-def test_a_line_names_the_event_and_its_facts_in_their_order(on_stderr):
+def test_a_line_has_the_event_and_its_facts_in_order(on_stderr):
     assert on_stderr("text", "info", "done", status=0) == (
         "cronguard: job=billing/invoices tick=2026-11-22T05:30Z event=done status=0\n"
     )
@@ -67,7 +67,7 @@ def test_as_json_the_line_is_an_object_with_the_same_facts(on_stderr):
 
 
 @pytest.mark.parametrize(("level", "priority"), [("warning", 76), ("info", 78), ("debug", 79)])
-def test_syslog_gets_the_line_beside_crons_own_with_its_level(syslog, level, priority):
+def test_syslog_gets_the_line_with_crons_facility_and_its_level(syslog, level, priority):
     Log("syslog", "text", **FACTS).write(level, "done")
     sent = syslog.recv(4096).decode()
     assert (
@@ -77,24 +77,24 @@ def test_syslog_gets_the_line_beside_crons_own_with_its_level(syslog, level, pri
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_a_program_that_is_no_text_is_logged_all_the_same(syslog, form):
+def test_a_program_whose_name_is_not_text_is_still_logged(syslog, form):
     Log("syslog", form, program="caf\udce9").write("info", "done")
     assert b"caf" in syslog.recv(4096)
 
 
 @pytest.mark.parametrize("path", ["/no/such/log", "/dev/null", "/"])
-def test_a_syslog_that_is_not_there_costs_the_line_only(monkeypatch, path):
+def test_without_a_syslog_only_the_line_is_lost(monkeypatch, path):
     monkeypatch.setattr(log, "SOCKET", path)
     Log("syslog", "text").write("info", "done")
 
 
-def test_a_syslog_whose_queue_is_full_is_not_waited_for(syslog):
-    for _ in range(1000):  # more than any queue of datagrams holds; the test hangs if one is waited for
+def test_a_syslog_with_a_full_queue_does_not_block(syslog):
+    for _ in range(1000):  # more datagrams than any queue holds; the test hangs if one blocks
         Log("syslog", "text", **FACTS).write("info", "done")
     assert syslog.recv(4096)
 
 
-def test_a_syslog_that_takes_streams_only_costs_the_line_only(tmp_path, monkeypatch):
+def test_with_a_syslog_that_accepts_only_streams_only_the_line_is_lost(tmp_path, monkeypatch):
     monkeypatch.setattr(log, "SOCKET", str(tmp_path / "log"))
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
         sock.bind(str(tmp_path / "log"))
@@ -102,12 +102,12 @@ def test_a_syslog_that_takes_streams_only_costs_the_line_only(tmp_path, monkeypa
         Log("syslog", "text").write("info", "done")
 
 
-def test_a_line_too_long_for_a_datagram_costs_the_line_only(syslog):
+def test_only_the_line_is_lost_if_it_is_too_long_for_a_datagram(syslog):
     Log("syslog", "text").write("info", "done", detail="x" * 10_000_000)
 
 
 @pytest.mark.parametrize("stream", [None, open(os.devnull, encoding="ascii")])  # noqa: SIM115 - never written to
-def test_a_stderr_that_takes_nothing_costs_the_line_only(monkeypatch, stream):
+def test_without_a_writable_stderr_only_the_line_is_lost(monkeypatch, stream):
     monkeypatch.setattr(sys, "stderr", stream)
     Log("stderr", "text").write("info", "done", detail="x")
 
@@ -117,7 +117,7 @@ class FullDisk(io.StringIO):
         raise OSError(28, "No space left on device")
 
 
-def test_a_stderr_that_is_full_or_closed_costs_the_line_only(monkeypatch):
+def test_with_a_full_or_closed_stderr_only_the_line_is_lost(monkeypatch):
     closed = io.StringIO()
     closed.close()
     for stream in (FullDisk(), closed):
@@ -125,7 +125,7 @@ def test_a_stderr_that_is_full_or_closed_costs_the_line_only(monkeypatch):
         Log("stderr", "text").write("info", "done")
 
 
-def test_no_log_is_no_log(syslog, capsys):
+def test_with_log_none_nothing_is_logged(syslog, capsys):
     Log("none", "text").write("warning", "lost")
     assert capsys.readouterr().err == ""
     with pytest.raises(BlockingIOError):

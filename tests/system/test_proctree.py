@@ -6,7 +6,7 @@ from cronguard.system import proctree
 
 
 @pytest.mark.parametrize("call", ["fork", "pipe"])
-def test_where_no_process_can_be_had_the_environments_are_not_searched_and_nothing_is_raised(
+def test_if_no_child_can_be_started_the_environments_are_not_searched_and_nothing_is_raised(
     monkeypatch, call
 ):
     def refuse():
@@ -27,7 +27,7 @@ def test_a_carrier_is_found_by_its_environment(tmp_path):
     os.waitpid(pid, 0)
 
 
-def test_a_process_of_the_same_number_and_another_start_is_not_signalled():
+def test_a_process_with_the_same_id_but_another_start_time_is_not_signalled():
     pid = os.posix_spawn(
         "/bin/cat",
         ["cat"],

@@ -8,13 +8,13 @@ from cronguard.system import statedir
 from cronguard.system.statedir import StateDir
 
 
-def test_what_was_stored_is_loaded(state):
+def test_stored_data_are_loaded(state):
     state.store("seen", "dir:/a x", b"first")
     state.store("seen", "dir:/a x", b"second")
     assert state.load("seen", "dir:/a x") == b"second"
 
 
-def test_what_was_never_stored_is_empty(state):
+def test_nothing_is_loaded_if_nothing_was_stored(state):
     assert state.load("seen", "x") == b"" and state.age("seen", "x", 0.0) is None
 
 
@@ -24,7 +24,7 @@ def test_kinds_and_subjects_are_kept_apart(state):
 
 
 @pytest.mark.parametrize("what", ["../../etc/passwd", "/", "a\nb", "é\udcff", "x" * 5000])
-def test_any_text_has_a_file_below_the_nodes_own_folder(state, what):
+def test_any_text_has_a_file_in_the_nodes_own_directory(state, what):
     state.store("seen", what, b"1")
     assert state.load("seen", what) == b"1"
     assert os.path.realpath(state.path("seen", what)).startswith(
@@ -32,30 +32,30 @@ def test_any_text_has_a_file_below_the_nodes_own_folder(state, what):
     )
 
 
-def test_nothing_is_left_beside_what_is_stored(state):
+def test_no_temporary_file_is_left(state):
     state.store("seen", "x", b"1")
     assert len(os.listdir(os.path.dirname(state.path("seen", "x")))) == 1
 
 
-def test_what_is_stored_is_for_its_user_alone(state):
+def test_only_its_user_can_read_what_is_stored(state):
     state.store("seen", "x", b"1")
     assert stat.S_IMODE(os.stat(os.path.dirname(state.path("seen", "x"))).st_mode) == 0o700
 
 
-def test_what_is_removed_is_gone_and_removing_nothing_is_no_error(state):
+def test_removed_data_are_gone_and_removing_nothing_is_not_an_error(state):
     state.store("seen", "x", b"1")
     state.remove("seen", "x")
     state.remove("seen", "x")
     assert state.load("seen", "x") == b""
 
 
-def test_the_age_counts_from_the_last_storing(state):
+def test_the_age_is_the_time_since_the_last_store(state):
     state.store("complaint", "x", b"1")
     os.utime(state.path("complaint", "x"), (100.0, 100.0))
     assert state.age("complaint", "x", 160.0) == 60.0
 
 
-def test_a_folder_that_cannot_be_made_is_no_error(tmp_path):
+def test_a_directory_that_cannot_be_created_is_not_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     state = StateDir(str(tmp_path / "file"), "web1")
     state.store("seen", "x", b"1")
@@ -73,7 +73,7 @@ def test_two_nodes_with_one_home_share_nothing_but_the_root(tmp_path):
     (7, {"HOME": "/home/app"}, "/home/app/.local/state/cronguard"),
     (7, {"HOME": "/home/app", "XDG_STATE_HOME": "/x"}, "/x/cronguard"),
 ])  # fmt: skip
-def test_the_folder_is_the_systems_for_root_and_the_users_else(monkeypatch, uid, env, root):
+def test_root_uses_the_systems_directory_and_other_users_their_own(monkeypatch, uid, env, root):
     monkeypatch.setattr(statedir.os, "geteuid", lambda: uid)
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     for name, value in env.items():
@@ -81,8 +81,8 @@ def test_the_folder_is_the_systems_for_root_and_the_users_else(monkeypatch, uid,
     assert StateDir(None, "web1").root == root
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="gives a folder to another user")
-def test_what_root_leaves_in_a_users_folder_is_that_users(tmp_path, clock):
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a directory to another user")
+def test_files_that_root_creates_in_a_users_directory_belong_to_that_user(tmp_path, clock):
     os.chown(tmp_path, 54321, 54322)
     state = StateDir(str(tmp_path), "web1")
     state.store("seen", "x", b"1")
@@ -92,8 +92,8 @@ def test_what_root_leaves_in_a_users_folder_is_that_users(tmp_path, clock):
 
 
 @pytest.mark.parametrize("plant", [os.symlink, lambda _, path: os.mkfifo(path)], ids=["link", "pipe"])
-def test_what_somebody_has_planted_is_neither_followed_nor_waited_for(tmp_path, clock, plant):
-    """Where others can write to the folder; a pipe without a reader would be waited for, for ever."""
+def test_a_planted_link_or_pipe_is_neither_followed_nor_waited_for(tmp_path, clock, plant):
+    """Others may be able to write to the directory. Opening a pipe without a reader would block forever."""
     target = tmp_path / "target"
     target.write_bytes(b"precious")
     state = StateDir(str(tmp_path / "state"), "web1")

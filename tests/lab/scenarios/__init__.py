@@ -1,4 +1,4 @@
-"""The scenarios: each is a function that gets a freshly booted cluster and asserts what must hold."""
+"""The scenarios. Each is a function that takes a freshly booted cluster and asserts what must hold."""
 
 from scenarios import guarded, lock_hosts, machines, turns
 

@@ -1,25 +1,25 @@
-"""The setting of most scenarios: one node holds the lease and runs a long job, the others wait for it."""
+"""The set-up of most scenarios: one node holds the lease and runs a long job, and the others wait for the lease."""
 
 import time
 from typing import NamedTuple
 
 from intervals import disorder, overlaps
 
-# `dir:` lies where the nodes' NFS versions differ, `file:` where they all speak 4.2.
+# `dir:` is on the mount where the nodes' NFS versions differ, `file:` on the one where all use 4.2.
 BACKENDS = {"dir": "dir:/run/mixed/dir", "file": "file:/run/share4/file"}
 TTL = 20
-LONG = 90  # seconds; no holder in these scenarios comes to its own end
+LONG = 90  # seconds: longer than any of these scenarios lets the holder run
 
 
 class Contest(NamedTuple):
     holder: object
     waiters: list
     held: list  # the holder's commands, one for each backend
-    waiting: list  # those of the waiters
+    waiting: list  # the waiters' commands
 
 
 def hold(cluster):
-    """Start the contest, and come back when the lease has been seen by the waiters and renewed once or twice."""
+    """Start the contest, and return when the waiters have seen the lease and it was renewed once or twice."""
     make_stores(cluster)
     holder, *waiters = cluster.clients
     options = f"--tick {tick()} --wait 120"
@@ -35,7 +35,7 @@ def make_stores(cluster):
 
 
 def line(scheme, options="", ttl=TTL, seconds=1):
-    """What a crontab line would say, for one backend."""
+    """Return the command of a crontab line for one backend."""
     guard = f"cronguard run --ns lab --name {scheme} --backend {BACKENDS[scheme]} --ttl {ttl} --log stderr"
     return f"{guard} {options} -- job {scheme} {seconds}"
 
@@ -45,21 +45,21 @@ def tick(ahead=0):
 
 
 def successions(cluster):
-    """For each backend, the run that was cut short and the one that followed it; waits for the latter."""
+    """Return for each backend the run that was cut short and the run after it; wait for the latter."""
     cluster.wait_for(lambda runs: len(runs) == 2 * len(BACKENDS), TTL + 30)
     runs = cluster.runs()
     return [tuple(run for run in runs if run.job == scheme) for scheme in BACKENDS]
 
 
 def check(cluster):
-    """No two runs of a job overlap, and their tokens grow."""
+    """Check that no two runs of a job overlap, and that their tokens grow."""
     runs = cluster.runs()
     assert not overlaps(runs), [f"{a} overlaps {b}" for a, b in overlaps(runs)]
     assert not disorder(runs), [f"{a}, then {b}" for a, b in disorder(runs)]
 
 
 def check_the_next_tick(cluster):
-    """A later tick is run once, whichever nodes ask."""
+    """Check that a later tick is run once, although all nodes start a run."""
     for scheme in BACKENDS:
         results = cluster.everywhere(line(scheme, f"--tick {tick(ahead=60)}"), timeout=60)
         assert sorted(result.status for result in results) == [0, 75, 75], results

@@ -1,4 +1,4 @@
-"""What cronguard promises, on real machines: every scenario on `dir:` and `file:` side by side."""
+"""cronguard's promises on real machines: every scenario runs on `dir:` and `file:` side by side."""
 
 import os
 import re
@@ -25,27 +25,29 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TESTS = os.path.dirname(os.path.dirname(HERE))
 sys.path.append(f"{TESTS}/store")
 
-from fuzz_worker import KEY  # noqa: E402 - the suite's own, beside these tests
+from fuzz_worker import KEY  # noqa: E402 - from the store's test suite
 
 WORKER = f"{TESTS}/store/fuzz_worker.py"
-FUZZ_ATTEMPTS = 40  # a process; a fork and exec takes 50 ms on a node, a version 15 ms
-TAKEOVER = TTL + 1 + 2  # ttl, the margin for unequal clocks, and two seconds to look and to start
+FUZZ_ATTEMPTS = 40  # per process; a fork and exec takes 50 ms on a node, a version 15 ms
+TAKEOVER = TTL + 1 + 2  # the ttl, the margin for unequal clocks, and two seconds to check and to start
 
 
 def the_chain_of_versions_never_forks(cluster):
-    """The fuzz of the backends' conformance suite: three processes on each of three nodes publish over one entry."""
+    """The fuzz test of the backends' conformance suite: three processes on each of three nodes publish one entry."""
     make_stores(cluster)
     for scheme, url in BACKENDS.items():
         os.mkdir(f"{cluster.folder}/{scheme}")
         results = cluster.everywhere(_fuzz(url, f"/run/lab/{scheme}"), timeout=240)
         assert [result.status for result in results] == [0, 0, 0], results
-        # Each node counts its own nanoseconds, so the order in time is nothing to compare.
+        # Each node has its own nanosecond clock, so the times cannot be compared.
         attempts = [a._replace(began=0, ended=None) for a in read_attempts(f"{cluster.folder}/{scheme}")]
         assert len(attempts) == 9 * FUZZ_ATTEMPTS
         assert [a for a in attempts if a.answer not in ("published", "none")] == []
         version, data = cluster.clients[0].check(f"$PYTHON {HERE}/latest.py {url} {KEY}").split(" ", 1)
         assert chain_faults(attempts, end_of(data, int(version))) == []
-        assert int(version) >= FUZZ_ATTEMPTS  # who writes over the latest version alone, succeeds
+        assert (
+            int(version) >= FUZZ_ATTEMPTS
+        )  # a process that writes over the latest version without competition succeeds
 
 
 def _fuzz(url, logs):
@@ -54,7 +56,7 @@ def _fuzz(url, logs):
 
 
 def each_tick_runs_once(cluster):
-    """Cron on three nodes whose clocks are 20 s apart starts a job of a second: five ticks, five runs."""
+    """Cron on three nodes whose clocks are 20 s apart starts a job that takes a second: five ticks, five runs."""
     make_stores(cluster)
     cluster.next_minute_in(26, offsets=(-20, 0, 20))
     for client in cluster.clients:
@@ -67,7 +69,7 @@ def each_tick_runs_once(cluster):
 
 
 def a_dead_node_is_followed(cluster):
-    """The holder's machine is cut dead in mid-job: one waiting node takes over, the other learns that it was done."""
+    """The holder's machine dies during the job: one waiting node takes over, the other learns that the job was done."""
     contest = hold(cluster)
     crashed = time.time()
     contest.holder.crash()
@@ -78,7 +80,7 @@ def a_dead_node_is_followed(cluster):
 
 
 def a_partitioned_holder_stops_first(cluster):
-    """The holder loses the network: its job is dead before the other one starts."""
+    """The holder loses the network: its job is dead before the next one starts."""
     contest = hold(cluster)
     contest.holder.cut()
     successions(cluster)
@@ -89,12 +91,12 @@ def a_partitioned_holder_stops_first(cluster):
 
 
 def a_frozen_server_stops_the_jobs(cluster):
-    """The server stands still for longer than ttl: no job outlives it, nothing piles up, and all is well afterwards."""
+    """The server is frozen for longer than the ttl: no job outlives the ttl, nothing piles up, and all recovers."""
     contest = hold(cluster)
     visitor = contest.waiters[1]
     assert _processes(visitor) >= 2 * len(
         BACKENDS
-    )  # guard and keeper of those that wait there: they are found
+    )  # a check that guards and keepers of the waiting runs are counted
     frozen = time.time()
     cluster.server.freeze()
     late = []
@@ -118,7 +120,7 @@ def _processes(node):
 
 
 def a_job_outlives_the_server(cluster):
-    """The server dies and comes back within the ttl: the job never notices."""
+    """The server dies and comes back within the ttl: the job does not notice."""
     make_stores(cluster)
     held = [cluster.clients[0].start(line(scheme, ttl=90, seconds=45)) for scheme in BACKENDS]
     time.sleep(15)
@@ -130,7 +132,7 @@ def a_job_outlives_the_server(cluster):
 
 
 def a_frozen_holder_gives_way(cluster):
-    """The holder's whole machine stands still beyond ttl: its job ends within a second of waking."""
+    """The holder's whole machine is frozen beyond the ttl: its job ends within a second of waking."""
     contest = hold(cluster)
     contest.holder.freeze()
     successions(cluster)
@@ -143,7 +145,7 @@ def a_frozen_holder_gives_way(cluster):
 
 
 def a_wrong_clock_is_refused(cluster):
-    """A node ten minutes ahead is told so, and runs nothing."""
+    """A node whose clock is ten minutes ahead reports that, and runs nothing."""
     make_stores(cluster)
     cluster.clients[0].shift_clock(600)
     for scheme in BACKENDS:
@@ -154,7 +156,7 @@ def a_wrong_clock_is_refused(cluster):
 
 
 def lock_files_on_nfs_3_are_refused(cluster):
-    """Not every NFS 3 mount has locks that work across nodes, so `file:` takes none."""
+    """Not every NFS 3 mount has locks that work across nodes, so `file:` refuses all of them."""
     make_stores(cluster)
     url = "file:/run/mixed/file"
     refused = cluster.clients[2].run(f"cronguard run --name old --backend {url} -- job old 1")

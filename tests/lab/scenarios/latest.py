@@ -1,4 +1,4 @@
-"""Run on a node: latest.py URL KEY. Print the version of an entry, and its data."""
+"""Print the version and the data of an entry. Run on a node: latest.py URL KEY."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""What cronguard promises where the nodes meet on a lock host, a machine of its own that they reach by SSH."""
+"""cronguard's promises when the store is on a lock host, a separate machine that the nodes reach by SSH."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ URL = "ssh://root@10.77.0.20/run/locks"
 
 
 def a_lock_host_is_cut_off(cluster):
-    """For four seconds, which no job notices; then for longer than the ttl, which no job outlives."""
+    """The host is cut off for four seconds, which no job notices; then for more than the ttl, which no job outlives."""
     host = _add_lock_host(cluster)
     holder = cluster.clients[0]
     held = holder.start(_line(f"--tick {tick()}", seconds=LONG))
@@ -34,7 +34,7 @@ def a_lock_host_is_cut_off(cluster):
 
 
 def a_node_is_cut_off_from_the_lock_host(cluster):
-    """Its job is dead before another node's begins, and what it had still to send does no harm when the cable is back."""
+    """The node's job is dead before another node's job starts. Late requests do no harm when the cable is back."""
     _add_lock_host(cluster)
     holder, *waiters = cluster.clients
     options = f"--tick {tick()} --wait 120"
@@ -52,7 +52,7 @@ def a_node_is_cut_off_from_the_lock_host(cluster):
 
 
 def _add_lock_host(cluster):
-    """Boot the host, and let the nodes know it and have a key for it."""
+    """Boot the host, and give the nodes its host key and a key to log in with."""
     keys = f"{cluster.folder}/keys"
     os.mkdir(keys)
     for name in ("host", "user"):

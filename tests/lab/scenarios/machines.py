@@ -1,4 +1,4 @@
-"""The laboratory itself: what it does to its machines must be what it says. Nothing of cronguard runs here."""
+"""The lab itself: its faults must do to the machines what they claim. cronguard does not run here."""
 
 import os
 import time
@@ -10,7 +10,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def one_rename_wins(cluster):
-    """Of three nodes that rename a directory onto one name, over NFS 3 and 4.2, one succeeds."""
+    """Of three nodes that rename a directory to the same name, over NFS 3 and 4.2, one succeeds."""
     cluster.server.check("mkdir /run/disk/share/race")
     outputs = cluster.everywhere(f"exec $PYTHON {HERE}/race.py /run/mixed/race 60", timeout=60)
     won = [[int(version) for version in result.output.split()] for result in outputs]
@@ -18,7 +18,7 @@ def one_rename_wins(cluster):
 
 
 def cron_fires_on_every_node(cluster):
-    """The daemons start the same minute 20 s apart, as their clocks are, and the checker sees it."""
+    """The daemons start the same minute 20 s apart, like their clocks, and the checker sees that."""
     cluster.next_minute_in(26, offsets=(-20, 0, 20))
     for client in cluster.clients:
         client.cron("* * * * * job cron 1\n")
@@ -30,7 +30,7 @@ def cron_fires_on_every_node(cluster):
 
 
 def a_crash_ends_a_node(cluster):
-    """Nothing of a node lives on, the others do, and it boots again."""
+    """Nothing on the crashed node survives, the other nodes do, and it can boot again."""
     victim, witness, _ = cluster.clients
     victim.start("job crash 60")
     witness.start("job witness 8")
@@ -48,7 +48,7 @@ def a_crash_ends_a_node(cluster):
 
 
 def a_frozen_node_wakes_late(cluster):
-    """A frozen node's job stands still with it; its clocks have gone on."""
+    """A frozen node's job is frozen too, but its clocks continue."""
     victim = cluster.clients[0]
     victim.start("job freeze 60")
     cluster.wait_for(bool, 10)
@@ -78,7 +78,7 @@ def a_frozen_server_loses_nothing(cluster):
 
 
 def a_killed_server_comes_back(cluster):
-    """What was acknowledged survives the server's death; clients go on, and get locks after the grace period."""
+    """Acknowledged writes survive the server's death; clients continue, and get locks after the grace period."""
     cluster.everywhere("echo before >/run/share4/$NODE && flock /run/share4/lock true")
     cluster.server.reboot()
     results = cluster.everywhere(
@@ -88,7 +88,7 @@ def a_killed_server_comes_back(cluster):
 
 
 def a_partitioned_node_lives_alone(cluster):
-    """A node without its cable runs on, its writes hang, and they succeed when the cable is back."""
+    """A node without its cable continues to run; its writes hang, and succeed when the cable is back."""
     victim, other, _ = cluster.clients
     victim.cut()
     hanging = victim.start("mkdir /run/mixed/late")

@@ -1,7 +1,7 @@
-"""Run on a node: race.py FOLDER ROUNDS. Publish versions against the other nodes; print those that were won.
+"""Publish versions in competition with other nodes; print those that were won. Run on a node: race.py FOLDER ROUNDS.
 
-A version is a directory that is prepared under a name of its own and renamed onto its number: that fails when a
-directory that is not empty has the name already.
+A version is a directory that is prepared under a unique name and then renamed to its number. The rename fails if a
+non-empty directory already has that name.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Primary and standby on real machines, with real crons and heartbeats: who runs the next tick when something breaks."""
+"""Primary and standby on real machines, with real crons and heartbeats: which node runs the next tick after a fault."""
 
 import json
 import time
@@ -7,7 +7,7 @@ from intervals import ticks
 
 from scenarios.contest import check
 
-HEAD_START = 15  # seconds, the default; on a busy host a run may take some of them to start
+HEAD_START = 15  # seconds, the default; on a busy host, a run may take several seconds to start
 LINE = (
     "* * * * * cronguard run --ns lab --name turns --strategy standby --ttl 20 --log stderr "
     "-- job turns 2 2>>/run/lab/$(hostname).log\n"
@@ -24,11 +24,11 @@ ip = "ping:10.77.0.12"
 [probes.node3]
 ip = "ping:10.77.0.13"
 """
-KNOWN = 25  # seconds within which a node that is gone is known to be down: three beats of two seconds, and a busy host
+KNOWN = 25  # seconds until a dead node is known to be down: three heartbeats of two seconds, and more on a busy host
 
 
 def a_standby_follows_a_dead_primary(cluster):
-    """The primary is cut dead: the standby runs the next tick at once, and the primary again when it is back."""
+    """The primary dies: the standby runs the next tick at once, and the primary runs again when it is back."""
     shift = _begin(cluster)
     primary, standby, _ = cluster.clients
     _next_run(cluster, "node1")
@@ -45,7 +45,7 @@ def a_standby_follows_a_dead_primary(cluster):
 
 
 def a_primary_whose_cron_is_dead_costs_a_head_start(cluster):
-    """The primary's host is alive and its cron is not: the standby runs the tick, after the head start."""
+    """The primary's host is alive but its cron is dead: the standby runs the tick after the head start."""
     shift = _begin(cluster)
     primary = cluster.clients[0]
     _next_run(cluster, "node1")
@@ -59,7 +59,7 @@ def a_primary_whose_cron_is_dead_costs_a_head_start(cluster):
 
 
 def _pause_at_once(cluster):
-    """What one node has paused, another does not begin a moment later, though it had just looked: NFS 4 and NFS 3."""
+    """After one node has paused a job, another does not start it even if it has just read the store (NFS 4 and 3)."""
     for one, other in ((0, 1), (1, 2), (2, 0)):
         ours, theirs = cluster.clients[one], cluster.clients[other]
         begin = f"cronguard run --ns lab --name paused{one} --every-run --log none -- true"
@@ -71,7 +71,7 @@ def _pause_at_once(cluster):
 
 
 def a_partition_between_nodes_changes_nothing(cluster):
-    """Primary and standby lose each other, and both have the storage: one path is dead, the node is not."""
+    """Primary and standby cannot reach each other, but both reach the storage: one path is down, the node is up."""
     shift = _begin(cluster)
     primary, standby, _ = cluster.clients
     _next_run(cluster, "node1")
@@ -85,7 +85,7 @@ def a_partition_between_nodes_changes_nothing(cluster):
 
 
 def a_primary_without_storage_leaves_its_turn(cluster):
-    """The primary loses the storage alone: it is up for all that see it, runs nothing, and has its turn again later."""
+    """The primary loses only the storage: the others see it as up, it runs nothing, and later it has its turn again."""
     _begin(cluster)
     primary, standby, _ = cluster.clients
     _next_run(cluster, "node1")
@@ -104,7 +104,7 @@ def a_primary_without_storage_leaves_its_turn(cluster):
 
 
 def _begin(cluster):
-    """Start hearts and crons; returns by how much the nodes' clocks are ahead of the host's."""
+    """Start heartbeats and crons; return how far the nodes' clocks are ahead of the host's."""
     cluster.server.check("mkdir /run/disk/share/dir")
     shift = cluster.next_minute_in(30)
     for client in cluster.clients:
@@ -122,7 +122,7 @@ def _start(client):
 
 
 def _next_run(cluster, node):
-    """Wait for a run of the next tick; it must be this node's, and the only one of its tick."""
+    """Wait for a run of the next tick. It must be on this node, and the only run of its tick."""
     known = len(cluster.runs())
     cluster.wait_for(lambda runs: len(runs) > known, 120)
     run = cluster.runs()[-1]
@@ -133,7 +133,7 @@ def _next_run(cluster, node):
 
 
 def _seconds(run, shift):
-    """Return how long after the minute of its node's clock it started."""
+    """Return how many seconds after the minute, by its node's clock, the run started."""
     return (run.start + shift) % 60
 
 
@@ -156,7 +156,7 @@ def _wait_for(fact, what):
 
 
 def _lose(client, other):
-    """Have what this node sends to the other get nowhere."""
+    """Drop everything that this node sends to the other."""
     client.check(f"ip route add blackhole {other.address}/32")
 
 

@@ -1,8 +1,8 @@
-"""Record when Debian's cron really fires as the clocks change, into debian_cron.json.
+"""Record when Debian's cron really fires around clock changes, into debian_cron.json.
 
-Needs root (private mount namespaces), Debian's cron and faketime. Each schedule gets a cron daemon of its own, a
-private spool, and a clock that starts shortly before the change and runs sixty times too fast. Every fire is
-written down with the true time and converted afterwards. Takes about five minutes:
+This needs root (for private mount namespaces), Debian's cron and faketime. Each schedule gets its own cron daemon, a
+private spool, and a clock that starts shortly before the change and runs sixty times too fast. Each fire is recorded
+with the true time, which is converted afterwards. It takes about five minutes:
 
     python3 tests/schedule/data/record_debian_cron.py
 """
@@ -31,7 +31,7 @@ SCHEDULES = [
     "45 1 */2 * 0",
     "45 1 1 * */2",
 ]
-# Changes of the past: governments still move those to come, and a new tzdata with them.
+# Past changes: governments may still move future ones, and a new tzdata would then contradict the recording.
 CASES = [
     ("Europe/Berlin", "2024-03-31 00:20:30"),
     ("Europe/Berlin", "2024-10-27 00:20:30"),
