@@ -1,11 +1,11 @@
-"""A folder seen through a mount that fails as it is told, for tests of bad storage.
+"""A folder behind a mount that fails on request, for tests with bad storage.
 
     with Mount(folder, at, faults) as mount:
         mount.faults.set(Fault("rename", "lose", errno=errno.EIO, times=1))
 
-Two mounts of one folder, with long `attr_timeout`, `entry_timeout` and `negative_timeout`, are two NFS clients
-with caches. Each has inodes of its own, and so the locks that a hung call holds in the kernel: whoever touches the same
-directory through the same mount waits with it, be it the test. Whoever must not hang uses the other mount.
+Two mounts of one folder, with long `attr_timeout`, `entry_timeout` and `negative_timeout`, behave like two NFS clients
+with caches. Each mount has its own inodes, and so its own kernel locks, which a hung call holds. Every process that
+uses the same directory through the same mount then hangs too, even the test. To avoid that, use the other mount.
 """
 
 import json
@@ -21,7 +21,7 @@ __all__ = ["Fault", "Mount", "reason_not_to_mount"]
 
 
 class Mount:
-    """A mounted pass-through; its server is ended, and whoever hangs on it let go, when it is closed."""
+    """A mounted pass-through. Closing it stops its server and releases every process that hangs on it."""
 
     def __init__(self, folder, at, faults, **options):
         self.path = str(at)
@@ -45,7 +45,7 @@ class Mount:
 
     def close(self):
         self.faults.clear()
-        self.server.kill()  # the kernel answers what hangs with an error
+        self.server.kill()  # the kernel answers hanging calls with an error
         self.server.wait()
         unmount = ["umount", "-l"] if os.geteuid() == 0 else ["fusermount3", "-u", "-z"]
         subprocess.run([*unmount, self.path], check=True)

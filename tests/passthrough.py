@@ -1,6 +1,6 @@
-"""The server of a mount that fails as it is told: a FUSE file system whose calls are done in another folder.
+"""The server of a mount that fails on request: a FUSE file system that carries out its calls in another folder.
 
-`fusefs.Mount` starts it as a program. It ends with who started it, and lets go whoever hangs.
+`fusefs.Mount` starts it as a program. It ends with the process that started it, and releases hanging processes.
 """
 
 import fcntl
@@ -14,8 +14,8 @@ from contextlib import suppress
 
 from storage_faults import Faults
 
-# Where an error was reported at once, a server may still carry the call out when it comes to it. A file that was
-# closed meanwhile is no longer written to, so only calls that change names do so.
+# After an error was reported, a server may still carry out the call later. A file that was closed meanwhile is no
+# longer written to, so only calls that change names can be late.
 LATE = ("mkdir", "rmdir", "rename", "create", "unlink", "link")
 
 _PR_SET_PDEATHSIG = 1
@@ -25,7 +25,7 @@ _ATTRIBUTES = {name: name for name in ("st_mode", "st_nlink", "st_uid", "st_gid"
 
 
 class PassThrough:
-    """The calls of a file system, done in another folder."""
+    """The calls of a file system, carried out in another folder."""
 
     use_ns = True
 
@@ -153,10 +153,10 @@ class PassThrough:
         _forget_cached(path[len(self._folder) :])
 
     def _fsync(self, path, datasync, fh):
-        """Keep nothing waiting: processes die here, machines do not, and a disk's fsync is most of a test's time."""
+        """Do nothing. Processes die here, but machines do not, and a disk's fsync would take most of a test's time."""
 
     def _fsyncdir(self, path, datasync, fh):
-        """The same for names."""
+        """Do nothing, for the same reason."""
 
     def _release(self, path, fh):
         os.close(fh)
@@ -173,7 +173,7 @@ def _halved(data, *others):
 
 
 def _forget_cached(path):
-    """Make the kernel ask again for what it knows of a file: an NFS client does so when it gets the file's lock."""
+    """Drop the kernel's cache of a file, as an NFS client does when it gets the file's lock."""
     import ctypes
 
     import mfusepy
@@ -187,13 +187,15 @@ def _kill_caller():
     import mfusepy
 
     pid = mfusepy.fuse_get_context()[2]
-    if pid > 0:  # 0: the kernel's own, such as a release; it would be everybody
+    if (
+        pid > 0
+    ):  # 0 is a call of the kernel, for example a release; killing 0 would kill the whole process group
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
 def serve(folder, at, faults, options):
-    """Be the server of a mount until it is ended, or who started it is."""
+    """Serve a mount until this process or its parent is killed."""
     import ctypes
 
     import mfusepy

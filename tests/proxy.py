@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that breaks what goes through it: at the n-th chunk, by closing or by silence."""
+"""A TCP proxy on loopback that breaks a connection at the n-th chunk, by closing it or by silence."""
 
 import selectors
 import socket
@@ -7,11 +7,11 @@ from contextlib import suppress
 
 
 class Proxy:
-    """Forwards connections to a server, and numbers the chunks that it carries, both ways, from 1.
+    """Forwards connections to a server, and numbers the chunks that it carries, in both directions, from 1.
 
-    The chunk with the number `cut_at` is not forwarded: its connection is closed, or (`is_silent`) left open, and
-    nothing goes through it any more. What comes over other connections afterwards goes through, unless `is_down`.
-    So is the chunk for which `is_to_cut(data, from_client)`, asked before each is forwarded, says yes.
+    The chunk with the number `cut_at` is not forwarded. Its connection is closed or, with `is_silent`, left open, and
+    carries nothing more. Chunks of other connections are still forwarded, unless `is_down`. The same happens to a chunk
+    for which `is_to_cut(data, from_client)` returns True; it is called before each chunk is forwarded.
     """
 
     def __init__(self, port):
@@ -73,7 +73,7 @@ class Proxy:
         self._socks.difference_update(ends)
 
     def _carry_chunks(self, selector, ends, client):
-        """Carry what has come; False when the connection is over."""
+        """Forward the chunks that have arrived; return False when the connection has ended."""
         for key, _ in selector.select():
             data = key.fileobj.recv(1 << 20)
             if not data:

@@ -1,4 +1,4 @@
-"""A real sshd on loopback, with its own configuration, host keys and authorized keys, and a home that knows it."""
+"""A real sshd on loopback with its own configuration, host keys and authorized keys, and a home that trusts it."""
 
 import atexit
 import os
@@ -17,7 +17,7 @@ from processes import wait_until
 
 SSHD = "/usr/sbin/sshd"
 TYPES = ("ed25519", "ecdsa", "rsa")
-# What a fresh installation has, where it differs from the built-in defaults or matters here.
+# The settings of a fresh installation that differ from the built-in defaults or matter here.
 STOCK = "MaxStartups 10:30:100\nUsePAM no\nSubsystem sftp internal-sftp\n"
 
 
@@ -31,7 +31,7 @@ class Sshd:
     """One server. `home` has a key that it accepts and a known_hosts that names it."""
 
     def __init__(self, folder, config=STOCK, user=None, wrapped_by=()):
-        """`wrapped_by` is a command that becomes the server."""
+        """Prepare the server. `wrapped_by` is a command that executes it."""
         self.folder = Path(folder)
         self._wrapped_by = wrapped_by
         self.home = self.folder / "home"
@@ -44,7 +44,7 @@ class Sshd:
         self.authorized = self.folder / "authorized_keys"
         self.authorized.write_text(self.key.with_suffix(".pub").read_text())
         shutil.copytree(host_keys(), self.folder, dirs_exist_ok=True)
-        self.folder.chmod(0o755)  # an account's keys are read by the account
+        self.folder.chmod(0o755)  # sshd reads the keys of an account as that account
         self.know()
         self._process = None
 
@@ -84,10 +84,10 @@ class Sshd:
         return self
 
     def stop(self):
-        """End it as a cut of the power would: all of its sessions at once."""
+        """Kill it as a power cut would, with all of its sessions at once."""
         self._signal(signal.SIGKILL)
         self._process.wait()
-        # One that was being born for a connection is not in the tree yet, and keeps the port for a moment.
+        # A process that was being started for a connection is not in the tree yet, and keeps the port for a moment.
         wait_until(lambda: not self._accepts(), "the end of sshd")
 
     def freeze(self):
@@ -102,7 +102,7 @@ class Sshd:
                 os.kill(pid, signum)
 
     def tree(self):
-        """Return the server and all below it, the server first."""
+        """Return the server and all its descendants, the server first."""
         parents = {}
         for entry in os.listdir("/proc"):
             if entry.isdigit():
@@ -137,7 +137,7 @@ class Sshd:
             "ListenAddress ::1",
             "PidFile none",
             f"AuthorizedKeysFile {self.authorized}",
-            "StrictModes no",  # the keys lie in a folder of a test's
+            "StrictModes no",  # the keys are in a test's folder
             *(f"HostKey {self.folder}/host_{type_}" for type_ in TYPES),
         ]
         return "\n".join(own) + "\n" + self.config
@@ -150,7 +150,7 @@ def keygen(path, type_="ed25519", passphrase=""):
 
 @cache
 def host_keys():
-    """Return a folder with keys for hosts: they are made once, because a good one takes a second."""
+    """Return a folder with host keys. They are made only once, because a good one takes a second."""
     folder = tempfile.mkdtemp(prefix="cronguard-keys-")
     atexit.register(shutil.rmtree, folder)
     for type_ in TYPES:
@@ -160,7 +160,7 @@ def host_keys():
 
 @cache
 def shared_host():
-    """Return a server for all tests of this process that do it no harm."""
+    """Return a server for all tests of this process that do not disturb it."""
     folder = tempfile.mkdtemp(prefix="cronguard-sshd-")
     os.chmod(folder, 0o755)
     host = Sshd(folder).start()

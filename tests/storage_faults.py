@@ -1,4 +1,4 @@
-"""What goes wrong with the calls of a mount: told by a test, read by the mount's server, through a file."""
+"""Faults in the calls of a mount. A test writes them to a file, and the mount's server reads it."""
 
 import errno
 import json
@@ -11,20 +11,20 @@ from typing import NamedTuple
 
 
 class Fault(NamedTuple):
-    """What goes wrong with calls whose name and path match; with `times` so often only, after `skip` that go well.
+    """A fault in calls whose name and path match. `skip` calls go well first; then at most `times` are affected.
 
-    `doing` is what is done with a call:
+    `doing` is what happens to a call:
     "note"       do it; it is only counted
     "fail"       report an error instead of doing it
     "fill"       report an error instead of doing it; half of a write is done, as on a disk that fills up
-    "late"       report an error, and when the fault is taken back, do it all the same
-    "overdue"    report an error, and after some more calls, do it all the same
+    "late"       report an error, and do it all the same when the fault is cleared
+    "overdue"    report an error, and do it all the same after some more calls
     "delay"      do it after some seconds
-    "hang"       when the fault is taken back, do it
-    "hang-fail"  when the fault is taken back, report an error
-    "hang-after" do it, and report it when the fault is taken back
+    "hang"       do it when the fault is cleared
+    "hang-fail"  report an error when the fault is cleared
+    "hang-after" do it, and report it when the fault is cleared
     "lose"       do it, and report an error
-    "kill"       kill who calls, and do it all the same; half of it, if it is a write
+    "kill"       kill the calling process, and do it all the same; half of it, if it is a write
     """
 
     call: str
@@ -48,18 +48,18 @@ class Faults:
         self._lock = threading.Lock()
 
     def set(self, *faults):
-        """Have these faults and no others from now on."""
+        """Replace all faults by these."""
         for sign in ("hung", "landed", "hits"):
             with suppress(FileNotFoundError):
                 os.unlink(f"{self._file}.{sign}")
         self._replace(faults)
 
     def clear(self):
-        """Have no faults; what hangs goes on."""
+        """Remove all faults; hanging calls continue."""
         self._replace([])
 
     def hits(self):
-        """Return the names of the calls that have matched since faults were set, also those that went well."""
+        """Return the names of the calls that have matched since faults were set, even of those that succeeded."""
         try:
             with open(f"{self._file}.hits", encoding="ascii") as hits:
                 return hits.read().split()
@@ -75,20 +75,20 @@ class Faults:
         return os.path.exists(f"{self._file}.landed")
 
     def of(self, call, path):
-        """Return the fault that hits this call, if any."""
+        """Return the fault for this call, if any."""
         with self._lock:
             self._load()
             hits = [f for f in self._faults if fnmatch(call, f.call) and fnmatch(path, f.path)]
             return next((fault for fault in hits if self._counts_in(fault, call)), None)
 
     def hang(self, fault):
-        """Return when the fault has been taken back."""
+        """Return when the fault has been cleared."""
         self._leave("hung")
         while self._lasts(fault):
             time.sleep(0.002)
 
     def note_landing(self):
-        """Leave a sign that the call was done after all."""
+        """Leave a sign that the call was carried out after all."""
         self._leave("landed")
 
     def _replace(self, faults):

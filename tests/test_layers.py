@@ -7,12 +7,11 @@ import pytest
 import cronguard
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(cronguard.__file__)))
-IMPORTED_FROM = os.pathsep.join(
-    filter(None, [ROOT, os.environ.get("PYTHONPATH")])
-)  # the package under test first
+# The package under test comes first.
+IMPORTED_FROM = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-# Runs the command line, and notes each module that it or a process it forks imports.
+# Runs the command line, and records each module that it or a process that it forks imports.
 SPY = """
 import os, sys
 class Spy:
@@ -35,7 +34,7 @@ UNUSED = {
 
 
 def names_of(rooms):
-    """Return the whole names of modules by their rooms, and those of the rooms."""
+    """Return the full names of the packages, and of the modules in them."""
     modules = {f"{room}.{name}" for room, names in rooms.items() for name in names.split()}
     return modules | {room[:end] for room in rooms for end in (len(room), room.find(".")) if end > 0}
 
@@ -63,7 +62,7 @@ KEEPER = names_of(
 
 @pytest.fixture
 def imported(tmp_path):
-    """Run a command line on the default backend; returns what was imported by anybody, in whole names."""
+    """Run a command line on the default backend; return the full names of all modules that any process imported."""
 
     def run(*argv, status=0, node="web1", spy=SPY):
         path = tmp_path / "imports"
@@ -88,7 +87,7 @@ def tops(names):
     return {name.partition(".")[0] for name in names}
 
 
-def test_the_floors_import_downward_only():
+def test_the_layers_import_downward_only():
     lint = "from importlinter.cli import lint_imports_command as lint; lint()"
     checked = subprocess.run(
         [sys.executable, "-c", lint, "--no-cache"],
@@ -107,31 +106,31 @@ def test_a_run_imports_nothing_it_does_not_use(imported):
     assert tops(names) - sys.stdlib_module_names == {"click", "cronguard"}
 
 
-def test_a_run_imports_these_modules_of_ours_and_no_other(imported):
+def test_a_run_imports_exactly_these_modules_of_ours(imported):
     assert ours(imported("run", "--name", "x", "--", "true")) == GUARD | KEEPER
 
 
-def test_a_skip_imports_nothing_that_a_run_does_not(imported):
+def test_a_skipped_run_imports_nothing_that_a_run_does_not(imported):
     job = ("run", "--name", "x", "--tick", "2026-01-01T00:00Z", "--", "true")
     granted, skipped = imported(*job), imported(*job, status=75, node="web2")
     assert skipped <= granted
 
 
-def test_a_job_without_a_name_costs_a_hash_and_a_configuration_file_its_parser(imported, tmp_path):
+def test_a_job_without_a_name_imports_a_hash_and_a_configuration_file_its_parser(imported, tmp_path):
     assert tops(imported("run", "--", "true")) & UNUSED == {"hashlib"}
     (tmp_path / "own.toml").write_text('backend = "local"\n')
     configured = ("run", "--name", "x", "--config", str(tmp_path / "own.toml"), "--", "true")
     assert tops(imported(*configured)) & UNUSED == {"tomllib"}
 
 
-def test_the_shell_of_a_crontab_costs_what_a_run_without_a_name_costs(imported):
+def test_the_shell_of_a_crontab_imports_what_a_run_without_a_name_imports(imported):
     guarded = imported("-c", "true", spy=SHELL_SPY)
     assert tops(guarded) & UNUSED == {"hashlib"}
     assert ours(guarded) == (GUARD | KEEPER | {"cli.shell"}) - {"cli.main"}
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["--version"]])
-def test_help_imports_no_command_that_is_not_asked_for(imported, argv):
+def test_help_does_not_import_the_commands(imported, argv):
     assert "run.guard" not in ours(imported(*argv))
 
 

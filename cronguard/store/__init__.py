@@ -1,1 +1,1 @@
-"""Where nodes meet: the contract of a backend, and a room for each family of backends."""
+"""The store that the nodes share: the backend contract, and a package for each family of backends."""

@@ -1,4 +1,4 @@
-"""The gate before a backend: one process of this node at a time makes its first call there."""
+"""The gate before a backend: only one process of this node at a time makes its first call to the store."""
 
 import fcntl
 import os
@@ -16,10 +16,12 @@ _NOTE = 60  # bytes
 class Gate:
     """Keeps processes from piling up on storage that hangs.
 
-    A process stuck in the kernel cannot be ended, not even by SIGKILL, but it still holds its file locks. So
-    each takes this lock for its first call to the backend; while one is stuck there, the others find the lock
-    taken, see for how long, and give up at once instead of joining it. `moved` is called when one who waits sees
-    that others were answered: a long queue, as of the many jobs that begin on the hour, is no silence of the backend.
+    A process stuck in the kernel cannot be killed, not even by SIGKILL, but it still holds its file locks. So each
+    process takes this lock for its first call to the backend. While one is stuck there, the others find the lock
+    held, see for how long, and give up at once instead of getting stuck too.
+
+    A waiting process calls `moved` when it sees that others were answered. When many jobs start on the hour, the
+    queue is long, but that does not mean that the backend does not answer.
     """
 
     def __init__(
@@ -39,10 +41,10 @@ class Gate:
         self._fd: int | None = None
 
     def enter(self) -> None:
-        """Take the lock, waiting while its holder may still be answered.
+        """Take the lock, waiting while its holder may still get an answer.
 
-        Raises BackendError when the holder has been at it for longer than the backend's time limit, or when an
-        earlier process could not be ended. A node whose state folder cannot be written has no gate.
+        Raises BackendError if the holder has waited for longer than the backend's time limit, or if an earlier
+        process could not be killed. A node whose state directory is not writable has no gate.
         """
         self._check_stuck()
         with suppress(OSError):
@@ -52,7 +54,7 @@ class Gate:
             self._sign(self._fd)
 
     def check(self) -> None:
-        """Raise BackendError if an earlier process of this node is still waiting; takes and changes nothing."""
+        """Raise BackendError if an earlier process of this node is still waiting. Does not take the lock."""
         self._check_stuck()
         try:
             fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
@@ -64,14 +66,14 @@ class Gate:
             os.close(fd)
 
     def leave(self) -> None:
-        """Let the next one in: the backend has answered."""
+        """Let the next process in: the backend has answered."""
         if self._fd is not None:
             _write(self._fd, f"- - - {_answers(self._fd) + 1}")
             os.close(self._fd)
             self._fd = None
 
     def mark_stuck(self, row: Stat) -> None:
-        """Note that this process is stuck in the kernel, wherever in its work that happened."""
+        """Record that this process is stuck in the kernel, at whatever point of its work."""
         self._state.store("stuck", self._url, f"{row.pid} {row.start}".encode())
 
     def _check_stuck(self) -> None:
@@ -94,7 +96,7 @@ class Gate:
                 self._moved()
 
     def _check_holder(self, fd: int) -> None:
-        """Raise BackendError if who has the lock has had it for too long; what a dead one wrote does not count."""
+        """Raise BackendError if the lock's holder has held it too long; a dead holder's note does not count."""
         note = os.pread(fd, _NOTE, 0)
         if row := _living(note):
             with suppress(ValueError, IndexError):
@@ -103,7 +105,7 @@ class Gate:
 
 
 def try_lock(fd: int) -> bool:
-    """Take the kernel's lock of a file, if nobody else has it; returns whether that was done."""
+    """Take the kernel's lock on a file if nobody else holds it; return whether it was taken."""
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -116,14 +118,14 @@ def _write(fd: int, note: str) -> None:
 
 
 def _answers(fd: int) -> int:
-    """Return how many were answered so far."""
+    """Return how many processes have been answered so far."""
     with suppress(ValueError, IndexError):
         return int(os.pread(fd, _NOTE, 0).split()[3])
     return 0
 
 
 def _living(note: bytes) -> Stat | None:
-    """Return the process that a note begins with, number and start, if that still runs."""
+    """Return the process that a note starts with (PID and start time), if it is still running."""
     with suppress(ValueError, IndexError):
         number, start = int(note.split()[0]), int(note.split()[1])
         row = stat(number)
@@ -133,6 +135,6 @@ def _living(note: bytes) -> Stat | None:
 
 def _no_answer(pid: int) -> BackendError:
     return BackendError(
-        f"the backend does not answer: process {pid} of this node is still waiting for it and cannot be ended",
-        "see whether its storage hangs (dmesg, df); all goes on by itself when the storage answers",
+        f"the backend does not answer: process {pid} of this node is still waiting for it and cannot be killed",
+        "check whether its storage hangs (dmesg, df); runs resume by themselves when the storage answers",
     )

@@ -1,4 +1,4 @@
-"""The reference backend: the contract in its plainest form, for tests and simulation."""
+"""The reference backend: the contract in its simplest form, for tests and simulation."""
 
 import threading
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ class MemoryBackend:
         return self._clock.wall()
 
     def close(self) -> None:
-        """Keep the entries: another node may still be there."""
+        """Keep the entries: other nodes may still use them."""
 
     def _entry(self, key: str) -> Entry:
         version, data, published = self._latest.get(key, (0, b"", 0.0))

@@ -1,4 +1,7 @@
-"""Storage work in a child that can be abandoned: a call on a hung disk cannot be given a time limit from inside."""
+"""Do storage work in a child process that can be abandoned.
+
+A process cannot put a time limit on its own calls to a hung disk.
+"""
 
 import json
 import os
@@ -17,9 +20,9 @@ from cronguard.system.statedir import StateDir
 
 
 class Storage(NamedTuple):
-    """A backend as the commands see it: work is sent there, and its answer comes back or not.
+    """A backend as the commands use it: they send work to it, and an answer comes back or not.
 
-    `lane` names a gate of its own for what comes so often that runs would have to wait behind it.
+    `lane` names a separate gate, for work so frequent that runs would have to wait behind it.
     """
 
     url: str
@@ -29,14 +32,14 @@ class Storage(NamedTuple):
     lane: str = ""
 
     def ask(self, work: Callable[[Backend], Any]) -> Any:
-        """Return what `work` returns, which must survive JSON.
+        """Return what `work` returns, which must be serialisable as JSON.
 
-        Raises what it raises of our errors, and BackendError when it takes longer than the time limit.
+        Raises the cronguard errors that `work` raises, and BackendError if it takes longer than the time limit.
         """
         return self.do(lambda: work(open_backend(self.url, self.clock, self.state, Terms(self.timeout))))
 
     def do(self, work: Callable[[], Any]) -> Any:
-        """Do the same with work at the storage that opens no backend, or its own."""
+        """Do the same for storage work that opens no backend, or opens its own."""
 
         def entered() -> Any:
             Gate(self.state, f"{self.url}{self.lane}", self.timeout, self.clock).enter()
@@ -49,9 +52,10 @@ class Storage(NamedTuple):
 
 
 def in_child(work: Callable[[], Any], limit: float, clock: Clock) -> Any:
-    """Return what `work` returns, which must survive JSON; raises what it raises of our errors.
+    """Run `work` in a child process and return its result, which must be serialisable as JSON.
 
-    It is done in a child, which is killed, or left to the kernel, after `limit` seconds: then TimeoutError is raised.
+    Raises the cronguard errors that `work` raises. After `limit` seconds the child is killed, or left to the kernel,
+    and TimeoutError is raised.
     """
     reader, writer = os.pipe()
     pid = fork(lambda: _answer(work, writer))
@@ -69,20 +73,20 @@ def in_child(work: Callable[[], Any], limit: float, clock: Clock) -> Any:
 
 
 def _answer(work: Callable[[], Any], writer: int) -> None:
-    if writer > 1:  # else these were closed, and the pipe is in their place
+    if writer > 1:  # otherwise these were closed, and the pipe took their place
         _leave_output()
     try:
         answer = {"result": work()}
     except CronguardError as error:
         answer = dict(as_message(error))
-    except Exception as error:  # noqa: BLE001 - told by the parent, as a bug
+    except Exception as error:  # noqa: BLE001 - reported by the parent, as a bug
         answer = dict(as_message(CronguardError(f"{type(error).__name__}: {error}")))
     with open(writer, "wb") as file:
         file.write(json.dumps(answer).encode())
 
 
 def _leave_output() -> None:
-    """Let go of what the command reads and prints: if we hang, who reads that from a pipe must see its end."""
+    """Release the command's input and output: even if this process hangs, a reader of the pipe must see its end."""
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)

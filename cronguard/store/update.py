@@ -1,4 +1,4 @@
-"""Changing an entry that many write: read, change, swap, and again if somebody else was faster."""
+"""Change an entry that has many writers: read, change, swap, and repeat after a lost race."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -6,7 +6,7 @@ from typing import TypeVar
 from cronguard.store.contract import Backend
 from cronguard.system.errors import BackendError
 
-_TRIES = 20  # each lost race is somebody else's success; so many in a row need more writers than an entry has
+_TRIES = 20  # another writer succeeds in each lost race; losing this many in a row takes more writers than an entry has
 Read = TypeVar("Read")
 
 
@@ -17,10 +17,10 @@ def update(
     encode: Callable[[Read], bytes],
     change: Callable[[Read | None], Read | None],
 ) -> Read | None:
-    """Publish what `change` makes of the latest record, and return it; None from it leaves the entry as it is.
+    """Publish what `change` makes of the latest record, and return it. If `change` returns None, change nothing.
 
-    `change` must be idempotent: it may be asked again about a record that has its change in it, since the answer
-    to a swap can be lost. Raises BackendError, also when others are always faster.
+    `change` must be idempotent: it may be called again with a record that already contains its change, because the
+    answer to a swap can be lost. Raises BackendError, also if other writers win every race.
     """
     for _ in range(_TRIES):
         entry = backend.read(key)
@@ -30,4 +30,4 @@ def update(
         if backend.swap(entry, encode(changed)):
             return changed
         backend.wait(entry, 0.0)
-    raise BackendError(f"{key}: it changes too fast to be changed from here", "try again")
+    raise BackendError(f"{key}: could not be updated because others keep changing it", "try again")

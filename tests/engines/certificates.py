@@ -1,4 +1,4 @@
-"""An authority of the tests' own, and what it signs."""
+"""The tests' own certificate authority, and the certificates that it signs."""
 
 import datetime as dt
 import ipaddress
@@ -13,7 +13,7 @@ DAY = dt.timedelta(days=1)
 
 
 class Authority:
-    """`ca` is the path of its certificate; what it signs lies beside it."""
+    """`ca` is the path of its certificate; the certificates that it signs are beside it."""
 
     def __init__(self, folder):
         self._folder = folder

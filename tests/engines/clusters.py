@@ -1,6 +1,6 @@
-"""Engines of several machines, one of which can be taken away.
+"""Engines of several machines, one of which can be taken down.
 
-`strike` takes the machine that keeps the entries, `recover` brings another into its place, and what was struck back.
+`strike` takes down the machine that keeps the entries. `recover` puts another in its place, and brings the first back.
 """
 
 from etcd_servers import Etcd
@@ -10,7 +10,7 @@ from servers import wait_for
 
 
 class Cluster:
-    """`url` is where its nodes meet."""
+    """`url` is the backend URL for its nodes."""
 
     def fail_over(self):
         self.strike()
@@ -21,7 +21,7 @@ class Cluster:
 
 
 class EtcdCluster(Cluster):
-    """Three members; whoever leads is killed, and comes back."""
+    """Three members; the leader is killed, and comes back."""
 
     def __init__(self):
         self.servers = Etcd(3)
@@ -37,7 +37,7 @@ class EtcdCluster(Cluster):
 
 
 class RedisCluster(Cluster):
-    """A master, two replicas, of which each write must be on one, and three Sentinels."""
+    """A master, two replicas and three Sentinels. Each write must be on one replica."""
 
     def __init__(self, replicas=2):
         self._replicas = replicas
@@ -49,16 +49,16 @@ class RedisCluster(Cluster):
         self._master.kill()
 
     def recover(self):
-        """Bring the old master back when no replica follows it any more: with one, it would be one again."""
+        """Bring the old master back once no replica follows it: with a replica, it would be a master again."""
         wait_for(lambda: self.servers.is_led_by_another(self._master, self._replicas - 1), "a new master")
-        self._come_back()  # it takes itself for the master until the Sentinels tell it otherwise
+        self._come_back()  # it believes that it is the master until the Sentinels demote it
 
     def _come_back(self):
         self._master.start()
 
 
 class FrozenRedisCluster(RedisCluster):
-    """Its master stands still, and goes on when there is another: the only replica, which every write must be on."""
+    """Its master is frozen, and resumes when another has replaced it: the only replica, which must have every write."""
 
     def __init__(self):
         super().__init__(replicas=1)
@@ -72,7 +72,7 @@ class FrozenRedisCluster(RedisCluster):
 
 
 class PostgresCluster(Cluster):
-    """A primary that commits nothing without its standby, which takes its place."""
+    """A primary that commits nothing without its standby. The standby takes its place."""
 
     def __init__(self):
         self.servers = Postgres(standby=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-for suite in ("store", "run"):  # where the fuzz and the rig are
+for suite in ("store", "run"):  # these hold the fuzz and the rig
     sys.path.insert(0, str(Path(__file__).parent.parent / suite))
 
 

@@ -1,4 +1,4 @@
-"""Real runs of cronguard whose nodes meet in an engine, and what their jobs logged."""
+"""Real runs of cronguard whose nodes share an engine, and the logs of their jobs."""
 
 import subprocess
 import sys
@@ -14,13 +14,13 @@ from cronguard.system.statedir import StateDir
 
 TICK, NEXT_TICK = "2026-01-01T05:30Z", "2026-01-01T05:31Z"
 FIRST = Tick.parse(TICK).epoch
-# Every twentieth of a second, in the clock of every safety statement: which run is alive, and what it is.
+# Logs every twentieth of a second which run is alive, on the clock that all safety statements use.
 ALIVE = """n=0; while [ $n -lt {steps} ] && [ ! -e {log}.end ]; do n=$((n+1)); read up rest < /proc/uptime
 echo "$CRONGUARD_RUN $ON $CRONGUARD_TOKEN $CRONGUARD_RUN_TICK $up" >> {log}; sleep 0.05; done"""
 
 
 class Nodes(Cluster):
-    """Nodes that meet at `url`."""
+    """Nodes that share the backend at `url`."""
 
     def __init__(self, root, url):
         super().__init__(root)
@@ -28,7 +28,7 @@ class Nodes(Cluster):
         self.log = root / "alive.log"
 
     def tell(self, *words):
-        """Return what another command than `run` prints."""
+        """Return the output of a command other than `run`."""
         command = [sys.executable, "-m", "cronguard", *words]
         done = subprocess.run(
             command, env=self.env(), capture_output=True, text=True, timeout=60, check=False
@@ -45,15 +45,15 @@ class Nodes(Cluster):
         return super().env(node, **{**own, "CRONGUARD_BACKEND": self.url, **more})
 
     def alive(self, seconds):
-        """Return the words of a job that lives for so long, and says so all the time."""
+        """Return the words of a job that runs for so long, and logs all the time that it is alive."""
         return ["--", "/bin/sh", "-c", ALIVE.format(steps=int(seconds * 20), log=self.log)]
 
     def end_jobs(self):
-        """Let all jobs end that are alive."""
+        """Let all running jobs finish."""
         self.log.with_name(f"{self.log.name}.end").touch()
 
     def holds(self):
-        """Return from when to when each job was alive, in hundredths of a second."""
+        """Return the period for which each job was alive, in hundredths of a second."""
         seen = {}
         for line in self.log.read_text().splitlines():
             *what, up = line.split()

@@ -7,7 +7,7 @@ from servers import LIMIT, Servers, free_ports, program, wait_for
 
 
 class Etcd(Servers):
-    """`size` members; a leader is looked for for a tenth of the usual time, as they are so near to each other."""
+    """`size` members. Their election time is short, because they are so near to each other."""
 
     def __init__(self, size=1, *more):
         super().__init__()
@@ -40,7 +40,7 @@ class Etcd(Servers):
             return json.load(answer)
 
     def leader(self):
-        """Return the member that leads, as a living one sees it."""
+        """Return the leader, according to a member that is alive."""
         for number, server in enumerate(self.servers):
             if server.is_alive:
                 status = self.call(number, "maintenance/status", {}, 2)

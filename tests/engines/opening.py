@@ -1,4 +1,4 @@
-"""A backend opened by its URL and options, as in a configuration."""
+"""Open a backend by its URL and options, as in a configuration."""
 
 from cronguard.store.contract import Terms, open_backend
 from cronguard.system.clock import Clock

@@ -1,4 +1,4 @@
-"""A machine that keeps the entries and its copy, which lacks the last swap for certain when it takes its place."""
+"""A machine that keeps the entries, and a copy that takes its place and is certain to lack the last swap."""
 
 import threading
 
@@ -8,11 +8,11 @@ from proxy import Proxy
 from redis_servers import Redis
 from servers import wait_for
 
-SWAP = b'"state":'  # what the message of a claim has in it, and that of a read has not
+SWAP = b'"state":'  # in the message of a claim, but not in that of a read
 
 
 class Pair(Cluster):
-    """With `is_sound`, a swap counts when the copy has it too; without, that rule is switched off."""
+    """With `is_sound`, a swap counts once the copy has it too. Without it, that rule is switched off."""
 
     def __init__(self, servers):
         self.servers, self.proxy = servers, Proxy(servers.ports[0])
@@ -20,11 +20,11 @@ class Pair(Cluster):
         self.is_held_back, self._lock = threading.Event(), threading.Lock()
 
     def hold_back(self):
-        """From the next claim on, the copy gets nothing: it stands still, and will be started again without it."""
+        """Freeze the copy at the next claim, so that it gets nothing from then on and is later restarted without it."""
 
         def stop(data, from_client):
             if from_client and SWAP in data:
-                with self._lock:  # two may claim at once: neither gets through before the copy stands still
+                with self._lock:  # two may claim at once: neither gets through before the copy is frozen
                     if not self.is_held_back.is_set():
                         self.copy.pause()
                         self.is_held_back.set()
@@ -47,7 +47,7 @@ class RedisPair(Pair):
         self.url = f"redis://127.0.0.1:{self.proxy.port}/0?replicas={int(is_sound)}"
 
     def is_waiting(self):
-        """Return whether the claim is there, but not on the copy."""
+        """Return whether the claim has been written, but not to the copy."""
         told = self._ask(0, "HGET", "cronguard/v1/lease/default/job", "data")
         return self.is_held_back.is_set() and '"state":"running"' in told
 

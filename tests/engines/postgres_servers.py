@@ -1,4 +1,4 @@
-"""A PostgreSQL server on loopback, with a synchronous standby if wished, run as the user postgres, who is not root."""
+"""A PostgreSQL server on loopback, optionally with a synchronous standby. It runs as postgres if the user is root."""
 
 import os
 import pwd
@@ -12,7 +12,7 @@ ME = USER or pwd.getpwuid(os.geteuid()).pw_name
 
 
 class Postgres(Servers):
-    """The first server is the primary; `url` names all, and libpq finds the one that takes writes."""
+    """The first server is the primary; `url` names all, and libpq finds the one that accepts writes."""
 
     def __init__(self, *more, standby=False, is_synchronous=True, rules=(), env=None):
         """Start them; `rules` are lines of pg_hba.conf that come before the one that trusts everybody."""
@@ -61,7 +61,7 @@ class Postgres(Servers):
         self._as_user("pg_ctl", "promote", "-w", "-D", self.data(number))
 
     def start_again(self, number):
-        """Start a server that was killed; it will not as long as the kernel has not ended all its processes."""
+        """Restart a server that was killed. It cannot start until the kernel has removed all its old processes."""
         server = self.servers[number]
         wait_for(lambda: (server.is_alive or server.start()) and self.sql("SELECT 1", number), "PostgreSQL")
 
@@ -73,7 +73,7 @@ class Postgres(Servers):
         wait_for(lambda: self.sql("SHOW ssl") == "on", "TLS")
 
     def give(self, path, to):
-        """Put a copy of a file where only the server can read it."""
+        """Copy a file to a place where only the server can read it."""
         shutil.copyfile(path, to)
         os.chmod(to, 0o600)
         if USER:

@@ -1,4 +1,4 @@
-"""A Redis master on loopback, with replicas and Sentinels if wished."""
+"""A Redis master on loopback, optionally with replicas and Sentinels."""
 
 import socket
 
@@ -51,7 +51,7 @@ class Redis(Servers):
         return f"redis+sentinel://{hosts}/{SERVICE}/0?{query}"
 
     def master(self):
-        """Return the server that the Sentinels call the master."""
+        """Return the server that the Sentinels report as the master."""
         for port in self.sentinel_ports:
             told = self.ask(port, "SENTINEL", "get-master-addr-by-name", SERVICE)
             for number, candidate in enumerate(self.ports):
@@ -60,7 +60,7 @@ class Redis(Servers):
         return None
 
     def is_led_by_another(self, old, replicas):
-        """Return whether the Sentinels have put another in the place of this master, which so many replicas follow."""
+        """Return whether the Sentinels have replaced this master by another, which so many replicas follow."""
         new = self.master()
         if new in (None, old):
             return False
@@ -79,7 +79,7 @@ class Redis(Servers):
 
 
 def _is_whole(told):
-    """Return whether it is a line, a text of the length that it says, or a list of two texts."""
+    """Return whether the answer is complete: a line, a text of the length that it states, or a list of two texts."""
     if told[:1] == b"$" and b"\r\n" in told:
         head, _, body = told.partition(b"\r\n")
         return int(head[1:]) < 0 or len(body) >= int(head[1:]) + 2

@@ -1,4 +1,4 @@
-"""One crontab line that some nodes carry, and what must hold of its runs."""
+"""One crontab line on several nodes, and the checks on its runs."""
 
 from engine_nodes import FIRST
 from fuzz_checks import hold_faults
@@ -15,7 +15,7 @@ from cronguard.system.statedir import StateDir
 ORDER = ["web1", "web2", "web3"]
 PATIENTLY = ("--ttl", 60, "--wait", "2m", "--backend-timeout", 60)
 PREEMPTION = ()
-# With a head start that no test waits for: whoever runs out of turn has lost his place.
+# With a head start that no test waits for: a node that runs out of turn has lost its place.
 ROUND_ROBIN = ("--strategy", "round-robin", "--head-start", "10m")
 QUEUE = rotation.queue_key(Job.of("default", "job"))
 
@@ -28,28 +28,28 @@ class Schedule:
         self._fires = []
 
     def fire(self, seconds=0.3):
-        """Let the next tick come; the job takes so long."""
+        """Start the next tick on all nodes; the job takes so many seconds."""
         words = ["--tick", Tick(self._tick()).label, *PATIENTLY, *self._strategy]
         job = self._nodes.alive(seconds)
         self._fires.append([self._nodes.start(*words, *job, node=node) for node in ORDER])
 
     def has_begun(self):
-        """Return whether the job runs, or has run, for the last tick."""
+        """Return whether the job is running, or has run, for the last tick."""
         return self._nodes.log.exists() and any(
             hold.tick == self._tick() - 60 for hold in self._nodes.holds()
         )
 
     def fire_and_begin(self, seconds=0.3):
-        """Let the next tick come, and return when somebody runs the job."""
+        """Start the next tick, and return once a node runs the job."""
         self.fire(seconds)
         wait_until(self.has_begun, "the job")
 
     def end(self):
-        """Return the exit statuses of all lines, those of each tick sorted."""
+        """Return the exit statuses of all lines, sorted within each tick."""
         return [sorted(line.end().status for line in fire) for fire in self._fires]
 
     def faults(self):
-        """Wait for all lines, and return what is wrong with what ran, and with what the record tells of it."""
+        """Wait for all lines, and return the faults in what ran and in what the record says about it."""
         ended, record = self.end(), self._nodes.record()
         holds = sorted(self._nodes.holds(), key=lambda hold: hold.started)
         ran = [(Tick(hold.tick).label, hold.node, hold.token) for hold in holds]
@@ -71,7 +71,7 @@ class Schedule:
 
 
 def queue_up(url, folder):
-    """Let all nodes stand in the job's queue, in their order."""
+    """Put all nodes into the job's queue, in their order."""
     backend = open_backend(url, Clock(), StateDir(folder, "judge"))
     queue = Rotation(tuple(map(Place, ORDER))).published("the test")
     assert backend.swap(backend.read(QUEUE), rotation.encode(queue))

@@ -1,4 +1,4 @@
-"""Real servers on loopback, started by the tests, each in a folder and on ports of its own, ended by their ids."""
+"""Real servers on loopback that the tests start, each with its own folder and ports, and stop by PID."""
 
 import os
 import shutil
@@ -12,13 +12,13 @@ from glob import glob
 import pytest
 from ports import free_port
 
-LIMIT = 60.0  # seconds: only what is broken takes that long
-# Debian keeps PostgreSQL's programs aside, as there may be several of them.
+LIMIT = 60.0  # seconds: only a failure takes that long
+# Debian keeps the programs of each PostgreSQL version in a separate directory.
 PATH = os.pathsep.join([os.environ["PATH"], "/usr/sbin", "/sbin", *glob("/usr/lib/postgresql/*/bin")])
 
 
 def program(name):
-    """Return the program's path; without it the test skips."""
+    """Return the program's path, or skip the test if it is not installed."""
     return shutil.which(name, path=PATH) or pytest.skip(f"needs {name}")
 
 
@@ -31,7 +31,7 @@ def free_ports(count):
 
 
 def wait_for(fact, what):
-    """Return the first true value of `fact()`; what it raises counts as not yet."""
+    """Return the first true value of `fact()`. An exception counts as "not yet"."""
     give_up_at = time.monotonic() + LIMIT
     while True:
         with suppress(Exception):
@@ -42,7 +42,7 @@ def wait_for(fact, what):
 
 
 class Server:
-    """One process that serves. It dies with the test that started it."""
+    """One server process. It dies with the test that started it."""
 
     def __init__(self, folder, *argv, user=None, env=None):
         self.folder, self.argv, self.user = folder, argv, user
@@ -67,14 +67,14 @@ class Server:
         return self.popen is not None and self.popen.poll() is None
 
     def pause(self):
-        """Freeze it, with all its processes, and return when none of their threads runs any more."""
+        """Freeze the server with all its processes, and return when none of their threads is running."""
         wait_for(self._stop, "the stop")
 
     def resume(self):
         self._send_all(signal.SIGCONT)
 
     def kill(self):
-        """End it as a power cut would."""
+        """Kill it as a power cut would."""
         if self.is_alive:
             self._send_all(signal.SIGKILL)
             self.popen.wait(LIMIT)
@@ -94,7 +94,7 @@ class Server:
 
 
 def _stands_still(pid):
-    """Return whether no thread can run: a thread that waits for a processor is stopped only when it gets one."""
+    """Return whether no thread can run. A thread that waits for a processor is stopped only once it gets one."""
     return all(
         _state_of(f"/proc/{pid}/task/{task}/stat") in b"TZ" for task in os.listdir(f"/proc/{pid}/task")
     )
@@ -106,7 +106,7 @@ def _state_of(path):
 
 
 def _below(pid):
-    """Return the children of a process, and theirs."""
+    """Return all descendants of a process."""
     try:
         with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
             children = [int(word) for word in file.read().split()]
@@ -116,7 +116,7 @@ def _below(pid):
 
 
 class Servers:
-    """Some servers in one folder, which goes with them."""
+    """Some servers in one folder, which is removed with them."""
 
     def __init__(self):
         self.root = tempfile.mkdtemp(prefix="cronguard-engine-")

@@ -1,4 +1,4 @@
-"""One server of each kind for a whole session of tests, started when the first test asks for it."""
+"""One server of each kind for a whole test session, started when the first test needs it."""
 
 import atexit
 from functools import cache

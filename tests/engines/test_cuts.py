@@ -1,4 +1,4 @@
-"""The network is cut at every message of a swap: it is published once, and its writer is told so."""
+"""The network is cut at every message of a swap: the swap is published once, and its writer learns that."""
 
 import threading
 import time
@@ -15,11 +15,11 @@ from cronguard.system.errors import BackendError
 from cronguard.system.statedir import StateDir
 
 MOST_MESSAGES = 60  # connecting and swapping take far less on each engine
-TIMEOUT = 6.0  # each try has a second of it
+TIMEOUT = 6.0  # each try gets a second of it
 
 
 class Cable:
-    """A store of one engine, and a way to it through a proxy, of which the other nodes know nothing."""
+    """A store on one engine, and a way to it through a proxy that the other nodes do not use."""
 
     def __init__(self, name, place):
         self.direct = STORES[name](place)
@@ -40,13 +40,13 @@ def cable(request, place):
 
 
 def swapped(backend, other, data):
-    """Publish two versions, the first of which this connection has seen."""
+    """Publish two versions; this connection has seen the first."""
     entry = backend.swap(backend.read(KEY), b"before " + data)
     return entry, backend.swap(entry, data), other.read(KEY)
 
 
 def cuts(cable, *, is_silent):
-    """Yield a number of a message at which to cut, until there are no more messages."""
+    """Yield message numbers at which to cut, until there are no more messages."""
     for number in range(1, MOST_MESSAGES):
         cable.proxy.reset(number, is_silent=is_silent)
         yield number
@@ -57,7 +57,7 @@ def cuts(cable, *, is_silent):
 
 
 @pytest.mark.parametrize("is_silent", [False, True], ids=["closed", "silent"])
-def test_a_swap_cut_anywhere_is_published_once_and_told(cable, is_silent):
+def test_a_swap_cut_anywhere_is_published_once_and_confirmed(cable, is_silent):
     other = cable.direct.open()
     for number in cuts(cable, is_silent=is_silent):
         backend = cable.open()
@@ -68,8 +68,8 @@ def test_a_swap_cut_anywhere_is_published_once_and_told(cable, is_silent):
         backend.close()
 
 
-def test_a_reply_lost_after_which_another_node_went_on_is_no_success(cable):
-    """Who was cut off may have published, but he is not the latest any more, and must not take himself for it."""
+def test_a_lost_reply_is_not_a_success_if_another_node_has_published_since(cable):
+    """The node that was cut off may have published, but it must not believe that its version is still the latest."""
     other = cable.direct.open()
 
     def go_on(data, from_client):
@@ -86,7 +86,7 @@ def test_a_reply_lost_after_which_another_node_went_on_is_no_success(cable):
     assert other.read(KEY).data == b"theirs"
 
 
-def test_an_engine_that_is_away_is_an_error_within_the_time_limit_that_names_it(cable):
+def test_an_unreachable_engine_is_an_error_within_the_time_limit_that_names_it(cable):
     backend = cable.open(2.0)
     entry = backend.swap(backend.read(KEY), b"before")
     cable.proxy.close()

@@ -1,4 +1,4 @@
-"""doctor on real servers: what it makes, and whether they exclude."""
+"""doctor on real servers: what it creates, and whether they provide mutual exclusion."""
 
 import json
 import os
@@ -28,16 +28,16 @@ def findings(store, folder, *argv):
 
 
 @pytest.mark.parametrize("name", ["etcd", "postgres", "redis"])
-def test_an_engine_is_well_and_excludes(name, place):
+def test_an_engine_passes_all_checks_and_provides_mutual_exclusion(name, place):
     found = findings(STORES[name](place), place, "--init", "--verify", "2s")
     about_the_store = ("init", "backend", "clock", "records", "same-name", "versions", "verify")
     assert {word: found[word]["state"] for word in about_the_store} == dict.fromkeys(about_the_store, "ok")
     assert "excludes" in found["verify"]["what"]
 
 
-def test_the_table_is_made_by_the_administrator(place):
+def test_the_administrator_creates_the_table(place):
     store = STORES["postgres"](place)
     assert findings(store, place, "--init")["init"]["what"] == "the table public.cronguard is there"
     assert (
         session.postgres().sql("SELECT count(*) FROM public.cronguard").strip() == "1"
-    )  # doctor's own visit
+    )  # doctor's own entry

@@ -1,4 +1,4 @@
-"""The machine that keeps the entries dies while many nodes work on them; nobody is told of an error, nothing is lost."""
+"""The machine that keeps the entries dies while many nodes use them: there is no error, and nothing is lost."""
 
 import os
 import threading
@@ -21,11 +21,11 @@ from cronguard.system.clock import Clock
 from cronguard.system.statedir import StateDir
 
 pytestmark = pytest.mark.slow
-TICKS = 5 * CONTENDERS  # ticks, of which each node has the same share
+TICKS = 5 * CONTENDERS  # each node has the same share of them
 
 
 class Place:
-    """A cluster as the fuzz wants its stores."""
+    """A cluster in the form of a store for the fuzz."""
 
     def __init__(self, cluster, folder):
         self.url, self._folder = cluster.url, folder
@@ -50,7 +50,7 @@ def fuzz(cluster, place):
 
 
 def fail_over_after(fuzz, cluster, lines):
-    """Return what lets the contenders get to work, and then takes the machine away from under them."""
+    """Return a function that lets the contenders start work, and then takes the machine down."""
 
     def logged():
         logs = [name for name in os.listdir(fuzz.folder) if name.endswith(".log")]
@@ -73,7 +73,7 @@ def test_swaps_make_one_chain_through_a_fail_over(fuzz, cluster):
 
 
 def test_every_step_of_work_on_a_job_is_done_once_through_a_fail_over(fuzz, cluster):
-    """A step is one lease, claimed, perhaps renewed, and settled; the history of all of them stands in the record."""
+    """A step is one lease that is claimed, perhaps renewed, and settled. The record has the history of all steps."""
     fuzz.processes("hold", 6, fail_over_after(fuzz, cluster, 10))
     holds = fuzz.holds()
     assert len(holds) == CONTENDERS * 6
@@ -85,7 +85,7 @@ def test_every_step_of_work_on_a_job_is_done_once_through_a_fail_over(fuzz, clus
 
 
 def test_a_round_robin_keeps_its_queue_through_a_fail_over(fuzz, cluster):
-    """Nobody runs out of turn, nobody runs twice, nobody is thought to have let a turn pass."""
+    """No node runs out of turn, runs twice, or counts as having missed its turn."""
     nodes = [f"web{n}" for n in range(CONTENDERS)]
     backend, key = fuzz.store.open("judge"), rotation.queue_key(ROUND)
     queue = Rotation(tuple(map(Standing, nodes))).published("the test")
@@ -101,8 +101,8 @@ def test_a_round_robin_keeps_its_queue_through_a_fail_over(fuzz, cluster):
     assert kept.places == tuple(map(Standing, nodes))
 
 
-def test_a_redis_whose_only_replica_was_promoted_answers_when_it_has_one_again(place):
-    """Nothing counts as published that one machine alone has: better no run than one that may be forgotten."""
+def test_a_redis_whose_only_replica_was_promoted_answers_once_it_has_a_replica_again(place):
+    """An entry on one machine alone does not count as published: better no run than one that may be lost."""
     with Redis(replicas=1, sentinels=3) as servers:
         url = servers.sentinel_url(replicas=1)
         backend = open_backend(url, Clock(), StateDir(place, "web1"), Terms(60.0))

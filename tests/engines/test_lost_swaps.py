@@ -1,7 +1,7 @@
-"""The machine that keeps the entries dies before its copy has got the last swap: the worst moment, met for certain.
+"""The machine that keeps the entries is certain to die at the worst moment: before its copy has the last swap.
 
-A swap that counts only when the copy has it loses nothing then. With that rule switched off the same story must turn
-red, or the check of the histories could not fail.
+If a swap counts only once the copy has it, nothing is lost. With that rule switched off, the same test must find
+faults; otherwise the check of the histories could not fail.
 """
 
 import pytest
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(params=PAIRS)
 def faults(request, tmp_path):
-    """Return what goes wrong with the ticks of a line when the claim for the third is not copied."""
+    """Return the faults in the ticks of a line when the claim for the third tick is not copied."""
     started = []
 
     def faults(strategy, *, is_sound):
@@ -42,13 +42,13 @@ def faults(request, tmp_path):
 
 
 @pytest.mark.parametrize("strategy", [PREEMPTION, ROUND_ROBIN], ids=["preemption", "round-robin"])
-def test_a_claim_that_the_copy_has_not_got_is_made_again_after_the_fail_over(faults, strategy):
+def test_a_claim_that_the_copy_does_not_have_is_repeated_after_the_fail_over(faults, strategy):
     assert faults(strategy, is_sound=True) == []
 
 
-def test_without_the_copys_answer_the_tick_runs_again(faults):
+def test_without_waiting_for_the_copy_the_tick_runs_again(faults):
     assert any(fault.startswith("not each tick once") for fault in faults(PREEMPTION, is_sound=False))
 
 
-def test_without_the_copys_answer_a_node_loses_its_place_in_the_queue(faults):
+def test_without_waiting_for_the_copy_a_node_loses_its_place_in_the_queue(faults):
     assert any(fault.startswith("out of turn") for fault in faults(ROUND_ROBIN, is_sound=False))

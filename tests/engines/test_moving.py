@@ -1,4 +1,4 @@
-"""A job is moved from one backend to another, and back: its tokens go on growing, so what it writes to can tell."""
+"""A job is moved from one backend to another, and back. Its tokens keep growing, so its target can compare them."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""The machine that keeps the entries goes away under whole runs: each tick runs once, on the node whose turn it is."""
+"""The machine that keeps the entries goes down during whole runs: each tick runs once, on the node in turn."""
 
 import pytest
 from clusters import CLUSTERS
@@ -26,7 +26,7 @@ def nodes(cluster, tmp_path):
 
 @pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
 def test_each_tick_runs_once_and_in_turn_through_a_fail_over(cluster, nodes, strategy):
-    """It comes while a job runs, others wait for it, and the lines of the next tick begin."""
+    """It happens while a job is running, others are waiting for it, and the lines of the next tick start."""
     queue_up(cluster.url, nodes.root / "judge")
     line = Schedule(nodes, strategy)
     for _ in range(2):
@@ -41,8 +41,8 @@ def test_each_tick_runs_once_and_in_turn_through_a_fail_over(cluster, nodes, str
     assert line.faults() == []
 
 
-def test_a_job_goes_on_through_a_fail_over_and_another_begins(cluster, nodes):
-    """It comes shortly before a renewal is due."""
+def test_a_job_continues_through_a_fail_over_and_another_starts(cluster, nodes):
+    """It happens shortly before a renewal is due."""
     run = nodes.start("--tick", TICK, *PATIENTLY, *nodes.alive(120))
     wait_until(lambda: nodes.is_running(160), "the job's ninth second")
     beat = nodes.record().beat

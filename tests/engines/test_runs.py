@@ -1,4 +1,4 @@
-"""Whole runs while the engine stands still, or has no majority: never two at once, and the tick is not lost."""
+"""Whole runs while the engine is frozen or has no majority: never two at once, and the tick is not lost."""
 
 import json
 import threading
@@ -13,12 +13,12 @@ from proxy import Proxy
 from stores import STORES
 
 pytestmark = pytest.mark.slow
-# What the message of a swap has in it, and that of a read has not.
+# In the message of a swap, but not in that of a read.
 SWAP = {"etcd": b"/v3/kv/txn", "postgres": b'"state":', "redis": b'"state":'}
 
 
 class Rig:
-    """One engine, nodes that reach it, and a node n1 whose way there a test can watch."""
+    """One engine, nodes that reach it, and a node n1 whose connection to it a test can watch."""
 
     def __init__(self, name, place, tmp_path):
         url = STORES[name](place).url
@@ -30,7 +30,7 @@ class Rig:
         self.has_stood_still = threading.Event()
 
     def stand_still_at_swap(self, seconds=None):
-        """Freeze the engine when n1's next swap is on its way; it will read that when it goes on."""
+        """Freeze the engine when n1's next swap is on its way; the engine reads it when it resumes."""
 
         def stop(data, from_client):
             if from_client and self._swap in data and not self.has_stood_still.is_set():
@@ -43,7 +43,7 @@ class Rig:
         self.proxy.is_to_cut = stop
 
     def start(self, seconds, ttl=5, timeout=20):
-        """Start a run on n1; with the shortest ttl that there is, if others shall take it over."""
+        """Start a run on n1. Tests in which others take it over use the shortest ttl possible."""
         words = ["--tick", TICK, "--ttl", ttl, "--backend-timeout", timeout, *self.nodes.alive(seconds)]
         return self.nodes.start(*words, env=self.watched)
 
@@ -64,7 +64,7 @@ def run_elsewhere(nodes, tick):
     return nodes.run("--tick", tick, "--ttl", 60, "--wait", 60, *nodes.alive(0.3), node="n2").status
 
 
-def test_an_engine_that_stands_still_during_a_claim_loses_no_tick(rig):
+def test_an_engine_frozen_during_a_claim_loses_no_tick(rig):
     rig.stand_still_at_swap()
     refused = rig.start(0.3, timeout=6).end()
     assert (refused.status, rig.has_stood_still.is_set()) == (69, True)
@@ -73,7 +73,7 @@ def test_an_engine_that_stands_still_during_a_claim_loses_no_tick(rig):
     assert len(rig.nodes.holds()) == 1
 
 
-def test_an_engine_that_stands_still_during_a_renewal_costs_the_lease_and_no_tick(rig):
+def test_an_engine_frozen_during_a_renewal_costs_the_lease_and_no_tick(rig):
     run = rig.start(60)
     wait_until(rig.nodes.is_running, "the job")
     rig.stand_still_at_swap()
@@ -84,7 +84,7 @@ def test_an_engine_that_stands_still_during_a_renewal_costs_the_lease_and_no_tic
     assert hold_faults(rig.nodes.holds()) == []
 
 
-def test_an_engine_that_stands_still_for_a_moment_costs_nothing(rig):
+def test_an_engine_frozen_for_a_moment_costs_nothing(rig):
     run = rig.start(8, ttl=20)
     wait_until(rig.nodes.is_running, "the job")
     rig.stand_still_at_swap(1.0)
@@ -94,7 +94,7 @@ def test_an_engine_that_stands_still_for_a_moment_costs_nothing(rig):
     assert len(rig.nodes.holds()) == 1
 
 
-def test_an_engine_that_stands_still_when_a_run_settles_makes_no_overlap_and_stops_no_later_tick(rig):
+def test_an_engine_frozen_when_a_run_settles_causes_no_overlap_and_stops_no_later_tick(rig):
     run = rig.start(0.5, timeout=6)
     wait_until(rig.nodes.is_running, "the job")
     rig.stand_still_at_swap()
@@ -102,16 +102,14 @@ def test_an_engine_that_stands_still_when_a_run_settles_makes_no_overlap_and_sto
     assert (done.status, rig.has_stood_still.is_set()) == (0, True)
     assert "could not be written" in done.err
     rig.server.resume()
-    assert run_elsewhere(rig.nodes, TICK) in (
-        0,
-        75,
-    )  # what the engine had not read yet may have been the settling
+    # The engine may not have read the settling yet.
+    assert run_elsewhere(rig.nodes, TICK) in (0, 75)
     assert run_elsewhere(rig.nodes, NEXT_TICK) == 0
     assert hold_faults(rig.nodes.holds()) == []
 
 
 @pytest.mark.parametrize("is_silent", [False, True], ids=["closed", "silent"])
-def test_a_node_cut_off_while_others_are_not_stops_its_job_before_one_of_them_begins(rig, is_silent):
+def test_a_node_that_is_cut_off_stops_its_job_before_another_node_starts(rig, is_silent):
     run = rig.start(60)
     wait_until(rig.nodes.is_running, "the job")
     words = ["--tick", TICK, "--ttl", 60, "--wait", 60, *rig.nodes.alive(0.3)]
@@ -123,7 +121,7 @@ def test_a_node_cut_off_while_others_are_not_stops_its_job_before_one_of_them_be
     assert hold_faults(rig.nodes.holds()) == []
 
 
-def test_the_commands_that_look_and_change_work_on_it(rig):
+def test_locks_unlock_and_forget_work_on_an_engine(rig):
     run = rig.start(60, ttl=30)
     wait_until(rig.nodes.is_running, "the job")
     assert [row["node"] for row in json.loads(rig.nodes.tell("locks", "--json"))] == ["n1"]
@@ -141,7 +139,7 @@ def members(tmp_path):
         nodes.clean_up()
 
 
-def test_without_a_majority_nothing_runs_and_with_one_again_the_tick_does(members):
+def test_without_a_majority_nothing_runs_and_once_it_is_back_the_tick_runs(members):
     servers, nodes = members
     for server in servers.servers[:2]:
         server.pause()

@@ -1,4 +1,4 @@
-"""Passwords: the right ones work, wrong ones are refused, and none is ever seen."""
+"""Passwords: the right ones work, wrong ones are refused, and none is ever shown."""
 
 from pathlib import Path
 
@@ -45,13 +45,13 @@ def postgres_with_users(*more, **settings):
 
 
 class Guarded:
-    """An engine with a user cron, who has a password, and the ways to give it."""
+    """An engine with a user cron who has a password, and the ways to supply it."""
 
     def __init__(self, name, servers, url, folder):
         self.name, self.servers, self.url, self._folder = name, servers, url, folder
 
     def from_file(self, password):
-        """Return the URL and the environment of who keeps the password in a file."""
+        """Return the URL and the environment for a password in a file."""
         path = self._folder / "password"
         if self.name == "postgres":
             path.write_text(f"*:*:*:*:{password}\n")
@@ -88,7 +88,7 @@ def nodes(tmp_path):
 
 def run(nodes, way, *words, tick=TICK):
     url, env = way
-    # Each try has a sixth of the limit: etcd computes long over a password, and a busy machine longer.
+    # Each try gets a sixth of the limit: etcd takes long to check a password, and longer on a busy machine.
     told = ["--log", "stderr", "-v", "--tick", tick, "--backend-timeout", 12]
     return nodes.start(*told, *words, env={"CRONGUARD_BACKEND": url, **env})
 
@@ -100,7 +100,7 @@ def _arguments(pid):
         return b""
 
 
-def test_a_password_works_and_is_nowhere_to_be_seen(guarded, nodes):
+def test_a_password_works_and_is_shown_nowhere(guarded, nodes):
     for way, tick in ((guarded.from_file(RIGHT), TICK), (guarded.from_variable(RIGHT), NEXT_TICK)):
         started = run(nodes, way, *nodes.alive(60), tick=tick)
         job = started.job()
@@ -126,7 +126,7 @@ def test_a_wrong_password_is_refused_and_not_shown(guarded, nodes):
 
 @pytest.fixture
 def german(tmp_path):
-    """A server that speaks German: gettext heeds LANGUAGE in every locale but C."""
+    """A server with German messages: gettext obeys LANGUAGE in every locale but C."""
     if not any(Path("/usr/share/locale/de/LC_MESSAGES").glob("postgres-*.mo")):
         pytest.skip("needs PostgreSQL's German messages, which came with its package")
     servers, url = postgres_with_users("-c", "lc_messages=C.UTF-8", env={"LANGUAGE": "de"})
@@ -134,14 +134,14 @@ def german(tmp_path):
     servers.end()
 
 
-def test_a_wrong_password_is_known_whatever_the_servers_language(german, nodes):
+def test_a_wrong_password_is_recognised_whatever_the_servers_language(german, nodes):
     done = run(nodes, german.from_file(WRONG), "--", "true").end()
     assert (done.status, "Passwort-Authentifizierung" in done.err) == (77, True), done.err
     assert "hint:" in done.err
 
 
-def test_a_user_with_too_many_connections_is_no_wrong_password(german, nodes):
-    """It is hung up on after its password too, in German, but when another run ends it has its turn."""
+def test_a_user_with_too_many_connections_is_not_a_wrong_password(german, nodes):
+    """The server also disconnects it after its password, with a German message, but when another run ends it gets in."""
     german.servers.sql("ALTER ROLE cron CONNECTION LIMIT 1")
     first = run(nodes, german.from_file(RIGHT), *nodes.alive(60))
     wait_until(nodes.is_running, "the job")
@@ -158,18 +158,18 @@ def test_a_user_with_too_many_connections_is_no_wrong_password(german, nodes):
 def test_a_password_in_the_url_is_refused_and_not_shown(guarded, nodes):
     done = run(nodes, guarded.in_url(RIGHT), "--", "true").end()
     assert (done.status, RIGHT in done.err) == (78, False), done.err
-    assert "there is a password in the URL" in done.err
+    assert "the URL contains a password" in done.err
 
 
-def test_a_password_file_that_all_can_read_is_refused(guarded, nodes):
+def test_a_password_file_that_everybody_can_read_is_refused(guarded, nodes):
     way = guarded.from_file(RIGHT)
     (nodes.root / "password").chmod(0o644)
     done = run(nodes, way, "--", "true").end()
-    libpq = guarded.name == "postgres"  # it does without the file, and then without a password
+    libpq = guarded.name == "postgres"  # it ignores such a file, and then sends no password
     assert (done.status, "chmod o=" in done.err) == (77 if libpq else 78, not libpq), done.err
 
 
-def test_who_may_not_write_there_is_told_so(guarded, nodes):
+def test_a_user_who_may_not_write_there_gets_that_error(guarded, nodes):
     url, env = guarded.from_file(RIGHT)
     elsewhere = {
         "etcd": lambda url: url.replace("/mine", "/theirs"),

@@ -1,4 +1,4 @@
-"""Certificates: the server's is always verified, and ours is shown where it asks for one."""
+"""Certificates: the server's is always verified, and ours is presented if the server requests one."""
 
 import os
 import ssl
@@ -57,7 +57,7 @@ def tls(request, authority):
         servers.end()
 
 
-def test_tls_with_a_certificate_of_ours_works(tls, authority, tmp_path):
+def test_tls_with_a_client_certificate_works(tls, authority, tmp_path):
     url = tls("127.0.0.1")
     cert, key = authority.sign("client")
     backend = opened(url, tmp_path, ca=authority.ca, cert=cert, key=key)
@@ -78,7 +78,7 @@ def test_a_server_with_another_name_is_refused(tls, tmp_path, authority):
 
 
 @pytest.mark.parametrize("url", ["etcds://127.0.0.1", "rediss://127.0.0.1", "rediss+sentinel://127.0.0.1/x"])
-def test_certificates_that_are_not_there_are_named(url, tmp_path):
+def test_missing_certificates_are_named(url, tmp_path):
     with pytest.raises(ConfigError, match="/nowhere/ca"):
         opened(url, tmp_path, ca="/nowhere/ca").read(KEY)
 
@@ -119,17 +119,18 @@ def test_a_postgres_whose_certificate_nobody_trusts_is_refused(authority, tmp_pa
         assert backend.swap(backend.read(KEY), b"data")
 
 
-def test_the_authorities_of_the_system_vouch_for_a_postgres_elsewhere(authority, tmp_path, monkeypatch):
-    """The library that comes with psycopg looks for them where no system has them."""
+def test_a_postgres_elsewhere_is_verified_with_the_authorities_of_the_system(
+    authority, tmp_path, monkeypatch
+):
+    """The library bundled with psycopg looks for them where no system has them."""
     cert, key = authority.sign("server", "0.0.0.0")
     paths = ssl.get_default_verify_paths()._replace(cafile=authority.ca)
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
     monkeypatch.setenv("HOME", str(tmp_path))
     with Postgres() as servers:
         servers.serve_tls(cert, key)
-        url = (
-            servers.url().partition("?")[0].replace("127.0.0.1", "0.0.0.0")
-        )  # loopback, which it does not look like
+        # This address is loopback, but does not look like it.
+        url = servers.url().partition("?")[0].replace("127.0.0.1", "0.0.0.0")
         backend = opened(url, tmp_path)
         assert backend.swap(backend.read(KEY), b"data")
         assert backend._session.execute("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")[0][0]

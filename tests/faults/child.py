@@ -1,4 +1,4 @@
-"""Work done in a process of its own, which may hang or be killed."""
+"""Do work in a separate process, which may hang or be killed."""
 
 import json
 import os
@@ -7,21 +7,21 @@ import signal
 import time
 from contextlib import suppress
 
-_LIMIT = 60.0  # seconds: only what is broken takes as long
+_LIMIT = 60.0  # seconds: only a failure takes as long
 _LOOK = 0.002
 
 
 def wait_for(fact):
-    """Wait for a fact; raises AssertionError when it does not come, as when a call hangs that nothing lets go."""
+    """Wait until a fact is true; raises AssertionError if it never is, for example if a call hangs for ever."""
     give_up_at = time.monotonic() + _LIMIT
     while not fact():
         if time.monotonic() > give_up_at:
-            raise AssertionError("what must come does not come")
+            raise AssertionError("an expected fact did not become true")
         time.sleep(_LOOK)
 
 
 class Child:
-    """A process that does some work and reports what came of it."""
+    """A process that does some work and reports the result."""
 
     def __init__(self, work):
         self._reader, writer = os.pipe()
@@ -33,12 +33,12 @@ class Child:
         os.close(writer)
 
     def wait_for(self, sign):
-        """Return True when there is a sign, False when the process has come to its end without one."""
+        """Return True once there is a sign, or False if the process ended without one."""
         wait_for(lambda: sign() or select.select([self._reader], [], [], 0)[0])
         return sign()
 
     def end(self):
-        """Return what it reports, None if it was killed; whoever hangs for ever is left behind, and said so."""
+        """Return its report, or None if it was killed. A process that hangs for ever is left behind, with an error."""
         report = b""
         while select.select([self._reader], [], [], _LIMIT)[0] and (part := os.read(self._reader, 65536)):
             report += part

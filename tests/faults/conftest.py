@@ -7,15 +7,16 @@ from matrix import Site
 
 from cronguard.store.files import versioned
 
-# Caches that forget nothing by themselves during a test. Those of an NFS client ask again after a minute at most.
+# Seconds. No cache entry expires during a test. An NFS client asks the server again after a minute at most.
 LONG = 600
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory):
-    """Two mounts of one folder, for all cases of a worker: each case has a folder of its own in it.
+    """Two mounts of one folder, for all cases of a worker. Each case has its own folder in it.
 
-    What is not there is looked for again. An NFS client does so when the directory has changed; FUSE cannot tell.
+    Missing names are looked up again each time. An NFS client does so when the directory has changed, but FUSE cannot
+    detect that.
     """
     with two_mounts(tmp_path_factory.mktemp("faults"), attr_timeout=LONG, entry_timeout=LONG) as mounts:
         yield mounts
@@ -23,14 +24,14 @@ def site(tmp_path_factory):
 
 @pytest.fixture
 def cached_site(tmp_path):
-    """Two mounts of one folder that remember also what is not there."""
+    """Two mounts of one folder that also cache missing names."""
     with two_mounts(tmp_path, attr_timeout=LONG, entry_timeout=LONG, negative_timeout=LONG) as mounts:
         yield mounts
 
 
 @pytest.fixture(autouse=True)
 def few_versions(monkeypatch):
-    """Keep two versions instead of sixteen: each run then removes old ones, and comes late to a place made free."""
+    """Keep two versions instead of sixteen: each run then removes old ones, and may come late to a place made free."""
     monkeypatch.setattr(versioned, "KEPT", 2)
 
 
@@ -48,7 +49,7 @@ def two_mounts(top, **caches):
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Say how many cases there were, and what came of them."""
+    """Print how many cases there were, and their outcomes."""
     passed = terminalreporter.getreports("passed")
     tried = [value for report in passed for name, value in report.user_properties if name == "case"]
     for scheme, step in dict.fromkeys(tuple(case[:2]) for case in tried):

@@ -1,4 +1,4 @@
-"""A node that asks for the lease: the project's own lease and backends, on a clock that all nodes of a case share."""
+"""A node that claims the lease: the project's own lease and backends, on a clock that all nodes of a case share."""
 
 import mmap
 import os
@@ -27,9 +27,9 @@ SECOND, THIRD = Tick(FIRST.epoch + 60), Tick(FIRST.epoch + 120)
 
 
 class SharedClock:
-    """One time for all processes of a case. It passes when somebody sleeps, and a little when somebody looks."""
+    """One clock for all processes of a case. It advances when a process sleeps, and a little when one reads it."""
 
-    # A sleep may be late. One that always is shows each record at three moments instead of fifty.
+    # A sleep may end late. If it always does, each record is read at three moments instead of fifty.
     LATE = 20.0
     LOOK = 0.001
 
@@ -52,7 +52,7 @@ class SharedClock:
 
 
 class Rules(NamedTuple):
-    """The code that is tried: another one when a rule is switched off."""
+    """The code under test, or its replacement with a rule switched off."""
 
     dir: type = DirectoryBackend
     file: type = FileBackend
@@ -67,7 +67,7 @@ def open_backend(rules, scheme, share, clock, state):
 
 
 def contend(rules, scheme, share, clock, node, tick, wait=PATIENCE):
-    """Return a node's lease: nothing is asked yet."""
+    """Return a node's lease; nothing is requested yet."""
     state = StateDir(f"{os.path.dirname(os.path.dirname(share))}/state/{os.path.basename(share)}", node)
     ask = Ask(
         job=JOB, tick=tick, run=f"{node}-{os.urandom(4).hex()}", node=node, boot="boot", pid=1, user="root",

@@ -1,7 +1,7 @@
-"""One step of a lease on a mount whose n-th call goes wrong, and what the nodes make of it.
+"""One step of a lease on a mount whose n-th call goes wrong, and how the nodes cope with it.
 
-The step is done in a process of its own. The other nodes use a mount of their own, on which nothing goes wrong: they
-work while the call hangs, as other machines would. Time passes only when somebody waits.
+The step is done in a separate process. The other nodes use their own mount, on which nothing goes wrong. They work
+while the call hangs, as other machines would. Time passes only when a process waits.
 """
 
 import os
@@ -22,12 +22,12 @@ from cronguard.lease.grant import Grant
 from cronguard.system.errors import CronguardError
 
 _NUMBERS = count()
-# The kernel waits for no answer to a release, and tells nobody of its errors.
+# The kernel does not wait for the answer to a release, and reports its errors to nobody.
 _CALLS = tuple(call for call in PassThrough.CALLS if call != "release")
 
 
 class ViolationError(AssertionError):
-    """What must never be."""
+    """A violation of what must always hold."""
 
 
 class Site(NamedTuple):
@@ -61,7 +61,7 @@ def cases(site, scheme, step, trouble, rules=Rules()):  # noqa: B008
 
 
 def try_case(site, case, rules=Rules()):  # noqa: B008
-    """Return what came of the step; raises ViolationError for two holders, a lost tick, or a record nobody can read."""
+    """Return the step's outcome; raises ViolationError for two holders, a lost tick or an unreadable record."""
     attempt = Attempt(site, case, rules)
     try:
         return attempt.go()
@@ -70,7 +70,7 @@ def try_case(site, case, rules=Rules()):  # noqa: B008
 
 
 class Attempt:
-    """What happens in one case, and to whom."""
+    """The events in one case, and the nodes that they affect."""
 
     def __init__(self, site, case, rules):
         self.story = []
@@ -107,9 +107,9 @@ class Attempt:
         return report["kind"] if report else "killed"
 
     def first(self, call, doing, **how):
-        """Begin the step in a process of its own."""
+        """Start the step in a separate process."""
         site, step, faults = self._site, STEPS[self._case.step], self._site.faulty.faults
-        faults.set()  # what the last case left is no sign of this one
+        faults.set()  # signs that the last case left do not count for this one
         fault = Fault(call, doing, path=f"/{self._folder}/*", **how)
 
         def work():
@@ -141,7 +141,7 @@ class Attempt:
                 raise ViolationError("the next tick does not run")
 
     def _go_on_meanwhile(self, others, runs):
-        """Let the others go on while the call hangs; where it hangs in a lock, they are told so, and try again later."""
+        """Let the others continue while the call hangs. If it hangs in a lock, they get an error and try again later."""
         for _ in range(runs):
             try:
                 next(others)
@@ -153,7 +153,7 @@ class Attempt:
         return others
 
     def _finish(self, held, grant):
-        """Renew and settle; return until when it was held. Who was left waiting beyond his deadline has lost it."""
+        """Renew and settle; return until when the lease was held. A holder that waited beyond its deadline has lost it."""
         now, renewed = self._clock.boot(), held.renew()
         if now >= grant.deadline:
             return grant.deadline
@@ -164,14 +164,14 @@ class Attempt:
         return self._clock.boot()
 
     def _check(self, report, *, hangs):
-        """What nobody but the storage stood in the way of is either done or an error."""
+        """Check that a step that only the storage disturbed was either done or failed with an error."""
         kind = report["kind"] if report else "killed"
         if not hangs and kind not in ("Grant", "settled True", "error", "killed"):
-            raise ViolationError("nobody else was there, and yet it does not run")
+            raise ViolationError("it does not run, although no other node was there")
         if kind == "Grant" and not hangs:
             second = self._node(self._site.sound, "web2", FIRST, wait=0.0).acquire()
             if not isinstance(second, Skip):
-                raise ViolationError(f"what was granted is not held: {second}")
+                raise ViolationError(f"a granted lease is not held: {second}")
 
     def _check_holders(self, report):
         ran = [node for node, _, _ in self._held]

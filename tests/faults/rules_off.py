@@ -1,4 +1,4 @@
-"""The backends and the lease with a rule switched off, and where the crash matrix must trip over what it prevents."""
+"""The backends and the lease with a rule switched off, and the row of the crash matrix that must find the fault."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ from cronguard.store.files.file import FileBackend
 
 
 class NoReadingBack(DirectoryBackend):
-    """Believes a rename that is reported as failed."""
+    """Trusts the report that a rename failed."""
 
     def _publish(self, staging, mine, data):
         try:
@@ -30,7 +30,7 @@ class NoReadingBack(DirectoryBackend):
 
 
 class NoTakingBack(Lease):
-    """Takes its own claim, whose answer was lost, for another's."""
+    """Mistakes its own claim, whose answer was lost, for another's."""
 
     def _take_back(self, entry, record):
         return held(record)
@@ -52,7 +52,7 @@ class RecordAfterwards(DirectoryBackend):
 
 
 class LookBeforeLocking(FileBackend):
-    """Compares first, and has the lock only for the writing."""
+    """Compares first, and holds the lock only for the write."""
 
     def _publish(self, new, over, path):
         with suppress(FileNotFoundError):
@@ -68,7 +68,7 @@ class LookBeforeLocking(FileBackend):
 
 
 class RuleOff(NamedTuple):
-    """What is switched off, the row of the matrix that must find it, and what it finds."""
+    """The rule that is switched off, the row of the matrix that must find it, and the violation found."""
 
     rule: str
     rules: Rules
@@ -86,7 +86,7 @@ RULES_OFF = [
     ),
     RuleOff(
         "rename away, then remove", Rules(dir=NoRenamingAway),
-        "dir", "claim", "EIO, done a call later", "holds no record",
+        "dir", "claim", "EIO, done a call later", "contains no record",
     ),
     RuleOff(
         "read back after a lost answer", Rules(dir=NoReadingBack, lease=NoTakingBack),
@@ -94,7 +94,7 @@ RULES_OFF = [
     ),
     RuleOff(
         "a version is complete before it is published", Rules(dir=RecordAfterwards),
-        "dir", "claim", "SIGKILL", "holds no record",
+        "dir", "claim", "SIGKILL", "contains no record",
     ),
     RuleOff(
         "compare under the lock", Rules(file=LookBeforeLocking),

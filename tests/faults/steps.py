@@ -1,4 +1,4 @@
-"""The steps of a lease: each prepares what it needs, and returns what is then done while a call goes wrong."""
+"""The steps of a lease: each prepares what it needs, and returns the action during which a call goes wrong."""
 
 from contender import FIRST
 
@@ -28,5 +28,5 @@ STEPS = {"claim": claim, "renewal": renewal, "settling": settling, "takeover": t
 
 
 def changes_names(scheme, step):
-    """Return whether the step makes, moves or removes anything: a lock file that is there stays where it is."""
+    """Return whether the step creates, moves or removes anything: an existing lock file stays where it is."""
     return scheme == "dir" or step == "claim"

@@ -1,4 +1,4 @@
-"""Two nodes whose caches forget nothing: old knowledge may make a claim fail, never succeed wrongly."""
+"""Two nodes whose caches never expire: stale data may make a claim fail, but never succeed wrongly."""
 
 import os
 
@@ -18,7 +18,7 @@ from cronguard.turns.turn import Strategy
 
 
 @pytest.mark.parametrize("scheme", ["dir", "file"])
-def test_nodes_that_looked_in_vain_see_what_the_other_has_claimed_since(cached_site, scheme):
+def test_nodes_that_found_no_entry_see_a_later_claim_of_the_other(cached_site, scheme):
     os.mkdir(f"{os.path.dirname(cached_site.sound.path)}/disk/share")
     clock = SharedClock()
 
@@ -40,8 +40,8 @@ def test_nodes_that_looked_in_vain_see_what_the_other_has_claimed_since(cached_s
 
 @pytest.mark.parametrize("scheme", ["dir", "file"])
 @pytest.mark.parametrize("target", [Target(A_JOB, str(JOB)), Target(NAMESPACE, JOB.ns)])
-def test_a_run_sees_a_pause_of_a_moment_ago_where_its_node_had_looked_in_vain(cached_site, scheme, target):
-    """What the node remembers is that there is no such entry, and then what the entry was."""
+def test_a_run_sees_a_new_pause_where_its_node_had_found_no_entry(cached_site, scheme, target):
+    """The node's cache says that there is no such entry, and later what the entry was."""
     os.mkdir(f"{os.path.dirname(cached_site.sound.path)}/disk/share")
     clock, rules = SharedClock(), Rules()
     shares = [f"{side.path}/share" for side in cached_site]
@@ -58,9 +58,7 @@ def test_a_run_sees_a_pause_of_a_moment_ago_where_its_node_had_looked_in_vain(ca
 
     for number in range(0, 6, 2):
         assert isinstance(acquire(number), Grant)
-        assert isinstance(
-            acquire(number + 1), Grant
-        )  # which has looked where there was something to look into
+        assert isinstance(acquire(number + 1), Grant)  # this one has read an existing directory
         halt.pause(administrator, target, Pause(0.0, None, "", "me"), force=True)
         assert acquire(number + 2).reason == "paused"
         halt.resume(administrator, target, 0.0)

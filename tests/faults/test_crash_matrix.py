@@ -1,4 +1,4 @@
-"""Every call of a claim, a renewal, a settling and a takeover goes wrong once, in each of ten ways."""
+"""Every call of a claim, a renewal, a settlement and a takeover fails once, in each of ten ways."""
 
 import pytest
 from matrix import cases, try_case

@@ -1,11 +1,11 @@
-"""In how many ways a call goes wrong."""
+"""The ways in which a call goes wrong."""
 
 import errno
 from typing import NamedTuple
 
 
 class Trouble(NamedTuple):
-    """What is done with a call; after how many runs of others it goes on, or after how many calls of the same step."""
+    """What happens to a call, and when it continues: after how many runs of others, or how many calls of the same step."""
 
     doing: str
     errno: int

@@ -59,7 +59,7 @@ def test_a_key_that_others_can_read_is_reported_and_the_command_runs(cluster, ho
     host.key.chmod(0o644)
     told = lines("--every-run", "-c", "true").end()
     assert (told.status, told.err) == (
-        0, f"cronguard: the private key {host.key} can be read by others: chmod 600 {host.key}\n"
+        0, f"cronguard: the private key {host.key} can be read by other users: chmod 600 {host.key}\n"
     )  # fmt: skip
     assert lines("--every-run", "-c", "true").end().err == ""
 

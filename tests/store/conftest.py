@@ -13,7 +13,7 @@ from cronguard.store.files.versioned import VersionedBackend
 
 @pytest.fixture
 def place():
-    """A folder that other users can reach, as a mounted share is."""
+    """A folder that other users can reach, like a mounted share."""
     with tempfile.TemporaryDirectory(prefix="cronguard-test-") as folder:
         os.chmod(folder, 0o755)
         yield folder
@@ -51,13 +51,13 @@ def port(directory):
 
 @pytest.fixture
 def versioned(directory, port):
-    """This node's handle."""
+    """This node's backend."""
     return VersionedBackend(port, directory.root, directory.clock)
 
 
 @pytest.fixture
 def other(directory):
-    """Another node's handle, on a tree where all is well."""
+    """Another node's backend, on a tree without faults."""
     return VersionedBackend(LocalPort(directory.root), directory.root, directory.clock)
 
 

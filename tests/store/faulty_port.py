@@ -1,4 +1,4 @@
-"""A tree on which things go wrong, for the algorithm of versions in directories."""
+"""A directory tree with faults, to test the algorithm of versions in directories."""
 
 import os
 
@@ -6,7 +6,7 @@ from cronguard.store.files.localport import LocalPort
 
 
 class Port(LocalPort):
-    """A tree on which things go wrong: hooks are called with the path(s), before or after the real call."""
+    """A directory tree with faults: hooks are called with the paths, before or after the real call."""
 
     def __init__(self, root):
         super().__init__(root)

@@ -1,4 +1,4 @@
-"""Contenders on one store, as processes of their own (or threads, on memory), and what they logged."""
+"""Contenders on one store, each a separate process (or a thread, for the memory store), and their logs."""
 
 import os
 import subprocess
@@ -28,7 +28,7 @@ class Fuzz:
 
     def processes(self, work, count, meanwhile=lambda: None):
         started = [self.start(work, f"web{n}", count) for n in range(CONTENDERS)]
-        for process in started:  # they begin when they are all there
+        for process in started:  # they start once all of them exist
             process.stdin.close()
             process.stdin = None
         meanwhile()

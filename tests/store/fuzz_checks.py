@@ -1,4 +1,4 @@
-"""The times that a lease was held, as a fuzz logs them, and what must hold of them."""
+"""The periods for which a lease was held, as the fuzz logs them, and the checks on them."""
 
 from itertools import pairwise
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from cronguard.doctor.contender import logged
 
 
 class Hold(NamedTuple):
-    """One time that a lease was held; `stopped` is None for a holder that was killed, `tick` is its number, if any."""
+    """One period for which a lease was held. `stopped` is None if the holder was killed; `tick` is its number, if any."""
 
     node: str
     token: int
@@ -17,7 +17,7 @@ class Hold(NamedTuple):
 
 
 def read_holds(folder):
-    """The times that a lease was held which the logs in a folder tell of."""
+    """Return the periods for which a lease was held, from the logs in a folder."""
     return [
         Hold(h["node"], h["token"], h["started"], h.get("stopped"), h.get("tick"))
         for h in logged(folder, "run").values()
@@ -25,7 +25,7 @@ def read_holds(folder):
 
 
 def hold_faults(holds):
-    """Overlaps of the times that a lease was held, and tokens that do not grow in the order of the starts."""
+    """Return periods that overlap, and tokens that do not grow in the order of the starts."""
     faults = []
     for first, second in pairwise(sorted(holds, key=lambda hold: hold.started)):
         if first.stopped is not None and second.started < first.stopped:

@@ -1,4 +1,4 @@
-"""One contender of the fuzz: a process of its own (or a thread, on memory), which logs what it does and was told."""
+"""One contender of the fuzz: a process (or a thread, for the memory store) that logs its actions and the answers."""
 
 import os
 import random
@@ -23,7 +23,7 @@ from cronguard.turns.turn import Strategy
 KEY = "fuzz/billing/chain"
 JOB = Job("billing", "mutex")
 ROUND = Job("billing", "round")
-FAR = 600.0  # a head start that no test waits for: whoever runs out of turn has lost his place
+FAR = 600.0  # a head start that no test waits for: a node that runs out of turn has lost its place
 
 
 class Hasty(Clock):
@@ -34,12 +34,12 @@ class Hasty(Clock):
 
 
 def swap_often(backend, writer, count, log):
-    """Publish records, each of which names the one that it replaces."""
+    """Publish records, each of which names the record that it replaces."""
     contender.swap_often(backend, KEY, writer, lambda number: number < count, log)
 
 
 def hold_often(backend, writer, count, log):
-    """Take a job's lease, be busy for a moment, give it up."""
+    """Claim a job's lease, work for a moment, and settle."""
     clock, dice = Hasty(), random.Random(writer)
     for number in range(count):
         lease = Lease(backend, _ask(writer, number, clock), clock, Sightings(None, "fuzz", boot_id(), clock))
@@ -55,7 +55,7 @@ def hold_often(backend, writer, count, log):
 
 
 def take_turns(backend, writer, count, log):
-    """Come for each tick of a job's round robin; who has the turn takes the lease, the others wait for him."""
+    """Take part in each tick of a job's round robin: the node in turn claims the lease, and the others wait for it."""
     clock, dice = Hasty(), random.Random(writer)
     strategy = Strategy("round-robin", writer, head_start=FAR)
     for number in range(count):
@@ -99,7 +99,7 @@ WORK = {"swap": swap_often, "hold": hold_often, "turns": take_turns}
 
 
 def main(work, url, folder, writer, count):
-    """Work on the store that the URL names; the parent starts all at once by closing our stdin."""
+    """Work on the store that the URL names; the parent starts all contenders at once by closing stdin."""
     backend = open_backend(url, Hasty(), StateDir(f"{folder}/state", writer))
     log = Log(f"{folder}/{writer}.log")
     sys.stdin.read()

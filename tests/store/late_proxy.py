@@ -1,4 +1,4 @@
-"""A TCP proxy that cuts a connection at a chosen message, once; what it forwards at a time is a message."""
+"""A TCP proxy that cuts a connection once, at a chosen message. A message is what it forwards at a time."""
 
 import socket
 import struct
@@ -9,10 +9,10 @@ UP, DOWN = "up", "down"  # from the client to the server, and back
 
 
 class Proxy:
-    """Between clients and a server on loopback.
+    """A proxy between clients and a server on loopback.
 
-    `cut_at` is (direction, number). What is cut off there is lost, or, where `is_late`, kept back and given to the
-    server by `deliver`, which is what a network does with a packet. `is_down`: from then on nobody is let in.
+    `cut_at` is (direction, number). The message that is cut off is lost or, if `is_late`, held back until `deliver`
+    gives it to the server, as a network may do with a packet. While `is_down`, all connections are refused.
     """
 
     def __init__(self, port):
@@ -33,11 +33,11 @@ class Proxy:
         return self.cut_at is None
 
     def deliver(self):
-        """Give the server what was kept back, wait for its answer, and hang up."""
+        """Give the server the message held back, wait for its answer, and close the connection."""
         if self._late:
             server, data = self._late
             with suppress(OSError):
-                server.settimeout(0.3)  # a message that has no answer has none later either
+                server.settimeout(0.3)  # some messages have no answer
                 server.sendall(data)
                 while server.recv(65536):
                     pass

@@ -1,4 +1,4 @@
-"""What is done to lock files behind the backend's back."""
+"""Damage or lock a lock file without the backend."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""A user's home with an SSH configuration, for logging in to a lock host of the tests'."""
+"""A user's home with an SSH configuration, to log in to the tests' lock host."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from cronguard.system.statedir import StateDir
 
 
 class Login:
-    """What one user has in ~/.ssh, and the way he goes in with it."""
+    """The files in a user's ~/.ssh, and logins with them."""
 
     def __init__(self, host, place, monkeypatch):
         self.host, self.place = host, place
@@ -36,7 +36,7 @@ class Login:
             file.writelines(f"{line}\n" for line in lines)
 
     def new_key(self, name="id_ed25519", type_="ed25519", passphrase="", *, is_accepted=True):
-        """Make another key, which the server accepts or not; returns its file."""
+        """Create another key, which the server accepts or not, and return its file."""
         path = f"{self.ssh}/{name}"
         for old in (path, f"{path}.pub"):
             if os.path.exists(old):
@@ -53,6 +53,6 @@ class Login:
         return open_backend(url, self.clock, StateDir(f"{self.place}/state", "web1"), terms)
 
     def use(self, url=None):
-        """Read and publish; returns what was published."""
+        """Read and publish; return the published entry."""
         with closing(self.open(url)) as backend:
             return backend.swap(backend.read(KEY), b"data")

@@ -1,4 +1,4 @@
-"""The stores that the contract is tried on: a new backend adds a class of a few lines, and its name to STORES."""
+"""The stores on which the contract is tested. For a new backend, add a class of a few lines, and its name to STORES."""
 
 import os
 import threading
@@ -18,7 +18,7 @@ KEY = "lease/billing/invoices"
 
 
 def publish(backend, data=b"data", key=KEY, times=1):
-    """Publish the next version, or the next few; nobody else does so meanwhile."""
+    """Publish the next version, or several; nobody else publishes meanwhile."""
     for _ in range(times):
         entry = backend.swap(backend.read(key), data)
         assert entry
@@ -26,7 +26,7 @@ def publish(backend, data=b"data", key=KEY, times=1):
 
 
 class PollClock:
-    """Goes on when somebody sleeps; what else happens at that time is what the test put into `meanwhile`."""
+    """A clock that advances when somebody sleeps. A test puts what happens during the sleep into `meanwhile`."""
 
     def __init__(self):
         self.now_boot = 1000.0
@@ -94,7 +94,7 @@ class File(Shared):
 
 
 class Ssh(Shared):
-    """A directory of this machine, reached through an sshd of the tests'."""
+    """A directory on this machine, reached through the tests' own sshd."""
 
     scheme = "ssh"
 
@@ -112,7 +112,7 @@ class Mixed(Ssh):
 
 
 class Engine:
-    """A real server of this session; each store is a place of its own on it."""
+    """A real server for this session; each store has its own place on it."""
 
     def __init__(self, folder):
         self.env = {}
@@ -158,12 +158,12 @@ STORES = {
 PARAMS = [
     pytest.param(name, marks=[pytest.mark.engine] * issubclass(kind, Engine)) for name, kind in STORES.items()
 ]
-# Whose versions are 1, 2, 3; the contract asks only that they grow.
+# Stores whose versions are 1, 2, 3; the contract requires only that versions grow.
 COUNTED = ["memory", "dir", "file", "ssh"]
 
 
 def make_store(name, folder, monkeypatch):
-    """Make a store, and this process one that can reach it."""
+    """Create a store, and set the environment so that this process can reach it."""
     if name in ("ssh", "mixed"):
         sshd.require()
     store = (STORES | {"mixed": Mixed})[name](folder)

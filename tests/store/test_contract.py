@@ -1,4 +1,4 @@
-"""The sentences of the backend contract, each tried on every backend."""
+"""Each statement of the backend contract, tested on every backend."""
 
 import os
 import threading
@@ -25,7 +25,7 @@ def test_a_key_never_written_is_version_0_without_data(backend):
     assert backend.read(KEY) == Entry(KEY, 0, b"", None)
 
 
-def test_a_swap_returns_what_is_read_from_then_on(backend):
+def test_a_swap_returns_the_entry_that_is_read_from_then_on(backend):
     entry = publish(backend, b"one")
     assert entry.version > 0
     assert backend.read(KEY)[:3] == (KEY, entry.version, b"one") == entry[:3]
@@ -37,7 +37,7 @@ def test_each_swap_publishes_a_higher_version(backend):
     assert backend.read(KEY)[:3] == (KEY, versions[-1], b"39")
 
 
-def test_versions_that_count_count_from_1(counted):
+def test_counted_versions_start_at_1(counted):
     assert [publish(counted, b"%d" % n).version for n in range(1, 40)] == list(range(1, 40))
 
 
@@ -61,13 +61,13 @@ def test_a_swapped_entry_can_be_swapped_without_reading_it_again(backend):
     assert backend.swap(second, b"three")[:3] == backend.read(KEY)[:3]
 
 
-def test_a_swap_that_lost_leaves_the_winner_able_to_go_on(backend):
+def test_after_a_lost_swap_the_winner_can_swap_again(backend):
     mine = publish(backend, b"one")
     assert backend.swap(Entry(KEY, 0, b""), b"other") is None
     assert backend.swap(mine, b"two")[:3] == backend.read(KEY)[:3]
 
 
-def test_two_handles_see_each_other(store):
+def test_two_nodes_see_each_others_entries(store):
     a, b = store.open("web1"), store.open("web2")
     seen = publish(a, b"from a")
     assert b.read(KEY)[:3] == seen[:3]
@@ -77,7 +77,7 @@ def test_two_handles_see_each_other(store):
 
 
 @pytest.mark.parametrize("size", [0, 1, 4064, 4096, MAX_DATA - 1, MAX_DATA])
-def test_data_come_back_complete(backend, size):
+def test_data_is_read_back_complete(backend, size):
     data = os.urandom(size)
     publish(backend, data)
     assert backend.read(KEY).data == data
@@ -86,7 +86,7 @@ def test_data_come_back_complete(backend, size):
     assert backend.read(KEY).data == b"shorter"
 
 
-def test_more_than_the_most_is_a_bug_above(backend):
+def test_too_much_data_is_a_bug_in_the_caller(backend):
     with pytest.raises(AssertionError):
         publish(backend, bytes(MAX_DATA + 1))
     assert backend.read(KEY).version == 0
@@ -95,19 +95,19 @@ def test_more_than_the_most_is_a_bug_above(backend):
 @pytest.mark.parametrize(
     "key", ["lease/../x", "lease/a", "lease/a/b/c", "lease/a/", "/etc/passwd", "lease/a/b\n"]
 )
-def test_a_malformed_key_is_a_bug_above(backend, key):
+def test_a_malformed_key_is_a_bug_in_the_caller(backend, key):
     with pytest.raises(AssertionError):
         backend.read(key)
 
 
-def test_a_forgotten_entry_is_empty_and_its_version_goes_on(backend):
+def test_a_forgotten_entry_is_empty_and_its_version_keeps_growing(backend):
     first = publish(backend, b"one")
     forgotten = publish(backend, b"")
     assert backend.read(KEY)[1:3] == (forgotten.version, b"")
     assert first.version < forgotten.version < publish(backend, b"again").version
 
 
-def test_keys_do_not_touch_each_other(backend):
+def test_keys_are_independent_of_each_other(backend):
     keys = [
         "lease/a/b",
         "lease/a/b.c",
@@ -137,13 +137,13 @@ def test_scan_of_nothing_is_empty(backend):
     assert list(backend.scan("lease/billing/")) == []
 
 
-def test_scan_leaves_out_what_was_only_looked_at(backend):
+def test_scan_leaves_out_keys_that_were_only_read(backend):
     backend.read(KEY)
     backend.wait(backend.read(KEY), 0.0)
     assert list(backend.scan("lease/")) == []
 
 
-def test_scan_yields_what_was_forgotten(backend):
+def test_scan_yields_forgotten_entries(backend):
     publish(backend, b"one")
     forgotten = publish(backend, b"")
     assert [e[:3] for e in backend.scan("lease/billing/")] == [forgotten[:3]]
@@ -177,7 +177,7 @@ def test_wait_returns_when_a_key_never_written_is_written(store):
     assert here.read(KEY).data == b"one"
 
 
-def test_one_of_many_that_swap_the_same_entry_succeeds(store):
+def test_only_one_of_many_swaps_of_the_same_entry_succeeds(store):
     store.clock = Clock()
     entry = publish(store.open(), b"start")
     start, won = threading.Barrier(8), []
@@ -196,7 +196,7 @@ def test_one_of_many_that_swap_the_same_entry_succeeds(store):
     assert (latest.version > entry.version, latest.data) == (True, won[0])
 
 
-def test_age_is_small_for_what_was_just_published_or_unknown(backend):
+def test_age_is_small_after_a_publication_or_unknown(backend):
     publish(backend, b"one")
     age = backend.read(KEY).age
     assert age is None or 0.0 <= age < 3600.0
@@ -207,14 +207,14 @@ def test_now_is_a_time_of_day_or_unknown(backend):
     assert now is None or now > 1_700_000_000
 
 
-def test_a_closed_backend_leaves_the_entries_to_others(store):
+def test_entries_outlive_the_backend_that_wrote_them(store):
     backend = store.open("web1")
     publish(backend, b"one")
     backend.close()
     assert store.open("web2").read(KEY).data == b"one"
 
 
-def test_an_error_of_the_store_says_where_and_what_to_do(shared):
+def test_an_error_of_the_store_names_the_place_and_the_remedy(shared):
     backend = shared.open()
     publish(backend, b"one")
     os.rename(shared.root, f"{shared.root}-unmounted")

@@ -1,6 +1,6 @@
-"""Many contenders at once, as real processes: the chain of what they published, and the times they held a lease.
+"""Many contenders at once, as real processes: the chain of their records, and the periods for which they held a lease.
 
-Not a count is checked but the chain of unique ids: a count can come out right by two errors.
+The chain of unique IDs is checked, not a count: two errors can make a count come out right.
 """
 
 import os
@@ -24,13 +24,13 @@ def fuzz(request, place, monkeypatch):
     return Fuzz(make_store(request.param, place, monkeypatch), place)
 
 
-# ssh: is there within "mixed".
+# "mixed" includes ssh:.
 @pytest.fixture(params=[*(param for param in PARAMS if param.values[0] not in ("memory", "ssh")), "mixed"])
 def shared_fuzz(request, place, monkeypatch):
     return Fuzz(make_store(request.param, place, monkeypatch), place)
 
 
-def test_swaps_from_many_at_once_make_one_chain(fuzz):
+def test_simultaneous_swaps_make_one_chain(fuzz):
     fuzz.contend("swap", 60)
     attempts = fuzz.attempts()
     assert len(attempts) == CONTENDERS * 60
@@ -51,7 +51,7 @@ def test_a_lease_is_held_by_one_at_a_time_with_growing_tokens(fuzz):
 
 
 def test_writers_killed_in_the_middle_break_no_chain(shared_fuzz):
-    """At any moment, half-way through a write too: those that come after go on from what was published."""
+    """They are killed at any moment, even half-way through a write. Later writers continue from the published version."""
     fuzz, dice = shared_fuzz, random.Random(1)
     for generation in range(3):
         writers = [fuzz.start("swap", f"web{n}-{generation}", 10_000) for n in range(CONTENDERS)]
@@ -68,7 +68,7 @@ def test_writers_killed_in_the_middle_break_no_chain(shared_fuzz):
 
 
 def _wait_for_log(fuzz, writers, generation, more):
-    """Let those who are left publish some more before the next of them is killed."""
+    """Let the remaining writers publish some more before the next one is killed."""
 
     def written():
         logs = (f"{fuzz.folder}/web{n}-{generation}.log" for n in range(CONTENDERS))

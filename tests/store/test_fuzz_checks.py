@@ -1,4 +1,4 @@
-"""The checks of the fuzz can fail: forged logs, each with one thing wrong."""
+"""The checks of the fuzz can fail: forged logs, each with one error."""
 
 import pytest
 from fuzz_checks import Hold, hold_faults
@@ -9,7 +9,7 @@ GOOD = [
     Attempt("a", "", 0, 0, 10, "published", 10),
     Attempt("b", "a", 10, 11, 20, "published", 20),
     Attempt("x", "a", 10, 12, 21, "none"),
-    Attempt("c", "b", 20, 22, 30, "none"),  # published, and built on before its writer looked again
+    Attempt("c", "b", 20, 22, 30, "none"),  # published, and built on before its writer checked
     Attempt("d", "c", 30, 25, 40, "published", 40),
     Attempt("e", "d", 40, 41, None, "unknown"),  # its writer was killed
     Attempt("f", "e", 50, 50, 60, "published", 60),
@@ -49,7 +49,7 @@ def test_a_good_chain_has_no_faults():
         ),
     ],
 )
-def test_a_forged_chain_is_found_out(forged, latest, fault):
+def test_a_forged_chain_is_detected(forged, latest, fault):
     assert any(found.startswith(fault) for found in chain_faults(forged, End(*latest)))
 
 
@@ -74,7 +74,7 @@ def test_good_holds_have_no_faults():
         (Hold("web3", 3, 97, 99), "token 3 of web3 came after 10 of web1"),
     ],
 )
-def test_a_forged_hold_is_found_out(forged, fault):
+def test_a_forged_hold_is_detected(forged, fault):
     assert fault in hold_faults([*HOLDS, forged])
 
 
@@ -84,5 +84,5 @@ def test_times_of_two_machines_are_not_compared():
     assert chain_faults([*GOOD[:-1], late._replace(clock="web2")], End("f", 60)) == []
 
 
-def test_a_chain_that_begins_elsewhere_than_it_did_is_found_out():
+def test_a_chain_that_starts_at_the_wrong_record_is_detected():
     assert chain_faults(GOOD[4:], End("f", 60), End("q", 30)) == ["the first version replaced 'c'"]

@@ -18,7 +18,7 @@ def gate(state, clock):
 
 
 class ReleasingClock(FakeClock):
-    """A clock on which, at the first sleep, something happens elsewhere."""
+    """A clock whose sleep triggers an event elsewhere."""
 
     def __init__(self, event):
         super().__init__()
@@ -30,7 +30,7 @@ class ReleasingClock(FakeClock):
 
 
 def lock(path, text=None):
-    """Hold the gate as another process would, with or without having written who holds it."""
+    """Hold the gate as another process would, with or without a note that names the holder."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     fd = os.open(path, os.O_RDWR | os.O_CREAT)
     fcntl.flock(fd, fcntl.LOCK_EX)
@@ -51,7 +51,7 @@ def test_a_left_gate_is_open(gate):
     gate().enter()
 
 
-def test_leaving_without_having_entered_is_no_error(gate):
+def test_leaving_without_having_entered_is_not_an_error(gate):
     gate().leave()
 
 
@@ -80,30 +80,32 @@ def test_a_second_process_gives_up_when_the_first_has_had_its_time(gate, clock):
     assert 1030.0 < clock.boot() < 1030.1
 
 
-def test_what_an_earlier_holder_wrote_does_not_count_against_the_present_one(gate, state, clock):
+def test_the_note_of_an_earlier_holder_does_not_count_against_the_present_one(gate, state, clock):
     first = gate()
     first.enter()
     first.leave()
     clock.advance(3600)
-    fd = lock(state.path("gate", URL))  # another has just taken the lock, and not yet said so
+    fd = lock(
+        state.path("gate", URL)
+    )  # another process has just taken the lock, and not written its note yet
     later = ReleasingClock(lambda: os.close(fd))
     later.now_boot = clock.boot()
     Gate(state, URL, 30.0, later).enter()
 
 
-def test_a_holder_that_has_not_yet_said_who_it_is_is_waited_for(gate, state):
+def test_a_holder_that_has_not_written_its_note_is_waited_for(gate, state):
     fd = lock(state.path("gate", URL), "")
     Gate(state, URL, 30.0, ReleasingClock(lambda: os.close(fd))).enter()
 
 
-def test_one_who_waits_is_told_when_others_were_answered(gate, state):
+def test_a_waiting_process_is_notified_when_others_were_answered(gate, state):
     first, told = gate(), []
     first.enter()
     Gate(state, URL, 30.0, ReleasingClock(first.leave), lambda: told.append(True)).enter()
     assert told == [True]
 
 
-def test_one_who_waits_is_told_of_no_answer_where_there_was_none(gate, state):
+def test_a_waiting_process_is_not_notified_without_an_answer(gate, state):
     first = gate()
     first.enter()
     first.leave()
@@ -112,34 +114,34 @@ def test_one_who_waits_is_told_of_no_answer_where_there_was_none(gate, state):
     assert told == []
 
 
-def test_each_backend_has_a_gate_of_its_own(gate):
+def test_each_backend_has_its_own_gate(gate):
     gate("dir:/a").enter()
     gate("dir:/b").enter()
 
 
-def test_a_node_that_cannot_keep_anything_has_no_gate(clock):
+def test_a_node_without_a_usable_state_directory_has_no_gate(clock):
     Gate(StateDir("/dev/null/none", "web1"), URL, 30.0, clock).enter()
 
 
-def test_a_process_stuck_in_the_kernel_bars_the_way_for_as_long_as_it_is_there(gate):
+def test_a_process_stuck_in_the_kernel_closes_the_gate_while_it_exists(gate):
     gate().mark_stuck(stat(os.getpid()))
     with pytest.raises(BackendError, match=f"process {os.getpid()} of this node"):
         gate().enter()
 
 
-def test_a_stuck_process_bars_its_own_backend_only(gate):
+def test_a_stuck_process_closes_only_the_gate_of_its_own_backend(gate):
     gate("dir:/a").mark_stuck(stat(os.getpid()))
     gate("dir:/b").enter()
 
 
-def test_a_stuck_process_whose_number_another_has_now_bars_nobody(gate, state):
+def test_a_stuck_process_whose_pid_was_reused_does_not_close_the_gate(gate, state):
     row = stat(os.getpid())
     gate().mark_stuck(row._replace(start=row.start - 1))
     gate().enter()
     assert state.load("stuck", URL) == b""
 
 
-def test_a_stuck_process_that_has_gone_bars_nobody(gate):
+def test_a_stuck_process_that_is_gone_does_not_close_the_gate(gate):
     pid = os.fork()
     if pid == 0:
         os._exit(0)
@@ -155,12 +157,12 @@ def test_a_stuck_process_that_has_gone_bars_nobody(gate):
 
 
 @pytest.mark.parametrize("content", [b"", b"\0\0\0\0", b"x", b"one two", b"7 x", b"\xff \xff", b"1 2 3"])
-def test_a_corrupt_note_of_a_stuck_process_bars_nobody(gate, state, content):
+def test_a_corrupt_note_of_a_stuck_process_does_not_close_the_gate(gate, state, content):
     state.store("stuck", URL, content)
     gate().enter()
 
 
 @pytest.mark.parametrize("content", ["x", "x 7", "4711", "4711 soon", "\0" * 40])
-def test_a_corrupt_note_of_the_holder_is_waited_over(state, content):
+def test_a_holder_with_a_corrupt_note_is_waited_for(state, content):
     fd = lock(state.path("gate", URL), content)
     Gate(state, URL, 30.0, ReleasingClock(lambda: os.close(fd))).enter()

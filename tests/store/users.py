@@ -1,4 +1,4 @@
-"""Doing something as another user, with another umask, as cron does on another node."""
+"""Do something as another user with another umask, as cron does on another node."""
 
 import os
 import traceback
@@ -7,7 +7,7 @@ NOBODY = 65534
 
 
 def as_user(act, umask=0o022, uid=NOBODY, gid=NOBODY, groups=()):
-    """What `act` raised, in a child that is an ordinary user; None if it went well."""
+    """Run `act` in a child as an ordinary user; return what it raised, or None if it succeeded."""
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -28,6 +28,6 @@ def _told(act, umask, uid, gid, groups):
             os.setgid(gid)
             os.setuid(uid)
         act()
-    except Exception as error:  # noqa: BLE001 - told to the parent
+    except Exception as error:  # noqa: BLE001 - reported to the parent
         return f"{type(error).__name__}: {error} ({getattr(error, 'hint', '')})\n{traceback.format_exc()}"
     return ""

@@ -1,7 +1,7 @@
-"""A stress of the directory backend's own rules: real processes, delays put in, and each rule can be switched off.
+"""A stress test of the directory backend's rules: real processes, added delays, and rules that can be switched off.
 
-Two versions are kept instead of sixteen, so that the place of a removed one is there to be fallen into within
-milliseconds, and leavings count as old at once, so that the cleaners are always at somebody's heels.
+Two versions are kept instead of sixteen, so a process can publish into the place of a removed version within
+milliseconds. Leftovers count as old at once, so they are removed while their owners may still be working.
 """
 
 import json
@@ -23,7 +23,7 @@ PROCESSES = 6
 
 
 class DelayedPort(LocalPort):
-    """Now and then, a process sleeps just before it changes something."""
+    """Makes a process sleep now and then, before a rename or after an unlink."""
 
     def __init__(self, root, dice):
         super().__init__(root)
@@ -43,11 +43,11 @@ class DelayedPort(LocalPort):
 
 
 class AllRules(DirectoryBackend):
-    """The backend as it is."""
+    """The unchanged backend."""
 
 
 class NoSecondLook(DirectoryBackend):
-    """Believes the rename, and does not look again after publishing."""
+    """Trusts the rename, and does not check the result after publishing."""
 
     def _confirmed(self, entry, data):
         super()._confirmed(entry, data)
@@ -55,7 +55,7 @@ class NoSecondLook(DirectoryBackend):
 
 
 class NoRenamingAway(DirectoryBackend):
-    """Removes a directory where it is, instead of renaming it away first."""
+    """Removes a directory in place, instead of renaming it away first."""
 
     def _discard(self, path):
         with suppress(OSError):
@@ -68,7 +68,7 @@ class NoRenamingAway(DirectoryBackend):
 
 
 class AnyFirstNumber(DirectoryBackend):
-    """Starts at a number of its own, so that not all who find nothing race for one name."""
+    """Starts at a number of its own, so processes that find no version do not compete for one name."""
 
     def _version_path(self, folder, version):
         return super()._version_path(folder, version if version > 1 else 1 + os.getpid() % 1000)
@@ -80,9 +80,9 @@ class AnyFirstNumber(DirectoryBackend):
 
 
 def run(rules, folder, rounds, *, new_keys=False):
-    """Let the processes publish for so many rounds each, on one key, or all at once on a new one every tenth of a second.
+    """Let each process publish for so many rounds, on one key, or all at once on a new key every tenth of a second.
 
-    Returns what they report, one list a process.
+    Returns their reports, one list per process.
     """
     os.makedirs(f"{folder}/share", exist_ok=True)
     pids = []
@@ -118,7 +118,7 @@ def _next_slot():
 
 
 def _step(backend, key, name):
-    """Swap in a record that names the one it replaces; what cannot be known for certain is reported as such."""
+    """Swap in a record that names the one it replaces. An unknown result is reported as unknown."""
     try:
         entry = backend.read(key)
         replaced = json.loads(entry.data)["id"] if entry.data else None
@@ -137,7 +137,7 @@ def _reports(path):
 
 
 def violations(reports):
-    """Return what is wrong: records that two replaced, and entries that could not be read."""
+    """Return the violations: records that were replaced twice, and entries that could not be read."""
     flat = [report for process in reports for report in process]
     found = [report["unreadable"] for report in flat if "unreadable" in report]
     replaced = [(report["key"], report["replaces"]) for report in flat if "id" in report]

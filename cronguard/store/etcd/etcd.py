@@ -1,7 +1,7 @@
-"""`etcd://h1:2379,h2:2379/prefix`: keys of an etcd cluster, through the JSON gateway that every etcd (3.4+) serves.
+"""`etcd://h1:2379,h2:2379/prefix`: keys of an etcd cluster, through the JSON gateway that every etcd (3.4+) has.
 
-A version is the key's mod_revision, which no other change of the cluster has, so a key that was deleted and written
-again is never taken for the old one. There are no leases of etcd's in it. Every read goes through the quorum.
+A version is the key's mod_revision, which no other change in the cluster shares. So a key that was deleted and written
+again is never mistaken for the old one. cronguard does not use etcd's own leases. Every read goes through the quorum.
 """
 
 import time
@@ -18,10 +18,9 @@ from cronguard.system.statedir import StateDir
 
 _OPTIONS = ("password_file", "ca", "cert", "key")
 _LAYOUT = "v1"
-_FRESH = (
-    5.0  # seconds: a claim asks for the time right after it has read; a machine is not suspended in between
-)
-_PAGE = 200  # entries an answer: with 64 KiB each they stay far below what a gateway will send
+# Seconds. A claim asks for the time right after it has read; a machine is not suspended in between.
+_FRESH = 5.0
+_PAGE = 200  # entries per answer: with 64 KiB each, they stay far below what a gateway will send
 
 
 class EtcdBackend:
@@ -35,22 +34,22 @@ class EtcdBackend:
 
     @classmethod
     def open(cls, url: str, clock: Clock, state: StateDir, terms: Terms = TERMS) -> "EtcdBackend":
-        """Raise ConfigError for a malformed URL, or certificates that cannot be used."""
+        """Return a backend for the URL; raises ConfigError if it is malformed or its certificates cannot be used."""
         address = parse_address(url, 2379, _OPTIONS)
-        hint = "see whether a majority of its members is there: etcdctl endpoint status --cluster"
+        hint = "check that a majority of its members is up: etcdctl endpoint status --cluster"
         insistence = Insistence(clock, terms.patience, f"etcd at {address.where}", hint)
         return cls(Gateway(address, insistence.share), address.path, insistence, clock)
 
     def read(self, key: str) -> Entry:
-        """Return the latest version, as a majority of the members knows it."""
+        """Return the latest version that a majority of the members has."""
         found = self._ask("kv/range", {"key": self._name(key)})
         return _latest(key, found.get("kvs"))
 
     def swap(self, entry: Entry, data: bytes) -> Entry | None:
         """Compare and put in one transaction.
 
-        After a lost reply the transaction is sent again: if the first one was done, or will be, one of the two finds
-        the key changed. It then answers what is there, and that may be our own.
+        After a lost reply the transaction is sent again. If the first one was executed, or will be, one of the two
+        finds the key changed. It then returns the current value, possibly our own.
         """
         name = self._name(entry.key)
         transaction = {
@@ -69,7 +68,7 @@ class EtcdBackend:
         return self._insistence.ask(send)
 
     def scan(self, prefix: str) -> Iterator[Entry]:
-        """Ask for a page of keys after the other."""
+        """Request one page of keys after another."""
         start, end = f"{self._top}{prefix}".encode(), _after(f"{self._top}{prefix}".encode())
         while True:
             asked = {"key": _encoded(start), "range_end": _encoded(end), "limit": _PAGE}
@@ -83,25 +82,25 @@ class EtcdBackend:
             start = b64decode(found[-1]["key"]) + b"\0"
 
     def wait(self, entry: Entry, timeout: float) -> None:
-        """Watch the key. What changed before the watch began is seen by reading once it has."""
+        """Watch the key. A read after the watch has started finds a change that was made before."""
         give_up_at = self._clock.boot() + timeout
         while (left := give_up_at - self._clock.boot()) > 0:
             try:
                 with self._gateway.watch(self._name(entry.key), left) as is_changed:
                     if self.read(entry.key).version != entry.version or is_changed():
                         return
-            except UnansweredError:  # that member is gone: watch at another
+            except UnansweredError:  # that member is gone: watch through another
                 self._clock.sleep(min(0.1, left))
 
     def now(self) -> float | None:
-        """Return a member's clock, which tells whole seconds: that of its last answer, if it is not old."""
+        """Return the time of a member's clock, from its last answer if that is recent. It shows whole seconds."""
         if time.monotonic() - self._gateway.answered > _FRESH:
             self._insistence.ask(lambda _: self._gateway.get("/version"))
         since = time.monotonic() - self._gateway.answered
         return None if self._gateway.date is None else self._gateway.date + 0.5 + since
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._gateway.close()
 
     def _ask(self, what: str, asked: dict[str, Any]) -> dict[str, Any]:
@@ -112,7 +111,10 @@ class EtcdBackend:
 
 
 def _unchanged(name: str, entry: Entry) -> list[dict[str, Any]]:
-    """Return what must hold: the revision, and the data too, as a cluster restored from a backup counts anew."""
+    """Return the conditions for the swap: the same revision and the same data.
+
+    The data is compared too, because a cluster restored from a backup counts revisions anew.
+    """
     compare: list[dict[str, Any]] = [{"key": name, "target": "MOD", "mod_revision": entry.version}]
     if entry.version:
         compare.append({"key": name, "target": "VALUE", "value": _encoded(entry.data)})

@@ -1,4 +1,4 @@
-"""etcd's JSON gateway: one connection at a time, to one member after the other."""
+"""etcd's JSON gateway: one connection at a time, to one member after another."""
 
 import json
 import os
@@ -17,46 +17,52 @@ from cronguard.store.shared.insisting import UnansweredError
 from cronguard.store.shared.tls import tls_context
 from cronguard.system.errors import BackendError, StoreForbiddenError, StoreRefusedError
 
-# gRPC's numbers for errors that stand, whichever member is asked; all others may be over at the next try.
+# gRPC's codes for errors that last, whichever member is asked. All others may be gone at the next try.
 _INVALID, _DENIED, _UNAUTHENTICATED = 3, 7, 16
-# These have the numbers of "too many requests" and of "not capable", which pass.
+# These last too, but have the codes of "too many requests" and "not capable", which pass.
 _FULL, _NO_USERS = "database space exceeded", "authentication is not enabled"
 _TOKEN_ERRORS = ("invalid auth token", "auth store is old")
-_IS_IT_ETCD = "is this an etcd 3.4 or later?"
-_LONGEST_LINE = 1 << 20  # of a watch: two entries of 64 KiB as base64 are far below it
+_IS_IT_ETCD = "check that this is etcd 3.4 or later"
+_LONGEST_LINE = 1 << 20  # bytes, of a watch: two entries of 64 KiB in base64 are far below it
 
 
 class Gateway:
-    """Asks a cluster's members by HTTP; `date` is the wall clock of the last that answered, `answered` when it did."""
+    """Sends requests to a cluster's members by HTTP.
+
+    `date` is the wall clock of the last member that answered, and `answered` the time when it did.
+    """
 
     def __init__(self, address: Address, patience: float) -> None:
-        """Wait `patience` seconds for each answer. Raises ConfigError for certificates that cannot be used."""
+        """Wait up to `patience` seconds for each answer. Raises ConfigError for certificates that cannot be used."""
         self._address = address
         self._patience = patience
         self._tls = tls_context(address) if address.scheme == "etcds" else None
-        self._turn = os.getpid()  # runs begin at different members
+        self._turn = os.getpid()  # runs start at different members
         self._connection: HTTPConnection | None = None
         self._token: str | None = None
         self.date: float | None = None
         self.answered = -inf
 
     def post(self, what: str, asked: dict[str, Any]) -> dict[str, Any]:
-        """Return the answer; raises UnansweredError if there is none that stands."""
+        """Return the answer; raises UnansweredError if there is none that counts."""
         self._authenticate()
         answer = self._exchange("POST", f"/v3/{what}", asked)
-        # Or whatever answers everybody would be a store in which nothing was ever written.
+        # Without this check, any server that answers every request would look like an empty store.
         if "header" not in answer:
-            told = f"etcd at {self._address.where}: what answers there is no etcd"
+            told = f"etcd at {self._address.where}: the server there is not etcd"
             raise StoreRefusedError(told, _IS_IT_ETCD)
         return answer
 
     def get(self, path: str) -> dict[str, Any]:
-        """Return what a member tells everybody."""
+        """Return a member's answer to a request that needs no login."""
         return self._exchange("GET", path, None)
 
     @contextmanager
     def watch(self, key: str, timeout: float) -> Iterator[Callable[[], bool]]:
-        """Watch a key from now on: the value waits for a change, and returns whether one came in `timeout` seconds."""
+        """Watch a key from now on.
+
+        The function that this yields waits for a change, and returns whether one came within `timeout` seconds.
+        """
         self._authenticate()
         give_up_at = time.monotonic() + timeout
         patience = min(timeout, self._patience)
@@ -65,7 +71,7 @@ class Gateway:
             with _lost_is_unanswered(self._next), _in_time(connection, patience):
                 sock = connection.sock
                 response = self._send(connection, "POST", "/v3/watch", {"create_request": {"key": key}})
-                _line(response)  # says that the watch is there
+                _line(response)  # confirms that the watch has started
 
             def is_changed() -> bool:
                 sock.settimeout(max(0.001, give_up_at - time.monotonic()))
@@ -82,7 +88,7 @@ class Gateway:
             connection.close()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._connection:
             self._connection.close()
             self._connection = None
@@ -116,7 +122,7 @@ class Gateway:
         return HTTPConnection(host, port, timeout=patience)
 
     def _next(self) -> None:
-        """Go on to the next member, with the next question."""
+        """Use the next member for the next request."""
         self.close()
         self._turn += 1
 
@@ -127,18 +133,18 @@ class Gateway:
             self._token = self._exchange("POST", "/v3/auth/authenticate", asked).get("token", "")
 
     def _refused(self, status: int, body: bytes) -> NoReturn:
-        """Raise what a member's refusal is to a person, or UnansweredError for one that may be over."""
+        """Raise a member's refusal as an error for a person, or as UnansweredError if it may pass."""
         where, (told, code) = f"etcd at {self._address.where}", _error(body)
         if any(text in told for text in _TOKEN_ERRORS):
-            self._token = None  # it has run out, or the users were changed: get a new one
+            self._token = None  # it has expired, or the users were changed: get a new one
             raise UnansweredError(told)
         if code in (_DENIED, _UNAUTHENTICATED) or "user name" in told or "authentication failed" in told:
-            hint = "see the user in the URL, its password_file, and etcdctl user get; it needs readwrite below the prefix"
+            hint = "check the user in the URL, its password_file, and etcdctl user get; it needs readwrite below the prefix"
             raise StoreForbiddenError(f"{where}: {told}", hint)
         if _FULL in told:
             raise BackendError(
                 f"{where}: {told}",
-                "compact and defragment it, then etcdctl alarm disarm (see --auto-compaction-mode)",
+                "compact and defragment it, then run etcdctl alarm disarm (see --auto-compaction-mode)",
             )
         if status == 404:
             raise StoreRefusedError(
@@ -146,7 +152,7 @@ class Gateway:
                 "etcd 3.4 or later has one unless --enable-grpc-gateway=false",
             )
         if _NO_USERS in told:
-            raise StoreRefusedError(f"{where}: {told}", "take the user out of the URL")
+            raise StoreRefusedError(f"{where}: {told}", "remove the user from the URL")
         if code == _INVALID:
             raise StoreRefusedError(f"{where}: {told}", _IS_IT_ETCD)
         self._next()
@@ -155,7 +161,7 @@ class Gateway:
 
 @contextmanager
 def _in_time(connection: HTTPConnection, seconds: float) -> Iterator[None]:
-    """Give an exchange over a connection, which is made if there is none, so many seconds in all."""
+    """Limit an exchange over a connection to so many seconds in all. Connect first if necessary."""
     if connection.sock is None:
         connection.connect()
     with hung_up_after(connection.sock.fileno(), seconds):
@@ -168,8 +174,8 @@ def _lost_is_unanswered(go_on: Callable[[], None]) -> Iterator[None]:
         yield
     except ssl.SSLCertVerificationError as error:
         raise StoreRefusedError(
-            f"etcd: its certificate is not trusted: {error.verify_message}",
-            "name the authority that signed it: etcds://...?ca=/etc/ssl/etcd-ca.pem",
+            f"etcd: the server's certificate is not trusted: {error.verify_message}",
+            "name the CA that signed it: etcds://...?ca=/etc/ssl/etcd-ca.pem",
         ) from error
     except (OSError, HTTPException, ValueError) as error:
         go_on()
@@ -183,7 +189,7 @@ def _told(error: Exception) -> str:
 def _line(response: HTTPResponse) -> bytes:
     line = response.readline(_LONGEST_LINE)
     if not line:
-        raise HTTPException("the watch was ended")
+        raise HTTPException("the server ended the watch")
     return line
 
 

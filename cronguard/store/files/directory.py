@@ -1,4 +1,4 @@
-"""`dir:/path`, a directory on shared storage, and `local`, one on this machine alone."""
+"""`dir:/path`, a directory on shared storage, and `local`, a directory on this machine alone."""
 
 import os
 from contextlib import suppress
@@ -14,7 +14,7 @@ from cronguard.system.statedir import StateDir
 
 
 class DirectoryBackend(VersionedBackend):
-    """Versions in a directory that the nodes share. The administrator makes it; we make only what is below."""
+    """Versions in a directory that the nodes share. The administrator creates it; cronguard creates its contents."""
 
     def __init__(self, share: Share, clock: Clock, port: FilePort | None = None) -> None:
         super().__init__(port or LocalPort(share.root), share.root, clock)
@@ -22,30 +22,33 @@ class DirectoryBackend(VersionedBackend):
 
     @classmethod
     def open(cls, url: str, clock: Clock, state: StateDir, terms: Terms = TERMS) -> "DirectoryBackend":
-        """Raise BackendError if the directory is not there, StoreRefusedError if another kind of store is in it."""
+        """Return a backend for the URL.
+
+        Raises BackendError if the directory does not exist, StoreRefusedError if it holds another kind of store.
+        """
         share = Share(url, state)
         with storage_errors(share.root):
             return cls(share, clock)
 
     def swap(self, entry: Entry, data: bytes) -> Entry | None:
-        """Publish the next version, and remember that this node has used this store."""
+        """Publish the next version, and record that this node has used this store."""
         published = super().swap(entry, data)
         if published:
             self._share.remember()
         return published
 
     def _make_all(self, folder: str) -> None:
-        """Refuse to begin a store anew where this node has used one: an unmounted share looks just like that."""
+        """Refuse to start a new store where this node has used one: an unmounted share looks exactly like that."""
         self._share.refuse_if_emptied()
         super()._make_all(folder)
 
 
 class LocalBackend(VersionedBackend):
-    """Versions in this node's own state folder: guards against itself, not against other machines."""
+    """Versions in this node's own state directory: mutual exclusion on this node, not between machines."""
 
     @classmethod
     def open(cls, url: str, clock: Clock, state: StateDir, terms: Terms = TERMS) -> "LocalBackend":
-        """Make the folder if need be; raises StoreForbiddenError where this user cannot."""
+        """Create the directory if necessary; raises StoreForbiddenError if this user cannot."""
         root = f"{state.root}/local/{_machine()}"
         with storage_errors(root):
             state.make_folder(root)
@@ -53,7 +56,7 @@ class LocalBackend(VersionedBackend):
 
 
 def _machine() -> str:
-    """Name this machine: a home directory may be shared by many, and `local` is about one."""
+    """Return a name for this machine: many machines may share a home directory, but `local` is for one."""
     with suppress(OSError), open("/etc/machine-id", encoding="ascii", errors="replace") as file:
         name = file.read().strip()
         if is_name(name):

@@ -1,8 +1,8 @@
-"""`file:/path`, lock files on NFS or on any disk whose kernel locks work: a record inside each locked file.
+"""`file:/path`: lock files on NFS, or on any disk whose kernel locks work, with a record inside each locked file.
 
 The kernel's lock is held for the few milliseconds of one read, compare and write, never for the length of a job.
-The record lies in the file that is locked, not beside it: an NFS client drops what it has cached of a file when it
-gets the file's lock, but not what it knows of other names. So a lock file is never replaced and never removed.
+The record is in the locked file itself, not beside it. When an NFS client gets a file's lock, it drops what it has
+cached of that file, but not what it knows of other names. So a lock file is never replaced and never removed.
 """
 
 import os
@@ -26,20 +26,20 @@ from cronguard.system.statedir import StateDir
 _SUFFIX = ".lock"
 _MOUNTS = "/proc/self/mountinfo"
 _RECOVER_LOST_LOCKS = "/sys/module/nfs/parameters/recover_lost_locks"
-# Sixty contenders on a disk that takes a tenth of a second for an fsync are through in six. Who keeps a lock for longer
-# than ten has crashed or is cut off: an NFS server takes it back when that client's 90 s are over, and the caller, who
-# answers for a deadline, must hear of it before.
+# Seconds. Sixty contenders on a disk that takes a tenth of a second for an fsync finish in six. A client that keeps a
+# lock for longer than ten has crashed or is cut off. An NFS server takes the lock back when that client's 90 s are
+# over, and the caller, which has a deadline to meet, must know before that.
 _LOCK_PATIENCE = 10.0
-# Pauses between tries, in seconds: a lock is held for some ms, and each try costs an NFS server a request.
+# Pauses between tries, in seconds. A lock is held for a few ms, and each try costs an NFS server a request.
 _FIRST_TRY, _LAST_TRY = 0.001, 0.05
-_LOOKS = 20  # a person may move a lock file away while we wait for its lock, but not twenty times in a row
+_LOOKS = 20  # somebody may move a lock file away while we wait for its lock, but not twenty times in a row
 
 
 class FileBackend:
     """One lock file per entry, `<root>/file-v1/<kind>/<ns>/<name>.lock`, in a directory that the nodes share."""
 
     def __init__(self, share: Share, clock: Clock, *, is_any_mount_fine: bool = False) -> None:
-        """Raise StoreRefusedError on a mount whose locks do not reach the other machines, or can be lost unnoticed."""
+        """Raise StoreRefusedError on a mount whose locks do not reach other machines or can be lost unnoticed."""
         if not is_any_mount_fine:
             _check_mount(share.root)
         self._share = share
@@ -49,13 +49,16 @@ class FileBackend:
 
     @classmethod
     def open(cls, url: str, clock: Clock, state: StateDir, terms: Terms = TERMS) -> "FileBackend":
-        """Raise BackendError if the directory is not there, StoreRefusedError if it is not safe to use."""
+        """Return a backend for the URL.
+
+        Raises BackendError if the directory does not exist, StoreRefusedError if it is not safe to use.
+        """
         share = Share(url, state)
         with storage_errors(share.root):
             return cls(share, clock)
 
     def read(self, key: str) -> Entry:
-        """Return the latest version, as a plain look shows it; without locking unless that shows none."""
+        """Return the latest version. The lock is taken only if a read without it shows no complete version."""
         path = self._path(key)
         with storage_errors(path):
             try:
@@ -64,7 +67,7 @@ class FileBackend:
                 return Entry(key, 0, b"")
             try:
                 return self._entry(key, fd, slots.load(fd, path))
-            except StoreRefusedError:  # two writers may have passed while it was read
+            except StoreRefusedError:  # two writes may have happened during the read
                 return self._read_locked(key)
             finally:
                 os.close(fd)
@@ -72,9 +75,10 @@ class FileBackend:
     def swap(self, entry: Entry, data: bytes) -> Entry | None:
         """Compare and write under the lock.
 
-        There is no reading back after a good fsync: NFS v4 servers refuse a write whose lock was lost, and say so.
-        After an error the write may have landed all the same, whole or not. So the step is done once more, over our
-        own data too if they are there: they are then written again, because nobody knows how much is on the disk.
+        After a successful fsync nothing is read back: an NFS v4 server refuses a write whose lock was lost, and
+        reports it. After an error the write may have reached the file all the same, completely or not. So the step is
+        repeated once, and may then replace our own data too. Data found there is written again, because nobody knows
+        how much of it is on the disk.
         """
         path = self._path(entry.key)
         check_data(data)
@@ -89,7 +93,7 @@ class FileBackend:
         return Entry(entry.key, *new, 0.0) if published else None
 
     def scan(self, prefix: str) -> Iterator[Entry]:
-        """Walk the tree below the prefix, in the order of the names."""
+        """Walk the tree below the prefix, in name order."""
         kind = prefix.partition("/")[0]
         with storage_errors(self._top):
             for ns in self._names(f"{self._top}/{kind}", ""):
@@ -99,12 +103,12 @@ class FileBackend:
                         yield entry
 
     def wait(self, entry: Entry, timeout: float) -> None:
-        """Poll under the lock: getting it makes an NFS client forget what it has cached of the file."""
+        """Poll under the lock: getting it makes an NFS client drop what it has cached of the file."""
         with storage_errors(self._path(entry.key)):
             poll(self._clock, timeout, lambda: self._read_locked(entry.key).version != entry.version)
 
     def now(self) -> float | None:
-        """Return the time of a directory just made: the store's clock, not this node's."""
+        """Return the time of a directory just created: the store's clock, not this node's."""
         with storage_errors(self._top):
             try:
                 return store_time(self._port, self._top)
@@ -113,7 +117,7 @@ class FileBackend:
                 return store_time(self._port, self._top)
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: nothing is kept open."""
 
     def _path(self, key: str) -> str:
         return f"{self._top}/{check_key(key)}{_SUFFIX}"
@@ -128,21 +132,24 @@ class FileBackend:
             return self._entry(key, fd, slots.load(fd, path))
 
     def _publish(self, new: Latest, over: set[Latest], path: str) -> bool:
-        """Write `new` if the latest is one of `over`.
+        """Write `new` if the latest version is one of `over`.
 
-        That is more than its number: a server that crashed may have forgotten a version that somebody had read.
+        The data is compared too, not only the number: a server that crashed may have lost a version that somebody had
+        read.
         """
         with self._locked(path) as fd:
             if slots.load(fd, path) not in over:
                 return False
             slots.store(fd, new.version, new.data)
-        if new.version == 1:  # whoever made the file may have crashed before its name was on the disk
+        if (
+            new.version == 1
+        ):  # the process that created the file may have crashed before its name was on the disk
             self._port.sync(os.path.dirname(path))
         return True
 
     @contextmanager
     def _locked(self, path: str) -> Iterator[int]:
-        """Hold the lock of the entry's file, which is made if need be."""
+        """Hold the lock on the entry's file, which is created if necessary."""
         give_up_at = self._clock.boot() + _LOCK_PATIENCE
         for _ in range(_LOOKS):
             with self._opened(path) as fd:
@@ -152,12 +159,12 @@ class FileBackend:
                         yield fd
                         return
                 finally:
-                    with suppress(
-                        OSError
-                    ):  # closing unlocks too, unless a child got the descriptor by a fork
+                    # Closing unlocks too, unless a child inherited the descriptor by a fork.
+                    with suppress(OSError):
                         unlock_descriptor(fd)
         raise BackendError(
-            f"{path} is replaced again and again", "see which program does so; lock files must stay"
+            f"{path} is replaced again and again",
+            "find out which program does so; lock files must stay in place",
         )
 
     def _lock(self, fd: int, path: str, give_up_at: float) -> None:
@@ -166,7 +173,7 @@ class FileBackend:
             if self._clock.boot() >= give_up_at:
                 raise BackendError(
                     f"{path}: the file could not be locked within {_LOCK_PATIENCE:g}s",
-                    "a node that has it hangs or has crashed; an NFS server takes it back after some 90 s",
+                    "the node that holds it hangs or has crashed; an NFS server takes the lock back after about 90 s",
                 )
             self._clock.sleep(pause)
             pause = min(2 * pause, _LAST_TRY)
@@ -184,7 +191,10 @@ class FileBackend:
             os.close(fd)
 
     def _make(self, path: str) -> None:
-        """Make an empty file aside, where it gets its group and mode, and link it into place: it replaces nothing."""
+        """Create an empty file and link it into place, which replaces nothing.
+
+        It is created under another name first, where it gets its group and mode.
+        """
         aside = f"{os.path.dirname(path)}/{STAGING}{unique()}"
         try:
             self._port.write(aside, b"")
@@ -195,7 +205,7 @@ class FileBackend:
             os.link(aside, path)
         except FileExistsError:
             pass
-        except OSError:  # a file system without links; what is made in place has the wrong mode for a moment
+        except OSError:  # no hard links here; a file created in place has the wrong mode for a moment
             with suppress(FileExistsError):
                 self._port.write(path, b"")
         finally:
@@ -208,7 +218,7 @@ class FileBackend:
     def _names(self, folder: str, suffix: str) -> list[str]:
         try:
             names = self._port.list(folder)
-        except (FileNotFoundError, NotADirectoryError):  # a person's note among the directories
+        except (FileNotFoundError, NotADirectoryError):  # somebody left a file among the directories
             return []
         return sorted(
             n.removesuffix(suffix) for n in names if n.endswith(suffix) and is_name(n.removesuffix(suffix))

@@ -1,29 +1,29 @@
-"""The few file operations that stores on a shared tree need, and what is made of them alone."""
+"""The few file operations that stores in a shared directory need, and functions built on them alone."""
 
 import os
 import time
 from contextlib import suppress
 from typing import Protocol
 
-STAGING = ".staging-"  # the prefix of what is not yet in place; no entry's name begins with a dot
+STAGING = ".staging-"  # prefix of names not yet in place; no entry's name starts with a dot
 
 
 class FilePort(Protocol):
     """The few file operations that the algorithm needs, on a local, NFS or SFTP tree. All raise OSError.
 
-    None may depend on this node's clock, and `write` returns when the data are on the disk.
+    None may depend on this node's clock. `write` returns when the data is on the disk.
     """
 
     def list(self, path: str) -> list[str]:
-        """Return the names in a directory, perhaps from a cache."""
+        """Return the names in a directory, possibly from a cache."""
         ...
 
     def make(self, path: str) -> None:
-        """Make a directory, with the group and mode of the root."""
+        """Create a directory, with the group and mode of the root."""
         ...
 
     def write(self, path: str, data: bytes) -> None:
-        """Create a file that is not there."""
+        """Create a file that does not exist."""
         ...
 
     def read(self, path: str) -> bytes:
@@ -35,7 +35,7 @@ class FilePort(Protocol):
         ...
 
     def sync(self, path: str) -> None:
-        """Make a directory's entries durable, where the medium does not do so by itself."""
+        """Make a directory's entries durable, if the medium does not do so by itself."""
         ...
 
     def modified(self, path: str) -> float:
@@ -52,12 +52,12 @@ class FilePort(Protocol):
 
 
 def unique() -> str:
-    """Return a name that no other process, on this or another node, has or will have."""
+    """Return a name that no other process on any node uses or will use."""
     return f"{os.uname().nodename[:30]}-{os.getpid()}-{time.monotonic_ns()}-{os.urandom(4).hex()}"
 
 
 def make_missing(port: FilePort, top: str, folder: str) -> None:
-    """Make `top` and the directories from there down to `folder`, where they are missing."""
+    """Create `top`, and the directories from there down to `folder`, where they are missing."""
     try:
         port.modified(folder)
     except FileNotFoundError:
@@ -67,10 +67,10 @@ def make_missing(port: FilePort, top: str, folder: str) -> None:
 
 
 def store_time(port: FilePort, folder: str) -> float:
-    """Return the store's time: that of a directory just made; raises FileNotFoundError without the folder.
+    """Return the store's time, that of a directory just created; raises FileNotFoundError without `folder`.
 
-    A file's time may be the client's on newer kernels (attribute delegation, RFC 9754). As the folder is changed
-    by it, an NFS client's next listing of the folder is the server's.
+    A file would not do: on newer kernels its time may be the client's (attribute delegation, RFC 9754). Creating the
+    directory also changes `folder`, so an NFS client's next listing of `folder` comes from the server.
     """
     probe = f"{folder}/{STAGING}{unique()}"
     port.make(probe)
@@ -82,13 +82,14 @@ def store_time(port: FilePort, folder: str) -> float:
 
 
 def _make_shared(port: FilePort, path: str) -> None:
-    """Make a directory; of two who do so at once, both are right.
+    """Create a directory. If two processes do so at once, both succeed.
 
-    Not made aside and renamed into place: that would replace one that another has just begun to use.
+    It is not created under another name and renamed into place: that would replace a directory that another process
+    has just started to use.
     """
     try:
         port.make(path)
-    except OSError as error:  # SFTP says only "failure" for "exists"
+    except OSError as error:  # SFTP reports only "failure" for "exists"
         try:
             port.modified(path)
         except FileNotFoundError:

@@ -8,8 +8,9 @@ import stat
 class LocalPort:
     """The operations of FilePort on a local or NFS tree.
 
-    What it makes has the group and mode of the root, whatever the umask. Where the root is for its owner alone, what
-    the superuser makes is that owner's: a `sudo cronguard pause` must not shut the jobs out of their own store.
+    Everything that it creates has the group and mode of the root, whatever the umask. If the root is for its owner
+    alone, everything that the superuser creates belongs to that owner: `sudo cronguard pause` must not lock the jobs
+    out of their own store.
     """
 
     def __init__(self, root: str) -> None:
@@ -27,23 +28,23 @@ class LocalPort:
         return os.listdir(path)
 
     def make(self, path: str) -> None:
-        """Make a directory."""
+        """Create a directory."""
         os.mkdir(path, self._mode)
         self._give(path, self._mode)
 
     def write(self, path: str, data: bytes) -> None:
-        """Create a file and bring it to the disk."""
+        """Create a file and flush it to the disk."""
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, self._mode & 0o666)
         try:
             if os.write(fd, data) != len(data):
-                raise OSError(errno.ENOSPC, "the file could not be written whole", path)
+                raise OSError(errno.ENOSPC, "the file could not be written completely", path)
             os.fsync(fd)
         finally:
             os.close(fd)
         self._give(path, self._mode & 0o666)
 
     def read(self, path: str) -> bytes:
-        """Return a file's content; one gone stale is one gone."""
+        """Return a file's content. A stale file handle counts as a missing file."""
         try:
             with open(path, "rb", buffering=0) as file:
                 return file.read()
@@ -55,12 +56,12 @@ class LocalPort:
         os.rename(old, new)
 
     def sync(self, path: str) -> None:
-        """Bring a directory's entries to the disk; a network file system has done so already."""
+        """Flush a directory's entries to the disk; a network file system has done so already."""
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(fd)
         except OSError as error:
-            if error.errno != errno.EINVAL:  # a file system, such as CIFS, that knows no fsync of directories
+            if error.errno != errno.EINVAL:  # a file system without fsync for directories, for example CIFS
                 raise
         finally:
             os.close(fd)
@@ -87,16 +88,16 @@ class LocalPort:
             try:
                 os.chown(path, self._owner, self._group, follow_symlinks=False)
             except PermissionError:
-                if not is_open_to_all(mode):  # else a stranger to the group is as welcome as its members
+                if not is_open_to_all(mode):  # otherwise others may do the same as the group's members
                     raise
 
 
 def is_open_to_all(mode: int) -> bool:
-    """Return whether strangers may do what the group may."""
+    """Return whether others may do everything that the group may."""
     return (mode >> 3 & 0o7) & ~mode == 0
 
 
 def _gone_if_stale(error: OSError) -> OSError:
     if error.errno == errno.ESTALE:
-        return FileNotFoundError(errno.ENOENT, "gone while it was read", error.filename)
+        return FileNotFoundError(errno.ENOENT, "it was removed while it was read", error.filename)
     return error

@@ -1,12 +1,12 @@
-"""Whether the locks of a mounted file system reach the other machines: read from what the kernel says of its mounts."""
+"""Whether the locks of a mounted file system reach other machines, according to the kernel's list of mounts."""
 
 import re
 from functools import lru_cache
 from typing import NamedTuple
 
-INSTEAD = "mount it so that its locks are the server's (for NFS: vers=4.2), or use dir:, which needs no locks"
-_LOCAL_TYPES = {"9p", "virtiofs", "vboxsf"}  # their servers ignore locks, or are never told of them
-_HERE_ONLY, _OLD_READS = "its locks end at this machine", "what is read under a lock may be old"
+INSTEAD = "mount it with locks that the server keeps (for NFS: vers=4.2), or use dir:, which needs no locks"
+_LOCAL_TYPES = {"9p", "virtiofs", "vboxsf"}  # their servers ignore locks or never receive them
+_HERE_ONLY, _OLD_READS = "its locks do not reach other machines", "data read under a lock may be stale"
 _UNSAFE_OPTIONS = {
     "nolock": _HERE_ONLY,
     "local_lock=flock": _HERE_ONLY,
@@ -21,7 +21,7 @@ _UNSAFE_OPTIONS = {
 
 
 class Mount(NamedTuple):
-    """What the kernel says of one mount."""
+    """What the kernel reports about one mount."""
 
     number: str
     parent: str
@@ -31,20 +31,20 @@ class Mount(NamedTuple):
 
 
 def refusal(mountinfo: str, path: str, recover_lost_locks: str) -> str | None:
-    """Say why lock files at `path` are not safe; None when they are. INSTEAD has what to do about it.
+    """Return why lock files at `path` are not safe, or None if they are. INSTEAD is the hint for it.
 
     `mountinfo` is the text of /proc/self/mountinfo, `path` an absolute path without symbolic links, and
-    `recover_lost_locks` the value of the nfs module's parameter of that name (empty: no such module).
+    `recover_lost_locks` the value of the nfs module's parameter of that name (empty if there is no such module).
     """
     mount = mount_of(mountinfo, path)
     if mount is None:
-        return f"{path} lies in no mount that this process can see, so nobody knows whether its locks work"
+        return f"{path} is on no mount that this process can see, so it is not known whether its locks work"
     why = _fault(mount, recover_lost_locks)
     return f"{path} {why}" if why else None
 
 
 def mount_of(mountinfo: str, path: str) -> Mount | None:
-    """Return the mount that an absolute path without symbolic links lies in; None if this process sees none."""
+    """Return the mount that holds an absolute path without symbolic links; None if this process sees none."""
     return _holding(_parse(mountinfo), path)
 
 
@@ -56,7 +56,7 @@ def kind_of(mountinfo: str, path: str) -> str | None:
 
 def _fault(mount: Mount, recover_lost_locks: str) -> str | None:
     if mount.kind.split(".")[0] in ("fuse", "fuseblk") or mount.kind in _LOCAL_TYPES:
-        return f"is on {mount.kind}, whose locks need not reach other machines"
+        return f"is on {mount.kind}, whose locks may not reach other machines"
     if option := min(mount.options & _UNSAFE_OPTIONS.keys(), default=None):
         return f"is mounted with {option}: {_UNSAFE_OPTIONS[option]}"
     if mount.kind in ("nfs", "nfs4"):
@@ -67,17 +67,15 @@ def _fault(mount: Mount, recover_lost_locks: str) -> str | None:
 def _nfs_fault(mount: Mount, recover_lost_locks: str) -> str | None:
     version = next((o for o in mount.options if o.startswith("vers=")), f"type {mount.kind}")
     if not version.startswith(("vers=4", "type nfs4")):
-        return (
-            f"is on NFS with {version}: a write that was delayed past the loss of its lock still lands there"
-        )
+        return f"is on NFS with {version}: a delayed write still takes effect after its lock was lost"
     if recover_lost_locks.strip() in ("Y", "1"):
-        return "is on NFS with nfs.recover_lost_locks=1: a lock that was lost, and taken by others, is believed held"
+        return "is on NFS with nfs.recover_lost_locks=1: a lock that was lost to another node still counts as held"
     return None
 
 
-@lru_cache(maxsize=1)  # many paths are asked about one text
+@lru_cache(maxsize=1)  # many paths are looked up in one text
 def _parse(mountinfo: str) -> tuple[Mount, ...]:
-    """Read the lines that proc(5) describes; the fields before the dash vary in number."""
+    """Parse the lines that proc(5) describes. The number of fields before the dash varies."""
     mounts = []
     for line in mountinfo.splitlines():
         about, _, source = line.partition(" - ")
@@ -94,7 +92,7 @@ def _unescaped(text: str) -> str:
 def _holding(mounts: tuple[Mount, ...], path: str) -> Mount | None:
     """Follow the path from mount to mount, as the kernel does.
 
-    The longest mount point would not do: it may lie hidden below a later mount.
+    Choosing the longest mount point would be wrong: a later mount may hide it.
     """
     numbers = {mount.number for mount in mounts}
     holding = None

@@ -1,4 +1,4 @@
-"""The shared directory that a URL names: the administrator makes it, and this node remembers having used it."""
+"""The shared directory that a URL names. The administrator creates it, and this node records that it used it."""
 
 import os
 import stat
@@ -8,12 +8,12 @@ from cronguard.store.contract import storage_errors
 from cronguard.system.errors import BackendError, ConfigError, StoreRefusedError
 from cronguard.system.statedir import StateDir
 
-# Two layouts in one place would not see each other's locks; of one layout, the ways to it may be mixed.
+# Two layouts in one directory would not see each other's locks. Different ways to reach one layout may be mixed.
 _LAYOUTS = {"dir": "v1", "ssh": "v1", "file": "file-v1"}
 
 
 def is_directory(path: str) -> bool | None:
-    """Return whether a path of this machine is a directory; None if nothing is there."""
+    """Return whether a path on this machine is a directory; None if it does not exist."""
     try:
         return stat.S_ISDIR(os.stat(path).st_mode)
     except FileNotFoundError:
@@ -21,10 +21,10 @@ def is_directory(path: str) -> bool | None:
 
 
 class Share:
-    """A directory that must be there before we come: one of our own making, off the share, would guard nothing.
+    """A directory that must already exist: one that cronguard created outside the share would protect nothing.
 
-    `root` is its path and `top` the directory in it under which everything of ours lies. `where` is its name for
-    people, and `look` tells of its paths as `is_directory` does.
+    `root` is its path, and `top` the directory in it that holds everything of cronguard's. `where` is its name in
+    messages, and `look` examines its paths as `is_directory` does.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Share:
         where: str | None = None,
         look: Callable[[str], bool | None] = is_directory,
     ) -> None:
-        """Raise BackendError if the directory is not there, ConfigError or StoreRefusedError if it cannot be used."""
+        """Raise BackendError if the directory does not exist, ConfigError or StoreRefusedError if it cannot be used."""
         self._url = url
         self._state = state
         self._look = look
@@ -48,23 +48,24 @@ class Share:
             self._refuse_another_layout(scheme)
 
     def remember(self) -> None:
-        """Keep in mind that this node has used this store."""
+        """Record that this node has used this store."""
         if not self._state.load("store", self._url):
             self._state.store("store", self._url, self._url.encode())
 
     def refuse_if_emptied(self) -> None:
-        """Raise BackendError if a store that this node has used is gone: an unmounted share looks just like that."""
+        """Raise BackendError if a store that this node has used is gone: an unmounted share looks exactly like that."""
         if self._state.load("store", self._url) and not self._look(self.top):
             raise BackendError(
                 f"{self._where.rstrip('/')}/{os.path.basename(self.top)} is gone, but this node has used it",
-                f"is the share mounted? if the store was emptied on purpose: mkdir {self.top}",
+                f"check that the share is mounted; if the store was emptied on purpose, run: mkdir {self.top}",
             )
 
     def _require_directory(self, scheme: str) -> None:
         found = self._look(self.root)
         if found is None:
             hint = (
-                f"is the share mounted? if it is new: mkdir {self.root}, with the group and mode of its users"
+                f"check that the share is mounted; if it is new, run: mkdir {self.root} "
+                "(with the group and mode of its users)"
             )
             raise BackendError(f"{self._where} does not exist", hint)
         if not found:
@@ -75,8 +76,8 @@ class Share:
             if top != _LAYOUTS[scheme] and self._look(f"{self.root.rstrip('/')}/{top}") is not None:
                 raise StoreRefusedError(
                     f"{self._url}: the directory is in use as {other}:{self.root}",
-                    f"two kinds of store do not see each other's locks: write {other}: here too, "
-                    "or give all nodes another directory",
+                    f"two kinds of store do not see each other's locks: use {other}: here too, "
+                    "or another directory on all nodes",
                 )
 
 
@@ -85,5 +86,5 @@ def absolute_path(url: str) -> str:
     path = url.partition(":")[2]
     plain = path.startswith("/") and "\0" not in path and ".." not in path.split("/")
     if not plain:
-        raise ConfigError(f"backend: {url!r} has no absolute path without '..'", "write dir:/shared/folder")
+        raise ConfigError(f"backend: {url!r} needs an absolute path without '..'", "write dir:/shared/folder")
     return path.rstrip("/") or "/"

@@ -1,8 +1,8 @@
-"""Two versions in one file, written in turn, so that a crash in the middle of a write loses nothing.
+"""Two versions in one file, written in turn: a crash in the middle of a write loses nothing.
 
-A file has two slots at fixed offsets; version 1 goes to the first, version 2 to the second, version 3 to the first
-again. A slot is a magic, the version, the length, a checksum of all that, and the data. What is being written
-replaces the version before the latest, so whatever becomes of it, the latest stays whole.
+A file has two slots at fixed offsets. Version 1 goes to the first, version 2 to the second, version 3 to the first
+again. A slot holds a magic string, the version, the length, a checksum over these and the data, and the data. A write
+replaces the version before the latest, so the latest stays intact whatever happens to the write.
 """
 
 import os
@@ -13,43 +13,43 @@ from typing import NamedTuple
 from cronguard.store.contract import MAX_DATA
 from cronguard.system.errors import StoreRefusedError
 
-SLOT = 68 * 1024  # the header and MAX_DATA, in whole pages: a torn page belongs to one slot alone
+SLOT = 68 * 1024  # the header and MAX_DATA, in whole pages: a torn page damages only one slot
 _MAGIC = b"cronguard-file1\n"
 _HEADER = struct.Struct(">16sQII")
 
 
 class Latest(NamedTuple):
-    """The newest whole version in a file; 0, with no data, when none was ever finished."""
+    """The newest complete version in a file; 0, without data, if none was ever completed."""
 
     version: int
     data: bytes
 
 
 class _Slot(NamedTuple):
-    is_blank: bool  # never written, as far as one can see
-    is_ours: bool  # blank, or begins as our writes begin
-    content: Latest | None  # None unless it is whole
+    is_blank: bool  # never written, as far as can be seen
+    is_ours: bool  # blank, or starts as our writes start
+    content: Latest | None  # None unless it is intact
 
 
 def load(fd: int, path: str) -> Latest:
     """Return the latest version in the open file.
 
-    Raises StoreRefusedError, and leaves the file as it is, for one that is not ours, and when both slots are
-    damaged. To a reader without the lock the latter happens while two writes pass him: he looks again.
+    Raises StoreRefusedError, and leaves the file as it is, if the file is not ours or both slots are damaged. A reader
+    without the lock can see damage in both slots when two writes happen during its read, so it reads again.
     """
     first, second = _slot(fd, 0), _slot(fd, 1)
     whole = [slot.content for slot in (first, second) if slot.content]
     if whole:
         return max(whole)
     if not first.is_ours:
-        raise _refusal(f"{path} is not a lock file of cronguard's")
-    if not second.is_blank:  # the second is written only after the first was finished
-        raise _refusal(f"{path} is damaged: neither of its two records is whole")
+        raise _refusal(f"{path} is not a cronguard lock file")
+    if not second.is_blank:  # the second is written only after the first was complete
+        raise _refusal(f"{path} is damaged: neither of its two records is intact")
     return Latest(0, b"")
 
 
 def store(fd: int, version: int, data: bytes) -> None:
-    """Write a version, over the one before the latest, and bring it to the disk."""
+    """Write a version over the one before the latest, and flush it to the disk."""
     image = memoryview(_sealed(version, data) + data)
     at = (version - 1) % 2 * SLOT
     while image:
@@ -75,5 +75,5 @@ def _sealed(version: int, data: bytes) -> bytes:
 
 def _refusal(why: str) -> StoreRefusedError:
     return StoreRefusedError(
-        why, "nothing was changed; look at it, and if no node runs the job, move it away by hand"
+        why, "nothing was changed; inspect the file, and if no node runs the job, move it away by hand"
     )

@@ -1,10 +1,10 @@
-"""Append-only versions in directories: the algorithm of `dir:`, over a small file port.
+"""Append-only versions in directories: the algorithm of `dir:`, on top of a small file port.
 
 An entry is a directory `<root>/v1/<kind>/<ns>/<name>/` of versions, each a directory with one file:
-`<version, zero-padded>/record.json`. A version is prepared aside and renamed into place. Renaming onto a
-directory that is not empty fails - on a local disk, on NFS v3 and v4, over SFTP - so exactly one node
-publishes version N+1, and it is complete from its first moment. The first version is always number 1, so
-that all who find nothing race for one name.
+`<version, zero-padded>/record.json`. A version is prepared under another name and renamed into place. Renaming onto a
+directory that is not empty fails on a local disk, on NFS v3 and v4, and over SFTP. So exactly one node publishes
+version N+1, and it is complete from the first moment. The first version is always number 1, so all nodes that find no
+version compete for the same name.
 """
 
 import errno
@@ -20,12 +20,12 @@ from cronguard.system.clock import Clock
 from cronguard.system.errors import StoreRefusedError
 
 RECORD = "record.json"
-KEPT = 16  # versions: whoever still reads an old one while newer come has this many publications to finish
+KEPT = 16  # versions: a process that still reads an old one has this many newer publications to finish
 _DIGITS = 20
 _TRASH = ".trash-"
-# Nobody is paused for a day between preparing and renaming; if he was, his rename fails.
+# Seconds. No process is paused for a day between preparing and renaming; if one was, its rename fails.
 _STAGING_LIFE = 86400.0
-_LOOKS = 20  # a listed version may be gone when it is opened; twenty times in a row is a broken store
+_LOOKS = 20  # a listed version may be gone when it is opened; twenty times in a row means a broken store
 
 
 class VersionedBackend:
@@ -37,7 +37,7 @@ class VersionedBackend:
         self._clock = clock
 
     def read(self, key: str) -> Entry:
-        """Return the highest version that the listing shows."""
+        """Return the highest version in the listing."""
         folder = self._folder(key)
         with storage_errors(folder):
             for _ in range(_LOOKS):
@@ -48,12 +48,12 @@ class VersionedBackend:
                     return self._entry(key, highest)
                 self._look_freshly(folder)
         raise StoreRefusedError(
-            f"{self._version_path(folder, highest)} holds no {RECORD}",
-            "no cronguard leaves one like that; if nobody runs the job, move it away by hand",
+            f"{self._version_path(folder, highest)} contains no {RECORD}",
+            "cronguard never leaves a version like that; if no node runs the job, move it away by hand",
         )
 
     def swap(self, entry: Entry, data: bytes) -> Entry | None:
-        """Publish the next version by renaming it into place, then look again."""
+        """Publish the next version by renaming it into place, then check the result."""
         folder = self._folder(entry.key)
         with storage_errors(folder):
             staging = self._stage(folder, check_data(data))
@@ -64,7 +64,7 @@ class VersionedBackend:
             return self._confirmed(entry, data) if self._publish(staging, mine, data) else None
 
     def scan(self, prefix: str) -> Iterator[Entry]:
-        """Walk the tree below the prefix, in the order of the names."""
+        """Walk the tree below the prefix, in name order."""
         kind = prefix.partition("/")[0]
         with storage_errors(self._root):
             for ns in self._parts(f"{self._root}/{kind}"):
@@ -74,7 +74,7 @@ class VersionedBackend:
                         yield entry
 
     def wait(self, entry: Entry, timeout: float) -> None:
-        """Poll, each time past the caches of a network file system."""
+        """Poll, each time bypassing the caches of a network file system."""
         folder = self._folder(entry.key)
 
         def has_changed() -> bool:
@@ -85,12 +85,12 @@ class VersionedBackend:
             poll(self._clock, timeout, has_changed)
 
     def now(self) -> float | None:
-        """Return the time of a directory just made: the store's clock, not this node's."""
+        """Return the time of a directory just created: the store's clock, not this node's."""
         with storage_errors(self._root):
             return self._look_freshly(self._root)
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: nothing is kept open."""
 
     def _folder(self, key: str) -> str:
         return f"{self._root}/{check_key(key)}"
@@ -101,7 +101,7 @@ class VersionedBackend:
     def _names(self, folder: str) -> list[str]:
         try:
             return self._port.list(folder)
-        except (FileNotFoundError, NotADirectoryError):  # a person's note among the directories
+        except (FileNotFoundError, NotADirectoryError):  # somebody left a file among the directories
             return []
 
     def _parts(self, folder: str) -> list[str]:
@@ -119,7 +119,7 @@ class VersionedBackend:
         return Entry(key, version, data, max(0.0, self._clock.wall() - self._port.modified(path)))
 
     def _stage(self, folder: str, data: bytes) -> str:
-        """Prepare a version inside the entry's own directory: the mkdir makes the next listing of it fresh."""
+        """Prepare a version inside the entry's own directory: the mkdir makes its next listing fresh."""
         staging = f"{folder}/{STAGING}{unique()}"
         try:
             self._port.make(staging)
@@ -134,13 +134,13 @@ class VersionedBackend:
         return staging
 
     def _make_all(self, folder: str) -> None:
-        """Make the entry's directory."""
+        """Create the entry's directory."""
         make_missing(self._port, self._root, folder)
 
     def _publish(self, staging: str, mine: str, data: bytes) -> bool:
-        """Rename into place; a reported failure may be a lost race, or only a lost reply.
+        """Rename into place. A reported failure may be a lost race, or only a lost reply.
 
-        NFS repeats a request whose reply was lost, and the repetition finds our own version in the way.
+        NFS repeats a request whose reply was lost, and the repeated request finds our own version in the way.
         """
         try:
             self._port.rename(staging, mine)
@@ -150,15 +150,15 @@ class VersionedBackend:
             if published or error.errno in (errno.EEXIST, errno.ENOTEMPTY):
                 return published
             if self._highest(self._names(os.path.dirname(mine))) >= int(os.path.basename(mine)):
-                return False  # SFTP says only "failure" for "exists"
+                return False  # SFTP reports only "failure" for "exists"
             raise
         return True
 
     def _confirmed(self, entry: Entry, data: bytes) -> Entry | None:
-        """Look again: mine must be the highest and hold my data.
+        """Check the published version: it must be the highest, and hold our data.
 
-        Who publishes from a very old view can fill the place of a version long removed. He takes it away
-        again, because nobody may believe it.
+        A process that publishes from a very old entry can fill the place of a version removed long ago. It removes its
+        version again, because nobody may rely on it.
         """
         folder, version = self._folder(entry.key), entry.version + 1
         mine = self._version_path(folder, version)
@@ -173,14 +173,14 @@ class VersionedBackend:
         return None
 
     def _holds(self, version_path: str, data: bytes) -> bool:
-        """Return whether the version is there and is mine; raises OSError when that cannot be told."""
+        """Return whether the version exists and is ours; raises OSError if that cannot be determined."""
         try:
             return self._port.read(f"{version_path}/{RECORD}") == data
         except FileNotFoundError:
             return False
 
     def _tidy(self, folder: str, names: list[str]) -> None:
-        """Remove all but the newest versions, oldest first, stopping at the first failure."""
+        """Remove all but the newest versions, oldest first, and stop at the first failure."""
         for version in self._versions(names)[:-KEPT]:
             if not self._discard(self._version_path(folder, version)):
                 break
@@ -188,7 +188,10 @@ class VersionedBackend:
             self._remove_leavings(folder, names)
 
     def _remove_leavings(self, folder: str, names: list[str]) -> None:
-        """Remove what the crashed left behind. Not each time: in a herd, each would look at all the others'."""
+        """Remove what crashed processes left behind.
+
+        This is not done at every publication: in a herd, each process would examine the directories of all the others.
+        """
         now = self._look_freshly(folder)
         for name in names:
             if name.startswith((STAGING, _TRASH)):
@@ -197,7 +200,7 @@ class VersionedBackend:
                         self._discard(f"{folder}/{name}")
 
     def _discard(self, path: str) -> bool:
-        """Remove a directory, renamed away first: an empty one under its own name could be renamed onto."""
+        """Rename a directory away, then remove it: once empty, it could be renamed onto under its own name."""
         trash = f"{os.path.dirname(path)}/{_TRASH}{unique()}"
         try:
             self._port.rename(path, trash)
@@ -210,7 +213,7 @@ class VersionedBackend:
         return True
 
     def _look_freshly(self, folder: str) -> float:
-        """Change the directory, so that an NFS client's next listing of it is the server's; its time is the store's."""
+        """Change the directory, so an NFS client's next listing of it is the server's; return the store's time."""
         try:
             return store_time(self._port, folder)
         except FileNotFoundError:

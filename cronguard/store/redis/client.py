@@ -1,4 +1,4 @@
-"""A connection to the Redis that a URL names, or to the one that its Sentinels call the master."""
+"""A connection to the Redis that a URL names, or to the one that its Sentinels report as the master."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ _TLS = {"ca_certs": "ca", "certfile": "cert", "keyfile": "key"}
 
 
 def connect(address: Address, patience: float) -> Redis:
-    """Return a client that waits `patience` seconds for each answer and repeats nothing.
+    """Return a client that waits up to `patience` seconds for each answer and repeats nothing.
 
-    Raises UnansweredError if no Sentinel names a master, StoreForbiddenError if they want another password, and what
-    the library raises.
+    Raises UnansweredError if no Sentinel reports a master, StoreForbiddenError if the Sentinels require another
+    password, and the library's errors.
     """
     host, port = _master(address, patience)
     how = _how(address, address.password(), patience)
@@ -35,18 +35,21 @@ def _master(address: Address, patience: float) -> tuple[str, int]:
     service = address.path.partition("/")[0]
     try:
         master: tuple[str, int] = Sentinel(address.hosts, sentinel_kwargs=how).discover_master(service)
-    except MasterNotFoundError as error:  # redis 6.4 and 7.1 show the password in it
+    except MasterNotFoundError as error:  # redis 6.4 and 7.1 show the password in this error
         if "AuthenticationError" in str(error):
             raise StoreForbiddenError(
-                f"Redis at {address.where}: the Sentinels want a password, or another one",
-                "see ?sentinel_password_file= in the URL",
+                f"Redis at {address.where}: the Sentinels require a password, or a different one",
+                "check ?sentinel_password_file= in the URL",
             ) from None
-        raise UnansweredError(f"no Sentinel there names a master of {service!r}") from None
+        raise UnansweredError(f"no Sentinel there reports a master for {service!r}") from None
     return master
 
 
 def _how(address: Address, password: str | None, patience: float) -> dict[str, Any]:
-    """Return how to connect. Nothing is repeated in there: only the backend knows what may have been done already."""
+    """Return the connection settings.
+
+    The library must not repeat anything: only the backend knows what may already have been done.
+    """
     how: dict[str, Any] = {
         "password": password,
         "socket_timeout": patience,
@@ -66,5 +69,5 @@ def _database(address: Address) -> int:
     parts = address.path.split("/")
     number = (parts[1:] or [""])[0] if "+sentinel" in address.scheme else parts[0]
     if number and not (number.isascii() and number.isdecimal()):
-        raise ConfigError(f"backend: {number!r} is not the number of a database")
+        raise ConfigError(f"backend: {number!r} is not a database number")
     return int(number or 0)

@@ -1,8 +1,8 @@
-"""`redis://user@host:6379/0`, `rediss://` and `redis+sentinel://s1,s2/service/0`: hashes of a Redis, and one script.
+"""`redis://user@host:6379/0`, `rediss://` and `redis+sentinel://s1,s2/service/0`: hashes in Redis, and one script.
 
-A Redis that fails over may forget what it acknowledged. With `?replicas=N` nothing counts as published, or as read,
-before N replicas have it too; without, the version is compared with the data, so that a holder whose record was
-forgotten notices at its next beat, and tokens (which follow the clock) make its work refusable.
+A Redis that fails over may lose what it acknowledged. With `?replicas=N`, nothing counts as published or as read
+before N replicas have it too. Without it, the version is compared together with the data, so a holder whose record was
+lost notices at its next heartbeat. Its work can then be refused by its token, because tokens follow the clock.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,8 +25,8 @@ from cronguard.system.statedir import StateDir
 _OPTIONS = ("password_file", "sentinel_password_file", "replicas", "prefix", "ca", "cert", "key")
 _LAYOUT = "v1"
 
-# Reads what is there; swaps if asked to. The first line makes a read a write too, one that changes nothing: a replica
-# refuses it, however it came to be asked, and WAIT can wait for it. The version grows even if the key was evicted.
+# Reads the entry, and swaps it if requested. The first line makes even a read a write, which changes nothing: a replica
+# refuses it, however the request got there, and WAIT can wait for it. The version grows even if the key was evicted.
 _SCRIPT = """
 redis.call('SET', KEYS[2], '')
 local time = redis.call('TIME')
@@ -41,12 +41,12 @@ if ARGV[1] and version == ARGV[1] and data == ARGV[2] then
 end
 return {swapped, version, data, string.format('%.0f', micros - published)}
 """
-# What passes by itself: its replicas are away, it is being replaced, a script takes long. Before version 7 these are
-# words within the error of our script.
+# Errors that pass by themselves: the replicas are away, the master is being replaced, a script takes long. Before
+# version 7, these are words within the error of our script.
 _PASSING = ("NOREPLICAS", "READONLY", "UNBLOCKED", "WAIT cannot be used with replica", "BUSY")
 _FULL = {
-    "maxmemory": "raise its maxmemory, or remove what fills it",
-    "MISCONF": "it cannot write its files: see its disk, and its log",
+    "maxmemory": "raise its maxmemory, or delete what fills it",
+    "MISCONF": "it cannot write its files: check its disk and its log",
 }
 _UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 
@@ -56,10 +56,10 @@ Answer = TypeVar("Answer")
 
 
 class RedisBackend:
-    """A hash per entry, `<prefix>/v1/<key>`; no key expires."""
+    """One hash per entry, `<prefix>/v1/<key>`. Keys never expire."""
 
     def __init__(self, address: Address, insistence: Insistence, clock: Clock) -> None:
-        """Raise ConfigError for an option that makes no sense."""
+        """Raise ConfigError for an option with an invalid value."""
         self._address = address
         self._replicas = _count(address.options.get("replicas", "0"))
         self._top = f"{_prefix(address)}/{_LAYOUT}/"
@@ -69,33 +69,31 @@ class RedisBackend:
 
     @classmethod
     def open(cls, url: str, clock: Clock, state: StateDir, terms: Terms = TERMS) -> "RedisBackend":
-        """Raise ConfigError for a malformed URL."""
+        """Return a backend for the URL; raises ConfigError if it is malformed or its certificates cannot be used."""
         is_sentinel = "+sentinel" in url.partition(":")[0]
         address = parse_address(url, 26379 if is_sentinel else 6379, _OPTIONS)
-        if (
-            len(address.hosts) > 1 and not is_sentinel
-        ):  # in another order on another node, it would be another place
+        # Hosts in another order on another node would be another store.
+        if len(address.hosts) > 1 and not is_sentinel:
             raise ConfigError(
-                f"backend: {address.where}: a Redis has one host",
-                "name its Sentinels: redis+sentinel://host,host/service/0",
+                f"backend: {address.where}: a Redis URL takes one host",
+                "to name Sentinels, write redis+sentinel://host,host/service/0",
             )
+        # This reports certificates that cannot be used; the library would report a dead host.
         if address.scheme.startswith("rediss"):
-            tls_context(
-                address
-            )  # what cannot be used is told here; the library would take it for a dead host
-        hint = f"see whether it is there: redis-cli -h {address.hosts[0][0]} -p {address.hosts[0][1]} ping"
+            tls_context(address)
+        hint = f"check that it is up: redis-cli -h {address.hosts[0][0]} -p {address.hosts[0][1]} ping"
         return cls(address, Insistence(clock, terms.patience, f"Redis at {address.where}", hint), clock)
 
     def read(self, key: str) -> Entry:
-        """Return the latest version, as the master has it, and as many replicas as were asked for."""
+        """Return the latest version that the master has, once as many replicas have it as the URL requires."""
         _, *found = self._insistence.ask(lambda _: self._run(key))
         return _entry(key, found)
 
     def swap(self, entry: Entry, data: bytes) -> Entry | None:
-        """Compare and write by the script.
+        """Compare and write with the script.
 
-        After a lost reply it is run again: if the first one was done, or will be, one of the two finds the entry
-        changed, and that may be to our own data. That too is written to, so that WAIT tells of it.
+        After a lost reply the script runs again. If the first run was executed, or will be, one of the two finds the
+        entry changed, possibly to our own data. That run writes too, so WAIT covers it.
         """
         check_data(data)
 
@@ -108,7 +106,7 @@ class RedisBackend:
         return self._insistence.ask(send)
 
     def scan(self, prefix: str) -> Iterator[Entry]:
-        """Walk through all keys of the database, which it shows in no order and some of them twice."""
+        """Walk through all keys of the database. Redis lists them in no order, and some of them twice."""
         pattern = f"{self._top}{prefix}*"
         found = self._ask(lambda redis: set(redis.scan_iter(pattern, count=1000)))
         for name in sorted(found):
@@ -117,22 +115,22 @@ class RedisBackend:
                 yield entry
 
     def wait(self, entry: Entry, timeout: float) -> None:
-        """Poll."""
+        """Poll the entry."""
         poll(self._clock, timeout, lambda: self.read(entry.key).version != entry.version)
 
     def now(self) -> float | None:
-        """Return the server's clock."""
+        """Return the time of the server's clock."""
         seconds, micros = self._ask(lambda redis: redis.time())
         return float(seconds + micros / 1_000_000)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._redis:
             self._redis.close()
             self._redis = None
 
     def _run(self, key: str, *arguments: Any) -> list[Any]:
-        """Run the script, and wait for the replicas over the same connection: WAIT is about what that one wrote."""
+        """Run the script and wait for the replicas on the same connection: WAIT covers what that connection wrote."""
         keys = [f"{self._top}{check_key(key)}", f"{self._top}touched"]
 
         def run(redis: Redis) -> list[Any]:
@@ -149,7 +147,7 @@ class RedisBackend:
         return self._insistence.ask(lambda _: self._told(work))
 
     def _told(self, work: Callable[[Redis], Answer]) -> Answer:
-        """Do the work over one connection, and turn what the server says into errors for a person."""
+        """Do the work over one connection, and turn the server's errors into errors for a person."""
         where = f"Redis at {self._address.where}"
         try:
             if self._redis is None:
@@ -159,12 +157,12 @@ class RedisBackend:
             self.close()
             raise
         except (told.AuthenticationError, told.NoPermissionError) as error:
-            hint = "see the user in the URL, its password_file, and the list of commands under BACKENDS in the manual"
+            hint = "check the user in the URL, its password_file, and the list of commands under BACKENDS in the manual"
             raise StoreForbiddenError(f"{where}: {error}", hint) from error
         except (told.RedisError, OSError) as error:
             self.close()
             if _UNTRUSTED in str(error):
-                hint = "name the authority that signed its certificate: rediss://...?ca=/etc/ssl/redis-ca.pem"
+                hint = "name the CA that signed its certificate: rediss://...?ca=/etc/ssl/redis-ca.pem"
                 raise StoreRefusedError(f"{where}: {error}", hint) from error
             if isinstance(error, _LOST) or any(word in str(error) for word in _PASSING):
                 raise UnansweredError(str(error) or type(error).__name__) from error
@@ -172,7 +170,7 @@ class RedisBackend:
                 raise BackendError(f"{where}: {error}", hints[0]) from error
             raise StoreRefusedError(
                 f"{where}: {error}",
-                "is this a Redis 5 or later, not a cluster, and are these keys cronguard's?",
+                "check that this is Redis 5 or later, that it is not a cluster, and that these keys are cronguard's",
             ) from error
 
     def _connected(self) -> Redis:
@@ -180,12 +178,12 @@ class RedisBackend:
         role = redis.execute_command("ROLE")[0]
         if role != b"master":
             raise UnansweredError(
-                f"it is no master but a {role.decode()}: give the master, or redis+sentinel://"
+                f"it is not a master but a {role.decode()}: name the master, or use redis+sentinel://"
             )
         info = redis.info("memory")
         if str(info.get("maxmemory_policy", "")).startswith("allkeys"):
             raise StoreRefusedError(
-                f"Redis at {self._address.where}: its maxmemory-policy {info['maxmemory_policy']} may throw a held lock away",
+                f"Redis at {self._address.where}: its maxmemory-policy {info['maxmemory_policy']} may evict a held lock",
                 "set maxmemory-policy noeviction there, or use another Redis",
             )
         return redis
@@ -200,7 +198,7 @@ def _prefix(address: Address) -> str:
     prefix = address.options.get("prefix", "cronguard")
     if not is_name(prefix):
         raise ConfigError(
-            f"backend: prefix {prefix!r} is not a name", "use letters, digits, '.', '_' and '-'"
+            f"backend: prefix {prefix!r} is not a valid name", "use letters, digits, '.', '_' and '-'"
         )
     return prefix
 

@@ -1,1 +1,1 @@
-"""What several families of backends share: addresses, TLS, time limits, polling."""
+"""Code that several families of backends share: addresses, TLS, time limits, polling."""

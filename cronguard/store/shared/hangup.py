@@ -1,4 +1,7 @@
-"""A time limit for a whole exchange: one for each step never ends it, where a byte comes now and then."""
+"""A time limit for a whole exchange.
+
+A limit on each step would never end an exchange in which a byte arrives now and then.
+"""
 
 import os
 import socket
@@ -9,7 +12,7 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def hung_up_after(descriptor: int, seconds: float) -> Iterator[None]:
-    """End the connection of this descriptor when the block takes longer; who reads from it then finds it ended."""
+    """Shut down the descriptor's connection if the block takes longer; a reader then finds the connection ended."""
     with socket.socket(fileno=os.dup(descriptor)) as sock:
 
         def hang_up() -> None:

@@ -1,4 +1,4 @@
-"""Asking again, over another connection, until a server answers or time is up."""
+"""Repeat a request over new connections until a server answers or time is up."""
 
 import random
 from collections.abc import Callable
@@ -9,20 +9,21 @@ from cronguard.system.errors import BackendError
 
 Answer = TypeVar("Answer")
 
-# Six servers, or one in six tries, are asked within the time limit: 5 s each with the default of 30 s. A server that
-# has a quorum to ask and a disk to wait for answers within one; a dead host must not use up the whole limit.
+# Within the time limit there is time for six servers, or for six tries of one: 5 s each with the default of 30 s. A
+# server that has to ask a quorum and wait for a disk answers within one try. A dead host must not use up the whole
+# limit.
 _SHARE = 6
 _LEAST = 0.5
-# The guard gives up when nothing was answered for the whole limit, and knows less: its keeper speaks before.
+# The guard gives up after the whole limit without an answer, and knows less. So its keeper reports before that.
 _SPEAK_BEFORE = 0.95
-# Pauses between tries, in seconds: a fail-over takes some seconds, and all nodes come back at once after it.
+# Pauses between tries, in seconds. A fail-over takes some seconds, and all nodes come back at once after it.
 _FIRST, _MOST = 0.05, 0.5
 
 
 class UnansweredError(Exception):
-    """No answer, or one that does not count. What was asked for may have been done, or may be done later.
+    """No answer, or one that does not count. The request may have been carried out, or may be carried out later.
 
-    `verdict` is what it is if it lasts, where that is known better than that nobody answers.
+    `verdict` is the error to raise if this lasts, where the cause is known better than "no answer".
     """
 
     def __init__(self, text: str, verdict: BackendError | None = None) -> None:
@@ -31,7 +32,7 @@ class UnansweredError(Exception):
 
 
 class Insistence:
-    """How long one call goes on: `timeout` seconds, of which each try has `share`."""
+    """The time that one call may take: `timeout` seconds, of which each try gets `share`."""
 
     def __init__(self, clock: Clock, timeout: float, where: str, hint: str) -> None:
         self._clock = clock
@@ -48,7 +49,8 @@ class Insistence:
     def ask(self, once: Callable[[bool], Answer]) -> Answer:
         """Return what `once` returns, calling it again when it raises UnansweredError.
 
-        It is told whether an earlier try may have been done. Raises BackendError, or the verdict, when time is up.
+        `once` receives True if an earlier try may have been carried out. Raises BackendError, or the verdict, when
+        time is up.
         """
         give_up_at = self._clock.boot() + self._timeout
         pause, is_repeated = _FIRST, False

@@ -1,4 +1,4 @@
-"""TLS as the options of a URL want it."""
+"""TLS settings from the options of a URL."""
 
 import ssl
 
@@ -7,7 +7,7 @@ from cronguard.system.errors import ConfigError
 
 
 def tls_context(address: Address) -> ssl.SSLContext:
-    """Return a context that verifies the server, and shows our certificate if there is one.
+    """Return a context that verifies the server, and presents our certificate if the URL names one.
 
     Raises ConfigError for certificates that cannot be used.
     """
@@ -20,6 +20,6 @@ def tls_context(address: Address) -> ssl.SSLContext:
         files = ", ".join(options[name] for name in ("ca", "cert", "key") if name in options)
         raise ConfigError(
             f"backend: {files}: {error.strerror or error}",
-            "ca, cert and key name PEM files; the key has no passphrase",
+            "ca, cert and key must name PEM files; the key must have no passphrase",
         ) from error
     return context

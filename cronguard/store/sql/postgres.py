@@ -1,7 +1,8 @@
-"""`postgres://user@host/database`: one row per entry, in a table that is made when it is first needed.
+"""`postgres://user@host/database`: one row per entry, in a table that is created when it is first needed.
 
-Each step is one statement that commits by itself, so a pooler may hand every one of them to another connection. It
-commits with synchronous_commit on, whatever the server's setting: a commit that the server may forget is none.
+Each step is one statement that commits by itself, so a pooler may send each statement over a different connection.
+Statements commit with synchronous_commit on, whatever the server's setting, because a commit that the server may
+forget does not count.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,13 +16,15 @@ from cronguard.system.clock import Clock
 from cronguard.system.errors import BackendError, StoreForbiddenError
 from cronguard.system.statedir import StateDir
 
-# Named with its schema: by their search_path two users would find two tables, and see nothing of each other.
+# The schema is named, because with different search_paths two users would use two tables and not see each other's
+# entries.
 TABLE = """
 CREATE TABLE IF NOT EXISTS public.cronguard (key text COLLATE "C" PRIMARY KEY, version bigint NOT NULL,
     data bytea NOT NULL, published timestamptz NOT NULL)
 """
-# In force until the commit is over. A role may be set not to hear warnings, by which the server tells that the wait
-# for a standby was ended; and a statement whose client gave up must not queue behind that wait, keeping a connection.
+# These settings apply until the commit is complete. The server sends a warning if the wait for a standby was cancelled,
+# and a role may be set up not to receive warnings. A statement whose client gave up must not queue behind that wait and
+# keep a connection.
 _DURABLY = """WITH settings AS (SELECT set_config('synchronous_commit', 'on', true) AS level,
     set_config('client_min_messages', 'warning', true) AS told,
     set_config('lock_timeout', %(lock_timeout)s, true) AS patience),
@@ -30,14 +33,14 @@ _TELL = ") SELECT version, pg_notify('cronguard', %(key)s) FROM changed"
 _INSERT = f"""{_DURABLY} INSERT INTO public.cronguard
     SELECT %(key)s, 1, %(new)s, clock_timestamp() FROM durable
     ON CONFLICT DO NOTHING RETURNING version {_TELL}"""
-# The data are compared too: a server that failed over may have forgotten a version that somebody had read.
+# The data is compared too, because a fail-over may have lost a version that somebody had read.
 _UPDATE = f"""{_DURABLY} UPDATE public.cronguard
     SET version = version + 1, data = %(new)s, published = clock_timestamp() FROM durable
     WHERE key = %(key)s AND version = %(version)s AND data = %(old)s RETURNING version {_TELL}"""
 _AGE = "extract(epoch FROM clock_timestamp() - published)::float8"
 _READ = f"SELECT version, data, {_AGE} FROM public.cronguard WHERE key = %(key)s"
-# What was committed while a standby was away can be seen, and be gone after a fail-over. A commit after it tells that
-# the standby has both.
+# A version committed while a standby was away can be read, and can be gone after a fail-over. A later successful commit
+# shows that the standby has both.
 _CONFIRM = f"""{_DURABLY} UPDATE public.cronguard SET published = published FROM durable
     WHERE key = %(key)s RETURNING version, data, {_AGE} AS age) SELECT * FROM changed"""
 _SCAN = f"""SELECT key, version, data, {_AGE} FROM public.cronguard
@@ -57,31 +60,31 @@ class PostgresBackend:
 
     @classmethod
     def open(cls, url: str, clock: Clock, state: StateDir, terms: Terms = TERMS) -> "PostgresBackend":
-        """Raise ConfigError for a malformed URL."""
+        """Return a backend for the URL; raises ConfigError if it is malformed."""
         session = SqlSession.of(url, Insistence.share_of(terms.patience))
-        hint = f"see whether it is there, and not a standby: psql '{url}' -c 'SELECT pg_is_in_recovery()'"
+        hint = f"check that it is up and not a standby: psql '{url}' -c 'SELECT pg_is_in_recovery()'"
         return cls(session, Insistence(clock, terms.patience, session.where, hint), clock)
 
     def make_table(self) -> None:
-        """Make the table, if it is not there and this user may."""
+        """Create the table if it does not exist; raises StoreForbiddenError if this user may not create it."""
         try:
             self._session.execute(TABLE)
         except StoreForbiddenError as error:
-            hint = f"as the owner of the database: {' '.join(TABLE.split())}; GRANT SELECT, INSERT, UPDATE ON public.cronguard TO ..."
+            hint = f"as the owner of the database, run: {' '.join(TABLE.split())}; GRANT SELECT, INSERT, UPDATE ON public.cronguard TO ..."
             raise StoreForbiddenError(str(error), hint) from error
 
     def read(self, key: str) -> Entry:
-        """Return the latest version; one that may be ours, after a lost reply, only if a standby has it too."""
+        """Return the latest version. After a lost reply it may be ours, and then a standby must have it too."""
         statement = _CONFIRM if key in self._in_doubt else _READ
         found = self._ask(lambda: self._read(key, statement))
         self._in_doubt.discard(key)
         return found
 
     def swap(self, entry: Entry, data: bytes) -> Entry | None:
-        """Insert, or update what is unchanged.
+        """Insert the entry, or update it if it is unchanged.
 
-        After a lost reply this is done again: if the first one was done, or will be, one of the two finds the entry
-        changed, and that may be to our own data.
+        After a lost reply the statement is sent again. If the first one was executed, or will be, one of the two finds
+        the entry changed, possibly to our own data.
         """
         facts = self._facts(entry.key, version=entry.version, old=entry.data, new=check_data(data))
         statement = _UPDATE if entry.version else _INSERT
@@ -105,7 +108,7 @@ class PostgresBackend:
         return answer
 
     def scan(self, prefix: str) -> Iterator[Entry]:
-        """Select a page after the other, in the order of the keys."""
+        """Select one page after another, in key order."""
         facts = {"prefix": prefix, "length": len(prefix), "after": ""}
         while rows := self._ask(lambda: self._if_there(_SCAN, facts)):
             for key, version, data, age in rows:
@@ -114,19 +117,19 @@ class PostgresBackend:
             facts["after"] = rows[-1][0]
 
     def wait(self, entry: Entry, timeout: float) -> None:
-        """Poll, and be woken by notifications where the connection lets them through."""
+        """Poll. Notifications wake it early where the connection lets them through."""
         if timeout > 0:
             poll(_Attentive(self._clock, self._session.listen), timeout, lambda: self._is_replaced(entry))
 
     def now(self) -> float | None:
-        """Return the server's clock."""
+        """Return the time of the server's clock."""
         rows = self._ask(
             lambda: self._session.execute("SELECT extract(epoch FROM clock_timestamp())::float8")
         )
         return float(rows[0][0])
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self._session.close()
 
     def _is_replaced(self, entry: Entry) -> bool:
@@ -160,7 +163,7 @@ class PostgresBackend:
 
 
 class _Attentive(Clock):
-    """A clock whose sleep ends when there is news."""
+    """A clock whose sleep ends when a notification arrives."""
 
     def __init__(self, clock: Clock, listen: Callable[[float], bool]) -> None:
         self._clock = clock

@@ -1,4 +1,4 @@
-"""What ~/.ssh/config says of a host."""
+"""The settings for a host in ~/.ssh/config."""
 
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,21 +14,21 @@ _FILE = "~/.ssh/config"
 _KNOWN = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2")
 _KNOWN_GLOBALLY = ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 _KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
-_UNSUPPORTED = {  # and must not be passed over: there may be a ProxyJump, or a key that is not to be believed
-    "Include": "copy what it includes into it",
-    "RevokedHostKeys": "write the keys into known_hosts, marked @revoked",
+_UNSUPPORTED = {  # these must not be ignored: there may be a ProxyJump, or a key that must not be trusted
+    "Include": "copy the included settings into that file",
+    "RevokedHostKeys": "put the keys into known_hosts, marked @revoked",
 }
-_MOST_HOPS = 8  # ProxyJump of a host that names itself, or two that name each other, has no end
+_MOST_HOPS = 8  # the ProxyJump of a host that names itself, or of two that name each other, never ends
 
 
 class Host(NamedTuple):
-    """A host and how to get in."""
+    """A host and how to log in."""
 
     name: str
     port: int
     user: str
     known_as: str
-    keys: tuple[str, ...]  # files; `are_named`: a person named them, so one that is missing is worth a word
+    keys: tuple[str, ...]  # files; `are_named`: the configuration names them, so a missing one is reported
     are_named: bool
     certificates: tuple[str, ...]
     uses_agent: bool
@@ -36,17 +36,17 @@ class Host(NamedTuple):
 
 
 def has_config() -> bool:
-    """Return whether there is anything to ask."""
+    """Return whether there is a configuration file."""
     return os.path.exists(os.path.expanduser(_FILE))
 
 
 def route(address: Address) -> list[Host]:
-    """Return the hosts on the way, the lock host last. Raises ConfigError for what is not understood."""
+    """Return the hosts on the way, the lock host last. Raises ConfigError for unsupported settings."""
     return _route(address, _load(), [])
 
 
 def plain(address: Address) -> Host:
-    """Return the host as it is without any configuration."""
+    """Return the host without any configuration."""
     return _host(address, {})
 
 
@@ -58,17 +58,19 @@ def _load() -> "SSHConfig | None":
     try:
         return SSHConfig.from_path(os.path.expanduser(_FILE))
     except (ConfigParseError, OSError, ValueError) as error:
-        raise ConfigError(f"{_FILE}: {error}", "see ssh_config(5), and ssh -G HOST") from error
+        raise ConfigError(
+            f"{_FILE}: {error}", "check it against ssh_config(5), and with ssh -G HOST"
+        ) from error
 
 
 def _route(address: Address, config: "SSHConfig | None", seen: list[str]) -> list[Host]:
     if len(seen) > _MOST_HOPS:
-        raise ConfigError(f"{_FILE}: ProxyJump has no end: {', '.join(seen)}", "see ssh -G HOST")
+        raise ConfigError(f"{_FILE}: ProxyJump never ends: {', '.join(seen)}", "check with ssh -G HOST")
     options = _options(address, config)
     if options.get("proxycommand"):
         raise ConfigError(
-            f"{_FILE}: ProxyCommand, for {address.host}, is not supported: its end cannot be told from the host's",
-            "write ProxyJump, or ProxyCommand none",
+            f"{_FILE}: ProxyCommand, for {address.host}, is not supported: its end cannot be told apart from the host's",
+            "use ProxyJump, or ProxyCommand none",
         )
     jumps = [jump.strip() for jump in options.get("proxyjump", "none").split(",")]
     host = _host(address, options)
@@ -84,7 +86,7 @@ def _options(address: Address, config: "SSHConfig | None") -> dict[str, Any]:
         return {}
     try:
         options = dict(config.lookup(address.host))
-    except Exception as error:  # Match exec wants a library of its own, and can fail in any way
+    except Exception as error:  # Match exec needs another library, and can fail in any way
         raise ConfigError(
             f"{_FILE}: {error or type(error).__name__}", "Match exec is not supported"
         ) from error
@@ -121,7 +123,7 @@ def _host(address: Address, options: dict[str, Any]) -> Host:
 def _port(options: dict[str, Any]) -> int:
     text = str(options.get("port", 22))
     if not text.isdigit() or not 0 < int(text) < 65536:
-        raise ConfigError(f"{_FILE}: Port {text} is not a port", "see ssh -G HOST")
+        raise ConfigError(f"{_FILE}: Port {text} is not a valid port", "check with ssh -G HOST")
     return int(text)
 
 
@@ -132,5 +134,5 @@ def _own_name() -> str:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         raise ConfigError(
-            f"user {os.geteuid()} has no name to log in with", "write ssh://user@host/path"
+            f"user ID {os.geteuid()} has no user name to log in with", "write ssh://user@host/path"
         ) from None

@@ -1,4 +1,4 @@
-"""A connection to a lock host: every step with a time limit, every host known, every login by a key."""
+"""A connection to a lock host. Every step has a time limit, every host must be known, every login uses a key."""
 
 import logging
 import sys
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
     from paramiko import Channel, Transport
 
-# Seconds. An fsync of a host that makes its backups can take seconds. But after an answer that does not come there must be time
-# for another connection, within the 30 s that a backend may be silent, or within a shorter lease: a third of it.
+# Seconds. An fsync can take seconds on a host that is making its backups. But if an answer does not come, there must be
+# time for another connection within the 30 s that a backend may take to answer, or within a shorter lease. So a step
+# gets at most a third of it.
 _STEP = 10.0
-# A heartbeat says at least every ten seconds that we are there; this is for a longer silence, as of one who waits.
+# Seconds. A heartbeat is sent at least every ten seconds; this is for a longer silence, as of a waiting run.
 _KEEPALIVE = 15
-_WARN_EVERY = 86400.0  # once a day is enough for who reads cron's mail
-_ALGORITHMS = {
-    "ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")
-}  # a key's type is that of its signatures, but for RSA
+_WARN_EVERY = 86400.0  # once a day is enough for the reader of cron's mail
+# A key's type is also that of its signatures, except for RSA.
+_ALGORITHMS = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
 
 
 class _LateError(ConnectionError):
@@ -39,7 +39,7 @@ class _LateError(ConnectionError):
 
 
 class Dialer:
-    """Makes connections to one address, again and again."""
+    """Opens connections to one address, again and again."""
 
     def __init__(self, address: Address, state: StateDir, clock: Clock, terms: Terms) -> None:
         self._address, self._state, self._clock = address, state, clock
@@ -49,8 +49,8 @@ class Dialer:
     def connect(self) -> Sftp:
         """Return a new SFTP session.
 
-        Raises ConnectionError for what may go better in a moment, StoreRefusedError for a host key that is not the
-        known one, StoreForbiddenError when no key is accepted, ConfigError for a configuration not understood.
+        Raises ConnectionError for a failure that may soon pass, StoreRefusedError if the host key is not the known one,
+        StoreForbiddenError if no key is accepted, and ConfigError for unsupported settings.
         """
         with ExitStack() as undo:
             line = self._line(undo)
@@ -59,7 +59,7 @@ class Dialer:
             return session
 
     def _line(self, undo: ExitStack) -> "_Line":
-        """Log in to each host on the way, and return a channel to the last one's SFTP server."""
+        """Log in to each host on the way, and return a channel to the SFTP server of the last one."""
         if sshconfig.has_config():
             _import_paramiko()
             hosts = sshconfig.route(self._address)
@@ -67,10 +67,10 @@ class Dialer:
         else:
             hosts = [sshconfig.plain(self._address)]
             sock = self._dial(hosts[0], undo)
-            _import_paramiko()  # which takes as long as sshd does to say its first word
+            _import_paramiko()  # takes as long as sshd needs to send its greeting
         for host, following in zip(hosts, [*hosts[1:], None], strict=True):
             transport = self._log_in(host, sock, undo)
-            with self._limited(f"{host.name}: a channel", transport.close):
+            with self._limited(f"{host.name}: opening a channel", transport.close):
                 if following is None:
                     channel = transport.open_session()
                     channel.invoke_subsystem("sftp")
@@ -95,7 +95,9 @@ class Dialer:
         known = KnownHosts(host.known_hosts)
         with self._limited(f"{host.name}: the greeting", sock.close):
             transport = Transport(sock)
-        transport.auth_timeout = None  # by the wall clock: when that is set, a key would seem to be refused
+        transport.auth_timeout = (
+            None  # it uses the wall clock: when that is set, a key would seem to be refused
+        )
         undo.callback(transport.close)
         with self._limited(f"{host.name}: the greeting and key exchange", transport.close):
             _prefer(transport, known.types(host.known_as))
@@ -123,14 +125,14 @@ class Dialer:
             except (AuthenticationException, ConnectionError) as error:
                 if transport.is_active():
                     refused.append(f"{key.name} was refused")
-                elif refused:  # it has heard enough of us
+                elif refused:  # the host accepts no further tries
                     break
-                else:  # a connection that breaks is reported like a key that is refused
+                else:  # the library reports a broken connection like a refused key
                     raise ConnectionError(f"{host.name}: the login: {_told(error)}") from error
-        why = "; ".join([*refused, *keys.excuses]) or "there is none in ~/.ssh"
+        why = "; ".join([*refused, *keys.excuses]) or "there is no key in ~/.ssh"
         raise StoreForbiddenError(
-            f"{host.user}@{host.name} lets us in by no key: {why}",
-            f"see ssh -v {host.user}@{host.name}; under cron there is no agent, so the key must be a file without "
+            f"{host.user}@{host.name} accepts no key for the login: {why}",
+            f"try ssh -v {host.user}@{host.name}; under cron there is no agent, so the key must be a file without "
             "a passphrase",
         )
 
@@ -142,7 +144,7 @@ class Dialer:
 
     @contextmanager
     def _limited(self, what: str, abort: Callable[[], None]) -> Iterator[None]:
-        """Abort what takes too long; the library's own limits are by the wall clock, or there are none."""
+        """Abort a step that takes too long. The library's own limits use the wall clock, or do not exist."""
         from paramiko import AuthenticationException, SSHException
 
         is_late = threading.Event()
@@ -188,7 +190,7 @@ class _Line:
 
 
 def _prefer(transport: "Transport", known: list[str]) -> None:
-    """Ask for a key of a kind that is known: a host with several would otherwise look as if it had changed."""
+    """Request a key of a known type: a host with several keys would otherwise look as if its key had changed."""
     options = transport.get_security_options()
     algorithms = [a for kind in known for a in _ALGORITHMS.get(kind, (kind,)) if a in options.key_types]
     options.key_types = [*dict.fromkeys(algorithms), *(a for a in options.key_types if a not in algorithms)]
@@ -201,17 +203,19 @@ def _told(error: Exception) -> str:
 
 
 def _import_paramiko() -> None:
-    """Import the library without another one that it wants for `Match exec` alone, at half the price of all of it."""
+    """Import paramiko without the library that it needs only for `Match exec`. This halves the import time."""
     if "paramiko" in sys.modules:
         return
     had = "invoke" in sys.modules
     if not had:
-        sys.modules["invoke"] = None  # type: ignore[assignment] # it is then not found
+        sys.modules["invoke"] = None  # type: ignore[assignment] # makes its import fail
     try:
         import paramiko  # noqa: F401
     finally:
         if not had:
             del sys.modules["invoke"]
-    logger = logging.getLogger("paramiko")  # what goes wrong is told by errors; it would be on stderr, too
+    logger = logging.getLogger(
+        "paramiko"
+    )  # failures raise errors; the library would print them to stderr, too
     logger.addHandler(logging.NullHandler())
     logger.propagate = False

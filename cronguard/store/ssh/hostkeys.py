@@ -1,4 +1,4 @@
-"""Which host keys are believed: known_hosts files as OpenSSH reads them."""
+"""Which host keys are trusted: known_hosts files, read as OpenSSH reads them."""
 
 import base64
 import binascii
@@ -14,14 +14,14 @@ _DEFAULT_PORT = 22
 
 
 class HostKey(NamedTuple):
-    """A public key of a host, as it goes over the wire."""
+    """A public key of a host, as sent over the network."""
 
     type: str
     blob: bytes
 
     @property
     def fingerprint(self) -> str:
-        """As `ssh-keygen -l` shows it."""
+        """The fingerprint as `ssh-keygen -l` shows it."""
         return "SHA256:" + base64.b64encode(hashlib.sha256(self.blob).digest()).decode().rstrip("=")
 
     def __str__(self) -> str:
@@ -29,30 +29,30 @@ class HostKey(NamedTuple):
 
 
 class _Line(NamedTuple):
-    where: str  # file and number
+    where: str  # file and line number
     marker: str
     names: str
     key: HostKey
 
 
 class KnownHosts:
-    """The lines of some known_hosts files, the first of which is where a person would add one."""
+    """The lines of some known_hosts files. A person would add a new line to the first of them."""
 
     def __init__(self, files: Iterable[str]) -> None:
         self._files = list(files)
         self._lines = [line for file in self._files for line in _read(file)]
 
     def types(self, name: str) -> list[str]:
-        """Return the types of the keys known for a host: what to ask it for, lest another kind looks changed."""
+        """Return the types of a host's known keys, to request these: another type would look like a changed key."""
         return [line.key.type for line in self._about(name) if not line.marker]
 
     def check(self, name: str, key: HostKey) -> None:
-        """Raise StoreRefusedError unless this is a key known for the host, and not a revoked one."""
+        """Raise StoreRefusedError unless the key is known for the host and not revoked."""
         about = list(self._about(name))
         if revoked := [line for line in about if line.marker == "@revoked" and line.key.blob == key.blob]:
             raise StoreRefusedError(
                 f"the host key of {name} ({key.fingerprint}) is revoked: {revoked[0].where}",
-                "somebody may be posing as that host; ask who runs it",
+                "somebody may be impersonating that host; ask its administrator",
             )
         plain = [line for line in about if not line.marker]
         if any(line.key == key for line in plain):
@@ -62,14 +62,14 @@ class KnownHosts:
         if plain:
             raise StoreRefusedError(
                 f"the host key of {name} is not the known one: it offers {key.type} {key.fingerprint}, "
-                f"known is {', '.join(f'{line.key.type} {line.key.fingerprint} ({line.where})' for line in plain)}",
-                f"somebody may be posing as that host; if its key was changed on purpose, remove the old line and {line}",
+                f"but known_hosts has {', '.join(f'{line.key.type} {line.key.fingerprint} ({line.where})' for line in plain)}",
+                f"somebody may be impersonating that host; if its key was changed on purpose, remove the old line and {line}",
             )
         if any(line.marker == "@cert-authority" for line in about):
             line = f"host certificates (@cert-authority) are not supported, so {line}"
         raise StoreRefusedError(
             f"the host key of {name} is not known: {key.type} {key.fingerprint}",
-            f"if that is what ssh-keygen -lf shows on the host itself, {line}",
+            f"if ssh-keygen -lf on the host itself shows the same key, {line}",
         )
 
     def _about(self, name: str) -> Iterator[_Line]:
@@ -89,7 +89,7 @@ def _read(file: str) -> Iterator[_Line]:
         return
     except OSError as error:
         raise StoreRefusedError(
-            f"{file}: {error.strerror}", "without known_hosts no host can be told from another"
+            f"{file}: {error.strerror}", "without known_hosts no host can be verified"
         ) from error
     for number, text in enumerate(lines, 1):
         if line := _parsed(text, f"{file}:{number}"):
@@ -97,7 +97,7 @@ def _read(file: str) -> Iterator[_Line]:
 
 
 def _parsed(text: str, where: str) -> _Line | None:
-    """Return a line's parts; None for a comment, and for what no key could match."""
+    """Return a line's parts; None for a comment, or for a line that no key could match."""
     words = text.split()
     marker = words.pop(0) if words and words[0].startswith("@") else ""
     if len(words) < 3 or words[0].startswith("#"):
@@ -112,7 +112,7 @@ def _matches(names: str, name: str) -> bool:
     if names.startswith("|1|"):
         return _matches_hash(names, name)
     patterns = names.lower().split(",")
-    # fnmatch would take the brackets of [host]:port for a set of letters.
+    # fnmatch would read the brackets of [host]:port as a set of letters.
     fits = [p for p in patterns if fnmatchcase(name, p.lstrip("!").replace("[", "[[]"))]
     return bool(fits) and not any(p.startswith("!") for p in fits)
 
@@ -120,6 +120,6 @@ def _matches(names: str, name: str) -> bool:
 def _matches_hash(hashed: str, name: str) -> bool:
     try:
         salt, digest = (base64.b64decode(part, validate=True) for part in hashed.split("|")[2:4])
-    except ValueError:  # binascii's is one, too
+    except ValueError:  # binascii.Error is one, too
         return False
     return hmac.compare_digest(hmac.new(salt, name.encode(), hashlib.sha1).digest(), digest)

@@ -1,4 +1,4 @@
-"""The keys that a host is offered: files, certificates, and those that an agent holds."""
+"""The keys that are offered to a host: files, certificates, and the keys of an agent."""
 
 import os
 import socket
@@ -13,7 +13,7 @@ from paramiko.pkey import PublicBlob
 from cronguard.store.ssh.config import Host
 
 _MOST = 5  # sshd closes the connection at the sixth key (MaxAuthTries), which would look like a lost one
-_AGENT = 5.0  # seconds; one on this machine takes milliseconds, one forwarded over a line that is dead is silent for ever
+_AGENT = 5.0  # seconds; a local agent takes milliseconds, one forwarded over a dead connection never answers
 
 
 class Key(NamedTuple):
@@ -24,7 +24,7 @@ class Key(NamedTuple):
 
 
 class Keys:
-    """The keys for one host, best first; `excuses` tells of those that were passed over."""
+    """The keys for one host, best first; `excuses` says why others were skipped."""
 
     def __init__(self, host: Host, warn: Callable[[str], None]) -> None:
         self._host, self._warn = host, warn
@@ -44,14 +44,14 @@ class Keys:
         for file in self._host.keys:
             if key := self._load(file):
                 for certificate in self._host.certificates:
-                    with suppress(ValueError, OSError, SSHException):  # of another key
+                    with suppress(ValueError, OSError, SSHException):  # it belongs to another key
                         key.key.load_certificate(certificate)
                 if key.key.public_blob:
                     yield Key(f"{file} with its certificate", key.key)
                     key.key.public_blob = None  # the certificate may be for other hosts, or have expired
                 yield key
         if self._host.uses_agent:
-            yield from (Key(f"{key.get_name()} of the agent", key) for key in self._held())
+            yield from (Key(f"{key.get_name()} from the agent", key) for key in self._held())
 
     def _load(self, file: str) -> Key | None:
         try:
@@ -60,7 +60,7 @@ class Keys:
         except FileNotFoundError:
             if self._host.are_named:
                 self.excuses.append(f"{file} does not exist")
-        except TypeError:  # how the library says that a passphrase is needed
+        except TypeError:  # how the library reports that a passphrase is needed
             return self._from_agent(file)
         except (OSError, ValueError, SSHException, UnknownKeyType, UnsupportedAlgorithm) as error:
             self.excuses.append(f"{file} cannot be read ({_told(error)})")
@@ -68,15 +68,15 @@ class Keys:
 
     def _check_mode(self, file: str) -> None:
         if os.stat(file).st_mode & 0o077:
-            self._warn(f"the private key {file} can be read by others: chmod 600 {file}")
+            self._warn(f"the private key {file} can be read by other users: chmod 600 {file}")
 
     def _from_agent(self, file: str) -> Key | None:
-        """Return the agent's key of the same public part: a file with a passphrase cannot be used without a person."""
+        """Return the agent's key with the same public part: nobody is there to type the file's passphrase."""
         with suppress(OSError, ValueError):
             public = PublicBlob.from_file(f"{file}.pub").key_blob
             for key in self._held():
                 if key.asbytes() == public:
-                    return Key(f"{file} of the agent", key)
+                    return Key(f"{file} from the agent", key)
         self.excuses.append(f"{file} has a passphrase, and no agent holds it")
         return None
 
@@ -93,7 +93,7 @@ class Keys:
 
 def _of_agent() -> list[PKey]:
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_AGENT)  # there is no other way to give the library's connection one
+    socket.setdefaulttimeout(_AGENT)  # the only way to put a time limit on the library's connection
     try:
         return list(Agent().get_keys())
     finally:

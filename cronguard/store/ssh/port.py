@@ -1,4 +1,4 @@
-"""File operations on a lock host, over a connection that is made again when it is lost."""
+"""File operations on a lock host, over a connection that is reopened when it is lost."""
 
 import errno
 import os
@@ -15,21 +15,23 @@ from cronguard.system.clock import Clock
 from cronguard.system.errors import BackendError
 
 T = TypeVar("T")
-# Of the silence that the caller allows: whoever waits for us must hear our own words before he gives up.
+# Share of the caller's time limit: a caller that waits must get our error before it gives up.
 _SHARE = 0.8
-# Seconds, times the number of the attempt: an sshd with the stock MaxStartups drops a fifth to a third of forty that
-# come in the same second. With these pauses all forty got in.
+# Seconds, times the number of the attempt. With the default MaxStartups, sshd drops a fifth to a third of forty
+# connections that arrive in the same second. With these pauses all forty got in.
 _LEAST_PAUSE, _MOST_PAUSE = 0.2, 1.5
 
 
 class SftpPort:
-    """The operations of FilePort over SFTP. What it makes has the group and mode of the root.
+    """The operations of FilePort over SFTP. Everything that it creates has the group and mode of the root.
 
-    When the connection is lost, the request is sent again on another. The first may have been executed all the
-    same, or be executed later, when the server finds it in its buffers. That does no harm: a directory that was
-    renamed is not there to be renamed again. But `make` and `write` are sent once, and raise ConnectionError. A
-    staging directory that came into being again after it was renamed away would be empty, and a late rename
-    could publish it; so whoever lost one takes another name, see `again`.
+    When the connection is lost, the request is sent again over another one. The first request may have been executed
+    all the same, or may be executed later, when the server finds it in its buffers. That does no harm: a directory that
+    was renamed is no longer there to be renamed again.
+
+    But `make` and `write` are sent only once, and raise ConnectionError. A staging directory that was created again
+    after it was renamed away would be empty, and a late rename could publish it. So a caller that loses one uses a new
+    name: see `again`.
     """
 
     def __init__(self, root: str, connect: Callable[[], Sftp], clock: Clock, patience: float) -> None:
@@ -45,25 +47,24 @@ class SftpPort:
         return self._do(lambda sftp: sftp.names(path))
 
     def make(self, path: str) -> None:
-        """Make a directory."""
+        """Create a directory."""
         mode = self._root_attributes().mode & 0o2777
         try:
             made = self._once(lambda sftp: sftp.make(path, mode))
         except ConnectionError:
-            with suppress(
-                OSError
-            ):  # it may be there all the same, and must not stay closed to the other users
+            # It may exist all the same, and must not stay closed to the other users.
+            with suppress(OSError):
                 self._give(path, self._do(lambda sftp: sftp.stat(path)), mode)
             raise
         self._give(path, made, mode)
 
     def make_root(self, mode: int) -> None:
-        """Make the root itself, whatever the server's umask."""
+        """Create the root itself, whatever the server's umask."""
         self._once(lambda sftp: sftp.make(self._root, mode))
         self._do(lambda sftp: sftp.change(self._root, wire.mode(mode)))
 
     def write(self, path: str, data: bytes) -> None:
-        """Create a file and bring it to the disk."""
+        """Create a file and flush it to the disk."""
         mode = self._root_attributes().mode & 0o666
         self._give(path, self._once(lambda sftp: sftp.write(path, data, mode)), mode)
 
@@ -77,11 +78,11 @@ class SftpPort:
             raise
 
     def rename(self, old: str, new: str) -> None:
-        """Rename a directory; the server refuses a target that is not empty, without saying why."""
+        """Rename a directory; the server refuses a target that is not empty, without giving the reason."""
         self._do(lambda sftp: sftp.rename(old, new))
 
     def sync(self, path: str) -> None:
-        """Bring a directory's entries to the disk."""
+        """Flush a directory's entries to the disk."""
         self._do(lambda sftp: sftp.sync(path))
 
     def modified(self, path: str) -> float:
@@ -100,20 +101,20 @@ class SftpPort:
         self._do(lambda sftp: sftp.rmdir(path))
 
     def is_directory(self, path: str) -> bool | None:
-        """Return whether a path is one; None if nothing is there."""
+        """Return whether a path is a directory; None if it does not exist."""
         try:
             return stat.S_ISDIR(self._do(lambda sftp: sftp.stat(path)).mode)
         except FileNotFoundError:
             return None
 
     def close(self) -> None:
-        """Let the connection go."""
+        """Close the connection."""
         if self._sftp:
             self._sftp.close()
         self._sftp = None
 
     def again(self, act: Callable[[], T]) -> T:
-        """Return what `act` does, and do it again whenever it loses the connection, until patience is over."""
+        """Return what `act` returns; call it again whenever it loses the connection, until the time limit."""
         while True:
             began = self._clock.boot()
             try:
@@ -138,7 +139,7 @@ class SftpPort:
         return answer
 
     def _pause(self, error: ConnectionError, began: float) -> None:
-        """Wait before the next attempt; raises BackendError when there is no time for one that takes as long."""
+        """Wait before the next attempt; raises BackendError if there is no time for one that takes as long."""
         now = self._clock.boot()
         if not self._failures:
             self._silent_since = began
@@ -147,7 +148,7 @@ class SftpPort:
         pause = (_LEAST_PAUSE + dice * (_MOST_PAUSE - _LEAST_PAUSE)) * self._failures
         if now + pause + (now - began) > self._silent_since + self._patience:
             raise BackendError(
-                str(error), "see whether the lock host is up, is reachable, and runs sshd (ssh -v)"
+                str(error), "check that the lock host is up, is reachable, and runs sshd (ssh -v)"
             ) from error
         self._clock.sleep(pause)
 
@@ -156,13 +157,13 @@ class SftpPort:
         return self._manner
 
     def _give(self, path: str, made: Attributes, mode: int) -> None:
-        """Give what was made the root's group and mode, where the server's umask and groups did not."""
+        """Give a new file or directory the root's group and mode, if the server's umask and groups did not."""
         group = self._root_attributes().gid
         if made.gid != group:
             try:
                 self._do(lambda sftp: sftp.change(path, wire.owner(made.uid, group)))
             except PermissionError:
-                if not is_open_to_all(mode):  # else a stranger to the group is as welcome as its members
+                if not is_open_to_all(mode):  # otherwise others may do the same as the group's members
                     raise
         if stat.S_IMODE(made.mode) & 0o2777 != mode:
             self._do(lambda sftp: sftp.change(path, wire.mode(mode)))

@@ -1,7 +1,7 @@
 """The few requests to an SFTP server that a file port needs, sent several at a time.
 
-They are not left to a library's client: it waits for each answer, and the number of round trips is how long a claim
-takes over a long line; and it does not tell which extensions the server has.
+A library's client is not used. It waits for each answer, and over a long line the number of round trips determines how
+long a claim takes. It also does not report which extensions the server has.
 """
 
 import errno
@@ -14,8 +14,8 @@ from cronguard.store.ssh import wire
 from cronguard.store.ssh.wire import Answer, Attributes, Reader
 from cronguard.system.errors import StoreRefusedError
 
-_CHUNK = 32768  # what every server must take and give in one message
-_LONGEST = 1 << 20  # of a message; a listing of a hundred names has some 20 KiB
+_CHUNK = 32768  # bytes that every server must accept and send in one message
+_LONGEST = 1 << 20  # bytes of a message; a listing of a hundred names has about 20 KiB
 _FSYNC, _STATVFS = b"fsync@openssh.com", b"statvfs@openssh.com"
 _NO_FLAGS = wire.number(0)
 
@@ -23,7 +23,7 @@ Request = tuple[int, bytes]
 
 
 class Line(Protocol):
-    """A connection's bytes. Both raise ConnectionError when it is lost, or silent for too long."""
+    """A connection's bytes. `send` and `receive` raise ConnectionError if it is lost, or silent for too long."""
 
     def send(self, data: bytes) -> None:
         """Send all of the data."""
@@ -34,7 +34,7 @@ class Line(Protocol):
         ...
 
     def close(self) -> None:
-        """Let it go."""
+        """Close the connection."""
         ...
 
 
@@ -42,7 +42,7 @@ class Sftp:
     """One SFTP session. All methods raise OSError, and ConnectionError when the session is lost."""
 
     def __init__(self, line: Line, host: str) -> None:
-        """Raise StoreRefusedError for a server that cannot bring data to its disk."""
+        """Raise StoreRefusedError for a server that cannot flush data to its disk."""
         self._line, self._host = line, host
         self._unread = b""
         self._number = 0
@@ -53,10 +53,10 @@ class Sftp:
         body.number()
         self._extensions = set(body.pairs())
         if _FSYNC not in self._extensions:
-            # Without it a power cut could take back an acknowledged publication, and a job would run twice.
+            # Without it a power cut could undo an acknowledged publication, and a job would run twice.
             raise StoreRefusedError(
-                f"the SFTP server of {host} cannot bring data to its disk: it has no {_FSYNC.decode()}",
-                "OpenSSH's server has it, since 6.5",
+                f"the SFTP server of {host} cannot flush data to its disk: it does not support {_FSYNC.decode()}",
+                "use OpenSSH's server, which has supported it since 6.5",
             )
 
     def stat(self, path: str) -> Attributes:
@@ -65,13 +65,13 @@ class Sftp:
             return self._ask((wire.STAT, wire.path(path)))[0].read(wire.ATTRS).attributes()
 
     def make(self, path: str, mode: int) -> Attributes:
-        """Make a directory and return its attributes. Raises FileExistsError if there is one."""
+        """Create a directory and return its attributes. Raises FileExistsError if it exists."""
         with self._errors(path):
             made, found = self._ask(
                 (wire.MKDIR, wire.path(path) + wire.mode(mode)), (wire.STAT, wire.path(path))
             )
             if made.status != wire.OK and found.kind == wire.ATTRS:
-                raise FileExistsError(errno.EEXIST, "it exists")
+                raise FileExistsError(errno.EEXIST, "it already exists")
             self._check(made, path)
             return found.read(wire.ATTRS).attributes()
 
@@ -85,33 +85,32 @@ class Sftp:
             handle = self._handle(wire.OPENDIR, wire.path(path))
             found: list[bytes] = []
             while True:
-                for answer in self._ask(
-                    *[(wire.READDIR, handle)] * 2
-                ):  # the second says that there are no more
+                # The second request reports that there are no more names.
+                for answer in self._ask(*[(wire.READDIR, handle)] * 2):
                     if answer.status == wire.EOF:
                         self._send((wire.CLOSE, handle))
                         return [name.decode(errors="surrogateescape") for name in found if name.strip(b".")]
                     found += answer.read(wire.NAME).names()
 
     def read(self, path: str) -> bytes:
-        """Return a file's content, if that is no more than an entry may have."""
+        """Return a file's content, if it is no larger than an entry may be."""
         with self._errors(path):
             handle = self._handle(wire.OPEN, wire.path(path) + wire.number(wire.FOR_READING) + _NO_FLAGS)
             spans = [(wire.READ, handle + wire.span(at, _CHUNK)) for at in range(0, MAX_DATA, _CHUNK)]
             size, *parts = self._ask((wire.FSTAT, handle), *spans)
             data, wanted = b"".join(map(_content, parts)), size.read(wire.ATTRS).attributes().size
-            while len(data) < wanted <= MAX_DATA:  # a server may give less than it was asked for
+            while len(data) < wanted <= MAX_DATA:  # a server may send less than was requested
                 more = _content(self._ask((wire.READ, handle + wire.span(len(data), _CHUNK)))[0])
                 if not more:
-                    raise OSError(errno.EIO, "it ends early")
+                    raise OSError(errno.EIO, "the file ends early")
                 data += more
             self._send((wire.CLOSE, handle))
             if wanted > MAX_DATA:
-                raise OSError(errno.EFBIG, "it is larger than any record of cronguard's")
+                raise OSError(errno.EFBIG, "the file is larger than any cronguard record")
             return data
 
     def write(self, path: str, data: bytes, mode: int) -> Attributes:
-        """Create a file that is not there, bring it to the disk, and return its attributes."""
+        """Create a file that does not exist, flush it to the disk, and return its attributes."""
         with self._errors(path):
             flags = wire.number(wire.FOR_WRITING | wire.CREATE | wire.EXCLUSIVE)
             opened = self._ask((wire.OPEN, wire.path(path) + flags + wire.mode(mode)))[0]
@@ -128,7 +127,7 @@ class Sftp:
             return found.read(wire.ATTRS).attributes()
 
     def sync(self, path: str) -> None:
-        """Bring a directory's entries to the disk: it can be opened as a file is, for reading."""
+        """Flush a directory's entries to the disk: like a file, it can be opened for reading."""
         with self._errors(path):
             handle = self._handle(wire.OPEN, wire.path(path) + wire.number(wire.FOR_READING) + _NO_FLAGS)
             done = self._ask(_fsync(handle))[0]
@@ -136,13 +135,13 @@ class Sftp:
             done.read(wire.STATUS)
 
     def rename(self, old: str, new: str) -> None:
-        """Rename, but not onto what is there.
+        """Rename, but never replace an existing name.
 
-        This is SSH_FXP_RENAME, which must fail if the new name exists, and not posix-rename@openssh.com, whose very
-        promise is to replace: a server that is not OpenSSH's may keep that promise by removing first. For a
-        directory OpenSSH's server looks whether the new name exists, and then calls rename(2). Between the two
-        another may take the name; what decides is rename(2), which is atomic and refuses a directory that is not
-        empty, as every version is.
+        This is SSH_FXP_RENAME, which must fail if the new name exists. It is not posix-rename@openssh.com, whose
+        purpose is to replace: a server other than OpenSSH's may do so by removing the existing one first. For a directory,
+        OpenSSH's server checks whether the new name exists, and then calls rename(2). Another process may take the name
+        in between. rename(2) decides, which is atomic and refuses to replace a directory that is not empty, as every
+        version is.
         """
         self._do(old, wire.RENAME, wire.path(old) + wire.path(new))
 
@@ -155,7 +154,7 @@ class Sftp:
         self._do(path, wire.RMDIR, wire.path(path))
 
     def close(self) -> None:
-        """Let the session go."""
+        """Close the session."""
         self._line.close()
 
     def _do(self, path: str, kind: int, payload: bytes) -> None:
@@ -166,7 +165,7 @@ class Sftp:
         return wire.string(self._ask((kind, payload))[0].read(wire.HANDLE).string())
 
     def _check(self, answer: Answer, path: str, kind: int = wire.STATUS) -> Reader:
-        """Return the answer's content; if it says only "failure", ask whether the disk is full."""
+        """Return the answer's content; if it reports only "failure", check whether the disk is full."""
         try:
             return answer.read(kind)
         except OSError as error:
@@ -179,7 +178,7 @@ class Sftp:
 
     @contextmanager
     def _errors(self, path: str) -> Iterator[None]:
-        """Name the place in what the server reports."""
+        """Add the host and the path to the server's errors."""
         try:
             yield
         except ConnectionError:
@@ -188,13 +187,13 @@ class Sftp:
             raise OSError(error.errno, error.strerror, f"{self._host}:{path}") from error
 
     def _ask(self, *requests: Request) -> list[Answer]:
-        """Send all at once, and return the answers in order: the server works through requests in order, too."""
+        """Send all requests at once, and return the answers in order. The server processes requests in order, too."""
         numbers = self._send(*requests)
         answers: dict[int, Answer] = {}
         while len(answers) < len(numbers):
             kind, body = self._receive()
             number = body.number()
-            if number in numbers:  # else it is an answer that nobody waits for
+            if number in numbers:  # otherwise nobody waits for this answer
                 answers[number] = Answer(kind, body.rest)
         return [answers[number] for number in numbers]
 
@@ -217,7 +216,7 @@ class Sftp:
         return message[0], Reader(message[1:])
 
     def _length(self) -> int:
-        """Return how long the next message is; 1 when even that has not come."""
+        """Return the length of the next message; 1 if even that has not arrived."""
         if len(self._unread) < 4:
             return 1
         length = int.from_bytes(self._unread[:4], "big")

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class SSHBackend(DirectoryBackend):
-    """The versions of `dir:`, over SFTP: both may be used on one directory at the same time."""
+    """The versions of `dir:`, over SFTP. Both backends may use one directory at the same time."""
 
     @classmethod
     def open(cls, url: str, clock: Clock, state: StateDir, terms: Terms = TERMS) -> "SSHBackend":
-        """Connect. Raises StoreRefusedError for a host that is not known, StoreForbiddenError if it refuses us."""
+        """Connect. Raises StoreRefusedError if the host is not known, StoreForbiddenError if it refuses the login."""
         port, where = _reached(url, clock, state, terms)
         with storage_errors(where):
             root = Address.parse(url).path
@@ -26,7 +26,10 @@ class SSHBackend(DirectoryBackend):
 
     @classmethod
     def make_root(cls, url: str, clock: Clock, state: StateDir, terms: Terms, mode: int) -> bool:
-        """Make the directory that `open` requires; False if it is there. Raises BackendError if it cannot be made."""
+        """Create the directory that `open` requires; return False if it exists.
+
+        Raises BackendError if it cannot be created.
+        """
         port, where = _reached(url, clock, state, terms)
         with storage_errors(where):
             if port.is_directory(Address.parse(url).path) is not None:
@@ -39,23 +42,23 @@ class SSHBackend(DirectoryBackend):
         self._sftp_port = port
 
     def close(self) -> None:
-        """Let the connection go."""
+        """Close the connection."""
         self._sftp_port.close()
 
     def _stage(self, folder: str, data: bytes) -> str:
-        """Prepare a version, under a new name after a lost connection: see SftpPort."""
+        """Prepare a version; after a lost connection, under a new name (see SftpPort)."""
         return self._sftp_port.again(lambda: super(SSHBackend, self)._stage(folder, data))
 
     def _look_freshly(self, folder: str) -> float:
-        """Return the store's time; only for that: what SFTP shows comes from no cache."""
+        """Return the store's time. There is no cache to bypass over SFTP."""
         return self._sftp_port.again(lambda: super(SSHBackend, self)._look_freshly(folder))
 
 
 def _reached(url: str, clock: Clock, state: StateDir, terms: Terms) -> "tuple[SftpPort, str]":
-    """Return the way to the host, and its name for people.
+    """Return the port to the host's directory, and the directory's name for messages.
 
-    The imports are here because the guard imports this module, so that it is there for a second keeper; but the
-    library, which costs more than all of ours, is for those who connect.
+    The imports are here because the guard imports this module for a possible second keeper. The SSH library, which
+    takes longer to import than all of cronguard, is only for processes that connect.
     """
     from cronguard.store.ssh.connection import Dialer
     from cronguard.store.ssh.port import SftpPort

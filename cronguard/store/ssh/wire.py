@@ -1,4 +1,4 @@
-"""How SFTP, version 3, writes things down (draft-ietf-secsh-filexfer-02)."""
+"""The encoding of SFTP, version 3 (draft-ietf-secsh-filexfer-02)."""
 
 import errno
 import os
@@ -15,12 +15,12 @@ OK, EOF = 0, 1
 FOR_READING, FOR_WRITING, CREATE, EXCLUSIVE = 1, 2, 8, 32
 _SIZE, _OWNER, _MODE, _TIMES = 1, 2, 4, 8
 
-# Version 3 has numbers for these alone; whatever else went wrong is "failure" (4), "exists" too.
+# Version 3 has codes only for these. Every other error is "failure" (4), even "exists".
 _NUMBERS = {2: errno.ENOENT, 3: errno.EACCES, 5: errno.EINVAL, 8: errno.ENOTSUP}
 
 
 class Attributes(NamedTuple):
-    """What the server says of a file or directory; `modified` in whole seconds of its clock."""
+    """What the server reports about a file or directory; `modified` in whole seconds of its clock."""
 
     mode: int
     uid: int
@@ -30,7 +30,7 @@ class Attributes(NamedTuple):
 
 
 class Reader:
-    """Takes a message apart, from its beginning. Raises ConnectionError for one that is cut short."""
+    """Parses a message from its start. Raises ConnectionError for one that is cut short."""
 
     def __init__(self, message: bytes) -> None:
         self.rest = message
@@ -44,7 +44,7 @@ class Reader:
         return self._take(self.number())
 
     def pairs(self) -> Iterator[bytes]:
-        """Yield the names of what comes in pairs, such as extensions."""
+        """Yield the names from name-value pairs, for example extensions."""
         while self.rest:
             yield self.string()
             self.string()
@@ -59,7 +59,7 @@ class Reader:
         return found
 
     def attributes(self) -> Attributes:
-        """Return a file's attributes; those that the server does not tell are 0."""
+        """Return a file's attributes; those that the server does not send are 0."""
         flags = self.number()
         size = int.from_bytes(self._take(8), "big") if flags & _SIZE else 0
         uid, gid = (self.number(), self.number()) if flags & _OWNER else (0, 0)
@@ -86,7 +86,7 @@ class Answer(NamedTuple):
     body: bytes
 
     def read(self, kind: int) -> Reader:
-        """Return the answer's content if it is of this kind; raises the OSError that it is instead."""
+        """Return the content of an answer of this kind; raises OSError for an error that came instead."""
         if self.kind == STATUS != kind or (self.kind == STATUS and self.status != OK):
             raise self._error()
         if self.kind != kind:
@@ -106,7 +106,7 @@ class Answer(NamedTuple):
 
 
 def packet(kind: int, payload: bytes) -> bytes:
-    """Return a whole message."""
+    """Return a complete message."""
     return struct.pack(">IB", len(payload) + 1, kind) + payload
 
 
@@ -136,10 +136,10 @@ def owner(uid: int, gid: int) -> bytes:
 
 
 def span(offset: int, length: int) -> bytes:
-    """Return what says which part of a file to read."""
+    """Return the part of a file to read."""
     return struct.pack(">QI", offset, length)
 
 
 def part(offset: int, data: bytes) -> bytes:
-    """Return what says what to write where."""
+    """Return the data to write, and where to write it."""
     return struct.pack(">Q", offset) + string(data)

@@ -1,4 +1,4 @@
-"""What etcd does beside the contract: revisions, members, pages, tokens."""
+"""What etcd adds to the contract: revisions, members, pages, tokens."""
 
 import base64
 import os
@@ -42,7 +42,7 @@ def delete(store, key=KEY):
     session.etcd().call(0, "kv/deleterange", {"key": base64.b64encode(name.encode()).decode()})
 
 
-def test_a_key_that_was_deleted_and_written_again_is_not_taken_for_the_old_one(backend, store):
+def test_a_key_that_was_deleted_and_written_again_is_not_mistaken_for_the_old_one(backend, store):
     entry = publish(backend, b"one")
     delete(store)
     assert backend.read(KEY).version == 0
@@ -51,7 +51,7 @@ def test_a_key_that_was_deleted_and_written_again_is_not_taken_for_the_old_one(b
     assert backend.swap(entry, b"two") is None
 
 
-def test_there_are_more_entries_than_a_page_holds(backend, monkeypatch):
+def test_a_scan_returns_more_entries_than_a_page_holds(backend, monkeypatch):
     monkeypatch.setattr(etcd, "_PAGE", 3)
     keys = [f"lease/many/{number}" for number in range(7)]
     for key in keys:
@@ -59,7 +59,7 @@ def test_there_are_more_entries_than_a_page_holds(backend, monkeypatch):
     assert [entry.key for entry in backend.scan("lease/")] == keys
 
 
-def test_its_clock_is_this_machines_to_a_second(backend):
+def test_its_clock_agrees_with_this_machines(backend):
     assert abs(backend.now() - Clock().wall()) < 60.0
 
 
@@ -70,7 +70,7 @@ def test_any_member_answers_for_all(place):
             assert opened(servers.url(port=port), place).read(KEY) == entry
 
 
-def test_a_member_cut_off_from_the_others_does_not_tell_what_it_remembers(place):
+def test_a_member_cut_off_from_the_others_does_not_answer_from_memory(place):
     with Etcd(3) as servers:
         publish(opened(servers.url(), place), b"one")
         for server in servers.servers[1:]:
@@ -79,29 +79,29 @@ def test_a_member_cut_off_from_the_others_does_not_tell_what_it_remembers(place)
             opened(servers.url(port=servers.ports[0]), place, 3.0).read(KEY)
 
 
-def test_a_login_that_ran_out_is_renewed(place, monkeypatch):
+def test_an_expired_login_is_renewed(place, monkeypatch):
     monkeypatch.setenv("CRONGUARD_BACKEND_PASSWORD", RIGHT)
     servers, url = etcd_with_users()
     with servers:
         backend = opened(url, place)
         publish(backend, b"one")
-        servers.servers[0].kill()  # it keeps what it has handed out in memory
+        servers.servers[0].kill()  # it keeps its tokens in memory
         servers.servers[0].start()
         assert publish(backend, b"two")
 
 
-def test_nobody_is_let_in_without_a_user(place):
+def test_a_login_without_a_user_is_refused(place):
     servers, url = etcd_with_users()
     with servers, pytest.raises(StoreForbiddenError):
         opened(url.replace("cron@", ""), place).read(KEY)
 
 
-def test_a_user_where_there_are_none_is_too_much(place):
+def test_a_user_is_refused_where_authentication_is_not_enabled(place):
     with pytest.raises(StoreRefusedError, match="not enabled"):
         opened(f"etcd://cron@{session.etcd().hosts}/x", place).read(KEY)
 
 
-def test_what_speaks_http_and_is_no_etcd_is_refused(place):
+def test_an_http_server_without_the_gateway_is_refused(place):
     with Etcd(1, "--enable-grpc-gateway=false") as servers:
         url = servers.url()
         wait_for(lambda: "ready to serve" in servers.servers[0].log(), "the server")
@@ -111,7 +111,7 @@ def test_what_speaks_http_and_is_no_etcd_is_refused(place):
 
 @pytest.fixture
 def says():
-    """What answers every question in the same way, with the status and the body that are wanted."""
+    """A server that gives the same answer to every request, with a chosen status and body."""
     started = []
 
     def start(body, status=200):
@@ -140,16 +140,16 @@ def says():
 
 
 @pytest.mark.parametrize("body", ["{}", "[]", "null", '{"kvs": [{}]}', '{"responses": []}'])
-def test_what_answers_and_is_no_etcd_is_no_empty_store(says, place, body):
+def test_a_server_other_than_etcd_is_not_an_empty_store(says, place, body):
     backend = opened(says(body), place)
     for work in (lambda: backend.read(KEY), lambda: backend.swap(Entry(KEY, 0, b""), b"x")):
-        with pytest.raises(StoreRefusedError, match="no etcd"):
+        with pytest.raises(StoreRefusedError, match="is not etcd"):
             work()
 
 
 @pytest.fixture
 def dribbling():
-    """The port of what begins to answer, and then sends a byte now and then for ever."""
+    """The port of a server that starts to answer, and then sends a byte now and then for ever."""
     listener, is_over = socket.create_server(("127.0.0.1", 0)), threading.Event()
 
     def dribble(sock):
@@ -171,8 +171,8 @@ def dribbling():
     listener.close()
 
 
-def test_a_member_that_dribbles_is_left_for_the_next(store, place, dribbling, monkeypatch):
-    monkeypatch.setattr(os, "getpid", lambda: 0)  # which member is asked first goes by it
+def test_a_member_that_dribbles_is_given_up_for_the_next(store, place, dribbling, monkeypatch):
+    monkeypatch.setattr(os, "getpid", lambda: 0)  # it determines which member is tried first
     url, answers = store.url.replace("//", f"//127.0.0.1:{dribbling},"), []
     for work in (lambda b: b.read(KEY), lambda b: b.wait(Entry(KEY, 0, b""), 2.0)):
         backend = opened(url, place, 3.0)
@@ -186,22 +186,22 @@ def test_a_member_that_dribbles_is_left_for_the_next(store, place, dribbling, mo
 @pytest.mark.parametrize(
     ("code", "said"), [(8, "too many requests"), (9, "not capable"), (14, "no leader")], ids=lambda said: said
 )
-def test_what_passes_is_asked_again_though_its_number_is_that_of_what_stands(says, place, code, said):
-    """A member that is starting is not capable, which has the number of a login where there are no users."""
+def test_a_passing_error_is_tried_again_though_its_code_is_that_of_a_lasting_one(says, place, code, said):
+    """A member that is starting is "not capable", which has the same code as "authentication is not enabled"."""
     body = f'{{"error": "etcdserver: {said}", "code": {code}}}'
     with pytest.raises(BackendError, match=said) as caught:
         opened(says(body, 503), place, 2.0).read(KEY)
     assert (caught.value.status, "majority" in caught.value.hint) == (69, True)
 
 
-def test_a_database_that_is_full_says_so(says, place):
+def test_a_full_database_is_reported(says, place):
     body = '{"error": "etcdserver: mvcc: database space exceeded", "code": 8}'
     with pytest.raises(BackendError, match="space exceeded") as caught:
         opened(says(body, 429), place).read(KEY)
     assert "defragment" in caught.value.hint
 
 
-def test_keys_that_nobody_of_us_made_are_not_shown(backend, store):
+def test_keys_that_cronguard_did_not_create_are_not_shown(backend, store):
     publish(backend)
     for odd in ("lease/a", "lease/a/b/c"):
         name = f"{store.url.rpartition('/')[2]}/v1/{odd}"

@@ -1,4 +1,4 @@
-"""What `file:` does when a write ends in an error, and when the file is not the one that it was."""
+"""What `file:` does when a write fails, and when the file is no longer the same one."""
 
 import errno
 import os
@@ -15,7 +15,7 @@ from cronguard.system.errors import BackendError
 
 
 def fail_once(monkeypatch, owner, name, code, *, after):
-    """Let one call fail: before it does anything, or after it has done all."""
+    """Let one call fail, before it has done anything or after it has done everything."""
     call, calls = getattr(owner, name), []
 
     def failing(*args):
@@ -32,7 +32,7 @@ def fail_once(monkeypatch, owner, name, code, *, after):
 
 @pytest.mark.parametrize("name", ["pwrite", "fsync"])
 @pytest.mark.parametrize("after", [False, True], ids=["not done", "done"])
-def test_after_an_error_the_own_data_are_recognised_and_written_again(lock_files, monkeypatch, name, after):
+def test_after_an_error_our_own_data_is_recognised_and_written_again(lock_files, monkeypatch, name, after):
     entry = publish(lock_files, b"one")
     calls = fail_once(monkeypatch, os, name, errno.EIO, after=after)
     assert lock_files.swap(entry, b"two")[1:3] == (2, b"two")
@@ -40,8 +40,8 @@ def test_after_an_error_the_own_data_are_recognised_and_written_again(lock_files
     assert lock_files.read(KEY)[1:3] == (2, b"two")
 
 
-def test_after_an_error_a_successor_of_the_own_data_is_left_alone(file, lock_files, monkeypatch):
-    """It landed although it was reported lost, and another node has built on it since."""
+def test_after_an_error_a_successor_of_our_own_data_is_left_alone(file, lock_files, monkeypatch):
+    """The write took effect although an error was reported, and another node has published a version after it."""
     entry = publish(lock_files, b"one")
     other, opened, is_first = file.open("web2"), FileBackend._opened, []
     fail_once(monkeypatch, os, "fsync", errno.EIO, after=True)
@@ -58,7 +58,7 @@ def test_after_an_error_a_successor_of_the_own_data_is_left_alone(file, lock_fil
     assert lock_files.read(KEY)[1:3] == (3, b"theirs")
 
 
-def test_an_error_that_stays_is_told(lock_files, monkeypatch):
+def test_a_lasting_error_is_raised(lock_files, monkeypatch):
     entry = publish(lock_files, b"one")
     monkeypatch.setattr(
         os, "fsync", lambda fd: (_ for _ in ()).throw(OSError(errno.EIO, "input/output error"))
@@ -84,13 +84,13 @@ def test_a_full_disk_loses_nothing(lock_files, monkeypatch):
     assert lock_files.swap(entry, b"two").version == 2
 
 
-def test_equal_data_of_another_are_not_taken_for_the_own(file):
+def test_equal_data_of_another_node_is_not_mistaken_for_our_own(file):
     a, b = file.open("web1"), file.open("web2")
     assert a.swap(Entry(KEY, 0, b""), b"same")
     assert b.swap(Entry(KEY, 0, b""), b"same") is None
 
 
-def test_a_version_that_a_crashed_server_forgot_is_not_built_on(lock_files, path):
+def test_a_version_that_a_crashed_server_lost_is_not_built_on(lock_files, path):
     publish(lock_files, b"one")
     seen = publish(lock_files, b"seen, then forgotten")
     damage(path, SLOT)
@@ -99,8 +99,8 @@ def test_a_version_that_a_crashed_server_forgot_is_not_built_on(lock_files, path
     assert lock_files.read(KEY)[1:3] == (2, b"another second")
 
 
-def test_a_file_moved_away_while_we_waited_for_its_lock_is_not_written_to(file, lock_files, path):
-    """The administrator moved it away; another node began a new one."""
+def test_a_file_moved_away_during_the_wait_for_its_lock_is_not_written_to(file, lock_files, path):
+    """The administrator moved it away, and another node created a new one."""
     publish(lock_files, b"one")
     fd = held(path)
 
@@ -115,14 +115,14 @@ def test_a_file_moved_away_while_we_waited_for_its_lock_is_not_written_to(file, 
         assert slots.load(moved.fileno(), "x") == (1, b"one")
 
 
-def test_a_file_that_is_replaced_again_and_again_is_told(lock_files, monkeypatch):
+def test_a_file_that_is_replaced_again_and_again_is_an_error(lock_files, monkeypatch):
     publish(lock_files)
     monkeypatch.setattr(os.path, "samestat", lambda a, b: False)
     with pytest.raises(BackendError, match="again and again"):
         publish(lock_files)
 
 
-def test_a_file_system_without_links_will_do(file, path, monkeypatch):
+def test_a_file_system_without_links_works_too(file, path, monkeypatch):
     monkeypatch.setattr(os, "link", lambda old, new: (_ for _ in ()).throw(OSError(errno.EPERM, "no links")))
     os.chmod(file.root, 0o770)
     assert publish(file.open()).version == 1
@@ -130,7 +130,7 @@ def test_a_file_system_without_links_will_do(file, path, monkeypatch):
     assert oct(os.stat(path).st_mode & 0o777) == oct(0o660)
 
 
-def test_two_who_make_a_file_at_once_make_one(file, lock_files, path, monkeypatch):
+def test_two_nodes_that_create_a_file_at_once_create_one(file, lock_files, path, monkeypatch):
     other, link = file.open("web2"), os.link
 
     def link_late(old, new):

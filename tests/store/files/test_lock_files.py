@@ -1,4 +1,4 @@
-"""What `file:` does beside the contract: the lock, the file's identity, errors half-way, mounts it refuses."""
+"""What `file:` adds to the contract: the lock, the file's identity, partial writes, mounts that it refuses."""
 
 import fcntl
 import os
@@ -16,7 +16,7 @@ from cronguard.store.files.slots import SLOT
 from cronguard.system.errors import BackendError, StoreRefusedError
 
 
-def test_the_file_of_an_entry_is_the_same_for_ever(lock_files, path):
+def test_the_file_of_an_entry_is_never_replaced(lock_files, path):
     publish(lock_files)
     first = os.stat(path)
     for n in range(20):
@@ -26,7 +26,7 @@ def test_the_file_of_an_entry_is_the_same_for_ever(lock_files, path):
     assert os.listdir(os.path.dirname(path)) == ["invoices.lock"]
 
 
-def test_reading_makes_nothing(lock_files, file):
+def test_reading_creates_nothing(lock_files, file):
     lock_files.read(KEY)
     list(lock_files.scan("lease/"))
     assert os.listdir(file.root) == []
@@ -40,7 +40,7 @@ def test_reading_needs_no_lock(lock_files, path):
     os.close(fd)
 
 
-def test_a_lock_that_is_kept_is_not_waited_for_for_ever(lock_files, path):
+def test_a_lock_that_is_not_released_is_not_waited_for_for_ever(lock_files, path):
     publish(lock_files)
     fd = held(path)
     with pytest.raises(BackendError, match="could not be locked within") as caught:
@@ -53,14 +53,14 @@ def test_a_lock_that_is_kept_is_not_waited_for_for_ever(lock_files, path):
     assert publish(lock_files).version == 2
 
 
-def test_a_lock_given_back_in_time_is_taken(file, lock_files, path):
+def test_a_lock_released_in_time_is_taken(file, lock_files, path):
     publish(lock_files)
     fd = held(path)
     file.during_wait(lambda: os.close(fd))
     assert publish(lock_files).version == 2
 
 
-def test_the_lock_is_given_back_whatever_happens(file, lock_files, path):
+def test_the_lock_is_released_after_an_error(file, lock_files, path):
     publish(lock_files)
     damage(path, 0, SLOT)
     with pytest.raises(StoreRefusedError):
@@ -91,7 +91,7 @@ def test_a_child_forked_under_the_lock_does_not_keep_it(lock_files, path, monkey
     os.waitpid(children[0], 0)
 
 
-def test_a_reader_who_sees_two_writes_pass_looks_again_under_the_lock(lock_files, path, monkeypatch):
+def test_a_reader_disturbed_by_two_writes_reads_again_under_the_lock(lock_files, path, monkeypatch):
     publish(lock_files)
     publish(lock_files, b"two")
     load, calls = slots.load, []
@@ -106,7 +106,7 @@ def test_a_reader_who_sees_two_writes_pass_looks_again_under_the_lock(lock_files
     assert lock_files.read(KEY)[1:3] == (2, b"two")
 
 
-def test_a_damaged_latest_record_gives_the_one_before(lock_files, path):
+def test_instead_of_a_damaged_latest_record_the_one_before_is_read(lock_files, path):
     publish(lock_files, b"one")
     publish(lock_files, b"two")
     damage(path, SLOT + 40)
@@ -132,7 +132,7 @@ def test_a_foreign_file_is_refused_and_left_as_it_is(lock_files, path, content):
         assert file.read() == content
 
 
-def test_a_lock_file_that_is_a_link_to_elsewhere_is_not_followed(lock_files, path, tmp_path):
+def test_a_lock_file_that_is_a_symbolic_link_is_not_followed(lock_files, path, tmp_path):
     os.makedirs(os.path.dirname(path))
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_bytes(b"")
@@ -157,7 +157,7 @@ def test_an_unsafe_mount_is_refused_when_it_is_opened(file, monkeypatch, fault):
     FileBackend(Share(file.url, file.state()), file.clock, is_any_mount_fine=True).read(KEY)
 
 
-def test_threads_of_one_process_exclude_each_other_too(file):
+def test_the_lock_also_works_between_threads_of_one_process(file):
     from cronguard.system.clock import Clock
 
     file.clock = Clock()

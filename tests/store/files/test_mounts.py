@@ -1,4 +1,4 @@
-"""What the kernel says of its mounts, and whether locks there are safe. The lines are as real machines print them."""
+"""Which mounts have safe locks. The lines are as real kernels print them."""
 
 import pytest
 
@@ -39,14 +39,14 @@ def told(*lines, path="/mnt/share/locks", recover="N\n"):
         on("tmpfs", "rw,size=24684092k", source=""),
     ],
 )
-def test_mounts_whose_locks_are_the_servers_are_fine(line):
+def test_mounts_whose_locks_reach_other_machines_are_fine(line):
     assert told(line) is None
 
 
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        (on("nfs", V3), "NFS with vers=3: a write that was delayed past the loss of its lock still lands"),
+        (on("nfs", V3), "NFS with vers=3: a delayed write still takes effect after its lock was lost"),
         (on("nfs", V3.replace("vers=3", "vers=2")), "NFS with vers=2"),
         (on("nfs", "rw,addr=10.0.0.1"), "NFS with type nfs"),
         (on("nfs", V3.replace("local_lock=none", "nolock,local_lock=all")), "mounted with local_lock=all"),
@@ -76,7 +76,7 @@ def test_a_client_that_takes_lost_locks_for_held_is_refused(value):
 
 
 @pytest.mark.parametrize("value", ["N\n", "0\n", ""])
-def test_a_client_that_gives_lost_locks_up_is_fine(value):
+def test_a_client_that_gives_up_lost_locks_is_fine(value):
     assert told(on("nfs4", V42), recover=value) is None
 
 
@@ -84,12 +84,12 @@ def test_how_a_client_treats_lost_locks_matters_on_nfs_only():
     assert told(recover="Y\n", path="/srv/locks") is None
 
 
-def test_a_name_that_only_begins_like_the_mount_point_is_not_in_it():
+def test_a_path_that_only_shares_a_prefix_with_the_mount_point_is_not_in_it():
     assert told(on("fuse.sshfs", "rw"), path="/mnt/shared") is None
     assert told(on("fuse.sshfs", "rw"), path="/mnt/share")
 
 
-def test_spaces_and_other_signs_in_mount_points_are_read():
+def test_escaped_characters_in_mount_points_are_read():
     line = on("fuse.sshfs", "rw", point=r"/mnt/our\040share\134x")
     assert told(line, path="/mnt/our share\\x/locks")
     assert told(line, path="/mnt/our") is None
@@ -121,7 +121,7 @@ def test_an_automounter_and_what_it_mounted_are_told_apart():
     assert "vers=3" in told(auto, mounted)
 
 
-def test_a_bind_mount_has_the_type_and_options_of_what_it_shows():
+def test_a_bind_mount_has_the_type_and_options_of_its_source():
     bound = "44 27 0:45 /exports/locks /srv/locks rw,relatime - nfs " + f"10.77.0.10:/run/export {V3}"
     assert "vers=3" in told(bound, path="/srv/locks")
 
@@ -137,7 +137,7 @@ def test_the_root_itself_may_be_on_nfs():
 
 
 def test_a_path_in_no_visible_mount_is_refused():
-    """As in a chroot whose top is not a mount point."""
+    """For example in a chroot whose top is not a mount point."""
     assert "no mount that this process can see" in refusal(f"{PROC}\n", "/srv/locks", "")
 
 

@@ -1,4 +1,4 @@
-"""What `dir:` and `file:` have in common: a directory that the administrator made, its group, its mode."""
+"""What `dir:` and `file:` have in common: the directory that the administrator created, its group and mode."""
 
 import os
 import stat
@@ -26,15 +26,15 @@ def tree(root):
     ]
 
 
-def test_a_directory_that_is_not_there_is_not_made(shared):
+def test_a_missing_directory_is_not_created(shared):
     os.rmdir(shared.root)
     with pytest.raises(BackendError, match="does not exist") as caught:
         shared.open()
-    assert "is the share mounted?" in caught.value.hint
+    assert "check that the share is mounted" in caught.value.hint
     assert not os.path.exists(shared.root)
 
 
-def test_a_path_that_is_no_directory_is_a_mistake_in_the_configuration(shared):
+def test_a_path_that_is_not_a_directory_is_a_configuration_error(shared):
     os.rmdir(shared.root)
     with open(shared.root, "w", encoding="utf-8"):
         pass
@@ -45,7 +45,7 @@ def test_a_path_that_is_no_directory_is_a_mistake_in_the_configuration(shared):
 @pytest.mark.parametrize("path", ["relative", "/a/../b", ""])
 def test_a_path_must_be_absolute_and_plain(shared, path):
     shared.url = f"{shared.scheme}:{path}"
-    with pytest.raises(ConfigError, match="no absolute path"):
+    with pytest.raises(ConfigError, match="needs an absolute path"):
         shared.open()
 
 
@@ -57,7 +57,7 @@ def test_a_store_of_one_kind_is_refused_to_the_other(place, shared):
         shared.open()
 
 
-def test_a_store_that_this_node_has_used_is_not_begun_anew(shared):
+def test_a_store_that_this_node_has_used_is_not_started_anew(shared):
     publish(shared)
     os.rename(shared.root, f"{shared.root}-unmounted")
     os.mkdir(shared.root)
@@ -67,7 +67,7 @@ def test_a_store_that_this_node_has_used_is_not_begun_anew(shared):
     assert os.listdir(shared.root) == []
 
 
-def test_an_emptied_store_is_begun_anew_once_its_directory_is_made(shared):
+def test_an_emptied_store_is_started_anew_once_its_directory_exists(shared):
     publish(shared)
     top = os.listdir(shared.root)[0]
     os.rename(f"{shared.root}/{top}", f"{shared.root}/old")
@@ -76,7 +76,7 @@ def test_an_emptied_store_is_begun_anew_once_its_directory_is_made(shared):
     assert shared.open().read(KEY).version == 1
 
 
-def test_a_node_that_has_not_used_a_store_may_begin_it(shared):
+def test_a_node_that_has_not_used_a_store_may_start_it(shared):
     publish(shared, "web1")
     os.rename(shared.root, f"{shared.root}-old")
     os.mkdir(shared.root)
@@ -85,7 +85,7 @@ def test_a_node_that_has_not_used_a_store_may_begin_it(shared):
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o777])
 @pytest.mark.parametrize("mode", [0o700, 0o770, 0o2770, 0o775])
-def test_what_is_made_has_the_mode_of_the_root_whatever_the_umask(shared, umask, mode):
+def test_new_files_have_the_mode_of_the_root_whatever_the_umask(shared, umask, mode):
     os.chmod(shared.root, mode)
     assert as_user(lambda: publish(shared), umask=umask, uid=os.geteuid()) is None
     for path in tree(shared.root):
@@ -96,7 +96,7 @@ def test_what_is_made_has_the_mode_of_the_root_whatever_the_umask(shared, umask,
 
 @needs_root
 @pytest.mark.parametrize("mode", [0o770, 0o2770])
-def test_what_is_made_has_the_group_of_the_root(shared, mode):
+def test_new_files_have_the_group_of_the_root(shared, mode):
     os.chown(shared.root, -1, 54321)
     os.chmod(shared.root, mode)
     assert as_user(lambda: publish(shared), gid=NOBODY, groups=(54321,)) is None
@@ -107,7 +107,7 @@ def test_what_is_made_has_the_group_of_the_root(shared, mode):
 
 @needs_root
 @pytest.mark.parametrize("mode", [0o700, 0o755])
-def test_what_root_makes_in_a_store_for_one_user_is_that_users(shared, mode):
+def test_files_that_root_creates_in_the_store_of_one_user_belong_to_that_user(shared, mode):
     os.chown(shared.root, NOBODY, NOBODY)
     os.chmod(shared.root, mode)
     publish(shared)
@@ -116,7 +116,7 @@ def test_what_root_makes_in_a_store_for_one_user_is_that_users(shared, mode):
 
 
 @needs_root
-def test_users_of_no_common_group_may_share_a_root_that_is_open_to_all(shared):
+def test_users_without_a_common_group_may_share_a_root_that_is_open_to_all(shared):
     os.chmod(shared.root, 0o777)
     assert as_user(lambda: publish(shared), umask=0o077) is None
     assert as_user(lambda: publish(shared, "web2"), umask=0o077, uid=54322, gid=54322) is None
@@ -125,7 +125,7 @@ def test_users_of_no_common_group_may_share_a_root_that_is_open_to_all(shared):
 
 
 @needs_root
-def test_a_user_who_may_not_write_is_told_so(shared):
+def test_a_user_who_may_not_write_gets_that_error(shared):
     publish(shared)
     for path in tree(shared.root):
         os.chmod(path, stat.S_IMODE(os.stat(path).st_mode) | 0o055)
@@ -136,7 +136,7 @@ def test_a_user_who_may_not_write_is_told_so(shared):
 
 
 @needs_root
-def test_a_user_who_may_not_even_look_is_told_so(shared):
+def test_a_user_who_may_not_even_read_gets_that_error(shared):
     publish(shared)
     os.chmod(os.path.dirname(shared.root), 0o700)
     assert as_user(lambda: shared.open().read(KEY)).startswith("StoreForbiddenError")
@@ -156,7 +156,7 @@ def test_a_user_who_may_only_read_may_read(shared):
     assert as_user(look) is None
 
 
-def test_stray_names_in_the_store_are_no_entries(shared):
+def test_stray_files_in_the_store_are_not_entries(shared):
     publish(shared)
     top = f"{shared.root}/{os.listdir(shared.root)[0]}"
     for stray in (
@@ -192,8 +192,8 @@ def test_age_grows_with_the_clock(shared):
     assert shared.open().read(KEY).age > 3600.0
 
 
-def test_directories_made_by_two_at_once_are_both_right(shared, monkeypatch):
-    """The other node makes the whole store at the moment when we have found it missing."""
+def test_two_nodes_may_create_the_same_directories_at_once(shared, monkeypatch):
+    """The other node creates the whole store right after this node has found it missing."""
     ours, theirs = shared.open("web1"), shared.open("web2")
     make, is_first = ours._port.make, [True]
 
@@ -213,4 +213,4 @@ def test_every_scheme_is_tried():
     from cronguard.store.contract import SCHEMES
 
     tried = {SCHEMES[name] for name in STORES if name != "memory"}
-    assert tried == set(SCHEMES.values()) - {SCHEMES["local"]}  # some have two names, with and without TLS
+    assert tried == set(SCHEMES.values()) - {SCHEMES["local"]}  # some have two schemes, with and without TLS

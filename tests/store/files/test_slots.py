@@ -1,4 +1,4 @@
-"""Torn, damaged and foreign files: what is lost when a write stops half-way, and what must not be."""
+"""Torn, damaged and foreign files: what a write that stops half-way may lose, and what it must not lose."""
 
 import os
 import struct
@@ -34,7 +34,7 @@ def at(version):
 
 
 def tear(fd, version, kept, filler):
-    """Leave of the write of `version` only the first `kept` bytes; the rest is as it was, or `filler`."""
+    """Keep only the first `kept` bytes of the write of `version`; the rest is as before, or `filler`."""
     before = os.pread(fd, 2 * SLOT, 0).ljust(2 * SLOT, b"\0")
     slots.store(fd, version, DATA[version])
     after = os.pread(fd, 2 * SLOT, 0).ljust(2 * SLOT, b"\0")
@@ -43,7 +43,7 @@ def tear(fd, version, kept, filler):
     os.pwrite(fd, after[start : start + kept] + tail, start)
 
 
-# The edges of the header's fields, of pages, and of the data; a byte to either side of each.
+# The edges of the header's fields, of pages and of the data, and a byte to either side of each.
 EDGES = sorted(
     {
         max(0, edge + off)
@@ -67,13 +67,13 @@ def test_a_torn_write_loses_nothing_that_was_published(fd, version, kept, filler
 
 @pytest.mark.parametrize("filler", [None, b"\0"], ids=["old", "zeros"])
 @pytest.mark.parametrize("kept", EDGES)
-def test_a_torn_first_write_is_as_if_it_had_never_been(fd, kept, filler):
+def test_a_torn_first_write_leaves_no_version(fd, kept, filler):
     tear(fd, 1, kept, filler)
     assert slots.load(fd, "x") == Latest(0, b"")
 
 
 @pytest.mark.parametrize("size", EDGES)
-def test_a_first_write_cut_short_is_as_if_it_had_never_been(fd, size):
+def test_a_first_write_cut_short_leaves_no_version(fd, size):
     slots.store(fd, 1, DATA[1])
     os.truncate(fd, size)
     assert slots.load(fd, "x") == Latest(0, b"")
@@ -103,7 +103,7 @@ def test_a_flipped_bit_in_either_slot_leaves_the_other(fd, offset, bit, latest):
         st.tuples(st.integers(0, HEADER + 8999), st.integers(1, 255)), min_size=1, max_size=20, unique=True
     )
 )
-def test_whatever_happens_to_a_slot_it_is_never_taken_for_whole(tmp_path_factory, changes):
+def test_a_changed_slot_is_never_taken_for_intact(tmp_path_factory, changes):
     path = tmp_path_factory.mktemp("slots") / "x.lock"
     fd = os.open(path, os.O_RDWR | os.O_CREAT)
     try:
@@ -123,12 +123,12 @@ def test_both_slots_damaged_is_refused(fd):
     os.pwrite(fd, b"x", HEADER)
     os.pwrite(fd, b"x", SLOT + HEADER)
     before = os.pread(fd, 2 * SLOT, 0)
-    with pytest.raises(StoreRefusedError, match="neither of its two records is whole"):
+    with pytest.raises(StoreRefusedError, match="neither of its two records is intact"):
         slots.load(fd, "x")
     assert os.pread(fd, 2 * SLOT, 0) == before
 
 
-def test_a_lost_first_slot_beside_a_damaged_second_is_refused(fd):
+def test_a_blank_first_slot_with_a_damaged_second_is_refused(fd):
     written(fd, 2)
     os.pwrite(fd, bytes(HEADER), 0)
     os.pwrite(fd, b"x", SLOT + HEADER)
@@ -142,7 +142,7 @@ def test_a_lost_first_slot_beside_a_damaged_second_is_refused(fd):
 )
 def test_a_foreign_file_is_refused(fd, content):
     os.pwrite(fd, content, 0)
-    with pytest.raises(StoreRefusedError, match="is not a lock file of cronguard's") as caught:
+    with pytest.raises(StoreRefusedError, match="is not a cronguard lock file") as caught:
         slots.load(fd, "/share/x.lock")
     assert "/share/x.lock" in str(caught.value)
     assert "nothing was changed" in caught.value.hint
@@ -154,14 +154,14 @@ def test_a_file_without_content_is_version_0(fd, content):
     assert slots.load(fd, "x") == Latest(0, b"")
 
 
-def test_an_absurd_length_is_not_believed(fd):
+def test_an_absurd_length_is_not_trusted(fd):
     written(fd, 2)
     os.pwrite(fd, struct.pack(">I", 0xFFFFFFFF), SLOT + 24)
     assert slots.load(fd, "x") == Latest(1, DATA[1])
 
 
 @pytest.mark.parametrize("size", [0, 1, MAX_DATA])
-def test_the_largest_and_the_smallest_fit(fd, size):
+def test_the_largest_and_the_smallest_data_fit(fd, size):
     for version in (1, 2, 3):
         slots.store(fd, version, bytes([version]) * size)
         assert slots.load(fd, "x") == Latest(version, bytes([version]) * size)

@@ -1,4 +1,4 @@
-"""What `dir:` does when others are faster, when a reply is lost, and when what it sees is old."""
+"""What `dir:` does when others are faster, when a reply is lost, and when a read is stale."""
 
 import errno
 import os
@@ -30,8 +30,8 @@ def test_a_rename_that_failed_without_publishing_is_an_error(versioned, port, fo
 
 @pytest.mark.parametrize("code", [errno.ENOTEMPTY, errno.EPERM], ids=["NFS", "SFTP"])
 @pytest.mark.parametrize("later", [1, 2, 5])
-def test_who_loses_the_race_is_told_none_and_leaves_nothing(versioned, other, port, folder, later, code):
-    """Others publish when we have listed, and before we rename."""
+def test_the_loser_of_a_race_gets_none_and_leaves_nothing(versioned, other, port, folder, later, code):
+    """Others publish after this node has listed the versions and before it renames."""
     entry = publish(versioned)
 
     def race(old, new):
@@ -45,8 +45,8 @@ def test_who_loses_the_race_is_told_none_and_leaves_nothing(versioned, other, po
     assert leavings(folder) == []
 
 
-def test_who_loses_the_race_by_more_than_all_versions_kept_is_told_none(versioned, other, port, folder):
-    """The version that he wanted to publish is no longer in his way, but he is not the latest either."""
+def test_a_loser_by_more_versions_than_are_kept_gets_none(versioned, other, port, folder):
+    """The version that beat it is already removed, so its rename succeeds, but it is not the latest."""
     entry = publish(versioned)
 
     def race(old, new):
@@ -59,8 +59,8 @@ def test_who_loses_the_race_by_more_than_all_versions_kept_is_told_none(versione
     assert leavings(folder) == []
 
 
-def test_an_old_view_cannot_publish_into_the_hole_that_trimming_left(versioned, other, port, folder):
-    """Even if the listing is as old as the view: what it publishes is taken away again."""
+def test_an_old_entry_cannot_publish_into_the_place_of_a_removed_version(versioned, other, port, folder):
+    """Even if the listing is as old as the entry: the published version is removed again."""
     entry = publish(versioned)
     publish(other, b"theirs", times=KEPT + 3)
     looks = iter([["0" * 19 + "1"]])
@@ -70,8 +70,8 @@ def test_an_old_view_cannot_publish_into_the_hole_that_trimming_left(versioned, 
     assert leavings(folder) == []
 
 
-def test_a_swap_that_others_built_on_before_it_looked_again_is_none(versioned, other, port):
-    """Published, and told None: so every record has an id of its own, and the caller reads again."""
+def test_a_swap_that_others_built_on_before_its_check_is_none(versioned, other, port):
+    """It was published, but returns None. So every record has its own ID, and the caller reads again."""
     entry = publish(versioned)
 
     def build_on(old, new):
@@ -83,8 +83,8 @@ def test_a_swap_that_others_built_on_before_it_looked_again_is_none(versioned, o
     assert versioned.read(KEY)[1:3] == (3, b"theirs")
 
 
-def test_a_swap_that_cannot_be_read_back_is_an_error_and_not_a_no(versioned, port):
-    """The rename went well: None would be taken for "somebody else has it"."""
+def test_a_swap_that_cannot_be_read_back_is_an_error_and_not_none(versioned, port):
+    """The rename succeeded: None would be understood as "another node won"."""
     publish(versioned)
     port.before_read = lambda path: fail(errno.EIO) if path.endswith("2/record.json") else None
     with pytest.raises(BackendError):
@@ -93,7 +93,7 @@ def test_a_swap_that_cannot_be_read_back_is_an_error_and_not_a_no(versioned, por
     assert versioned.read(KEY)[1:3] == (2, b"mine")
 
 
-def test_a_listed_version_that_vanishes_is_looked_at_again(versioned, other, port):
+def test_a_listed_version_that_vanishes_is_read_again(versioned, other, port):
     publish(versioned)
 
     def vanish(path):
@@ -104,7 +104,7 @@ def test_a_listed_version_that_vanishes_is_looked_at_again(versioned, other, por
     assert versioned.read(KEY)[1:3] == (KEPT + 2, b"theirs")
 
 
-def test_a_version_gone_stale_on_nfs_is_looked_at_again(versioned, other, port, monkeypatch):
+def test_a_stale_file_handle_on_nfs_is_read_again(versioned, other, port, monkeypatch):
     publish(versioned)
     opened, calls = open, []
 
@@ -119,7 +119,7 @@ def test_a_version_gone_stale_on_nfs_is_looked_at_again(versioned, other, port, 
     assert calls
 
 
-def test_a_listing_that_stays_old_shows_the_old_until_a_swap_finds_out(versioned, other, port, folder):
+def test_a_stale_listing_shows_the_old_version_until_a_swap_fails(versioned, other, port, folder):
     publish(versioned)
     publish(other, b"theirs")
     port.shown = lambda path, names: [n for n in names if not n.endswith("2")] if path == folder else names
@@ -133,7 +133,7 @@ def test_a_listing_that_stays_old_shows_the_old_until_a_swap_finds_out(versioned
 def test_a_version_without_a_record_is_refused_and_left_alone(versioned, folder):
     publish(versioned)
     os.mkdir(f"{folder}/{2:020}")
-    with pytest.raises(StoreRefusedError, match="holds no record"):
+    with pytest.raises(StoreRefusedError, match="contains no record"):
         versioned.read(KEY)
     assert versions(folder) == [1, 2]
 
@@ -148,7 +148,7 @@ def test_a_full_disk_leaves_nothing_behind(versioned, port, folder, monkeypatch)
     assert leavings(folder) == []
 
 
-def test_an_emptied_entry_stops_who_still_builds_on_the_old_one(versioned, other, folder):
+def test_an_emptied_entry_refuses_a_swap_of_the_old_one(versioned, other, folder):
     """The administrator removed the entry of a running job, and another node claimed it anew."""
     entry = publish(versioned, times=3)
     os.rename(folder, f"{folder}.removed")
@@ -157,8 +157,8 @@ def test_an_emptied_entry_stops_who_still_builds_on_the_old_one(versioned, other
     assert versions(folder) == [1]
 
 
-def test_after_waiting_what_the_nfs_client_had_cached_is_not_believed(versioned, other, port, folder):
-    """Until this node changes the directory itself, its listing stays as it was."""
+def test_after_a_wait_the_cache_of_an_nfs_client_is_not_trusted(versioned, other, port, folder):
+    """Until this node changes the directory itself, its listing stays the same."""
     entry = publish(versioned)
     cached = os.listdir(folder)
     port.shown = lambda path, names: cached if path == folder else names

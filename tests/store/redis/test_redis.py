@@ -1,4 +1,4 @@
-"""What Redis does beside the contract: replicas, memory, keys that vanish."""
+"""What Redis adds to the contract: replicas, memory, keys that vanish."""
 
 import os
 from unittest.mock import Mock
@@ -43,16 +43,16 @@ def tell(*words, servers=None, number=0):
     return servers.ask(servers.ports[number], *words)
 
 
-def test_a_policy_that_throws_keys_away_is_refused(backend):
+def test_a_policy_that_evicts_keys_is_refused(backend):
     tell("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     try:
-        with pytest.raises(StoreRefusedError, match="allkeys-lru may throw a held lock away"):
+        with pytest.raises(StoreRefusedError, match="allkeys-lru may evict a held lock"):
             backend.read(KEY)
     finally:
         tell("CONFIG", "SET", "maxmemory-policy", "noeviction")
 
 
-def test_a_policy_that_spares_keys_without_an_expiry_is_fine(backend, store):
+def test_a_policy_that_keeps_keys_without_an_expiry_is_fine(backend, store):
     tell("CONFIG", "SET", "maxmemory-policy", "volatile-lru")
     try:
         assert publish(backend)
@@ -62,7 +62,7 @@ def test_a_policy_that_spares_keys_without_an_expiry_is_fine(backend, store):
     assert tell("TTL", f"{prefix}/v1/{KEY}").strip() == ":-1"
 
 
-def test_a_memory_that_is_full_is_an_error_that_says_so(backend):
+def test_a_full_memory_is_an_error_that_names_it(backend):
     entry = publish(backend)
     tell("CONFIG", "SET", "maxmemory", "1")
     try:
@@ -72,27 +72,27 @@ def test_a_memory_that_is_full_is_an_error_that_says_so(backend):
         tell("CONFIG", "SET", "maxmemory", "0")
 
 
-def test_an_entry_that_vanished_is_lost_to_its_holder_and_its_versions_go_on(backend, store):
+def test_a_vanished_entry_is_lost_to_its_holder_and_its_versions_keep_growing(backend, store):
     entry = publish(backend, b"held")
     tell("DEL", f"{store.url.rpartition('=')[2]}/v1/{KEY}")
     assert backend.swap(entry, b"renewed") is None
     assert publish(backend, b"anew").version > entry.version
 
 
-def test_who_saw_a_version_that_the_server_forgot_does_not_replace_its_successor(backend, store):
+def test_a_version_that_the_server_lost_does_not_replace_its_successor(backend, store):
     """A fail-over may undo the last swap; another one may then get the same version."""
     entry = publish(backend, b"forgotten")
     tell("HSET", f"{store.url.rpartition('=')[2]}/v1/{KEY}", "data", "successor")
     assert backend.swap(entry, b"renewed") is None
 
 
-def test_a_key_of_somebody_else_is_refused(backend, store):
+def test_a_key_of_other_software_is_refused(backend, store):
     tell("SET", f"{store.url.rpartition('=')[2]}/v1/{KEY}", "theirs")
     with pytest.raises(StoreRefusedError):
         backend.read(KEY)
 
 
-def test_a_disk_that_takes_no_more_is_an_error_that_may_pass(place):
+def test_a_disk_that_accepts_no_writes_is_an_error_that_may_pass(place):
     with Redis("--enable-protected-configs", "yes") as servers:
         backend = opened(servers.url(), place, 2.0)
         entry = publish(backend)
@@ -118,8 +118,8 @@ SCRIPT = "Error running script (call to f_e68): @user_script:2: @user_script: 2:
         "WAIT cannot be used with replica instances.",
     ],
 )
-def test_what_a_fail_over_makes_it_say_is_asked_again(place, said):
-    """Before version 7 what a script meets with is told in the words of the script's error."""
+def test_errors_of_a_fail_over_are_tried_again(place, said):
+    """Before version 7, an error inside a script is only part of the text of the script's error."""
     backend, answers = opened("redis://127.0.0.1", place), [ResponseError(said), "answer"]
 
     def work(redis):
@@ -135,22 +135,22 @@ def test_what_a_fail_over_makes_it_say_is_asked_again(place, said):
     assert backend._insistence.ask(ask) == "answer"
 
 
-def test_keys_that_nobody_of_us_made_are_not_shown(backend, store):
+def test_keys_that_cronguard_did_not_create_are_not_shown(backend, store):
     publish(backend)
     for odd in ("lease/a", "lease/a/b/c", "lease/a/.b"):
         tell("SET", f"{store.url.rpartition('=')[2]}/v1/{odd}", "theirs")
     assert [entry.key for entry in backend.scan("lease/")] == [KEY]
 
 
-def test_two_hosts_without_sentinels_are_two_places(place):
+def test_two_hosts_without_sentinels_are_refused(place):
     with pytest.raises(ConfigError, match="one host") as caught:
         opened("redis://h1,h2/0", place)
     assert "redis+sentinel://" in caught.value.hint
 
 
-def test_a_replica_is_no_place_to_read_from(pair, place):
+def test_a_replica_is_not_read_from(pair, place):
     publish(opened(pair.url(0), place))
-    with pytest.raises(BackendError, match="no master but a slave"):
+    with pytest.raises(BackendError, match="not a master but a slave"):
         opened(pair.url(1), place, 2.0).read(KEY)
 
 
@@ -163,7 +163,7 @@ def test_a_master_that_became_a_replica_is_not_read_from_over_an_old_connection(
         backend.read(KEY)
 
 
-def test_what_the_replicas_have_not_got_is_neither_published_nor_read_back(pair, place):
+def test_data_that_the_replicas_do_not_have_is_neither_published_nor_read_back(pair, place):
     backend = opened(pair.url(0, replicas=1), place)
     entry = publish(backend, b"before")
     pair.servers[1].pause()
@@ -175,8 +175,8 @@ def test_what_the_replicas_have_not_got_is_neither_published_nor_read_back(pair,
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
-def test_a_master_that_was_replaced_may_acknowledge_with_a_replica_that_has_not_been_told(place, replicas):
-    """With fewer than all replicas, as docs/backends.md says; with all of them, it cannot."""
+def test_a_replaced_master_may_acknowledge_with_a_replica_that_still_follows_it(place, replicas):
+    """It may if the URL requires fewer than all replicas, as docs/backends.md says; with all of them it cannot."""
     with Redis(replicas=2) as servers:
         publish(opened(servers.url(0, replicas=2), place), b"before")
         backend = opened(servers.url(0, replicas=replicas), place)
@@ -199,6 +199,6 @@ def test_without_sentinels_that_know_it_there_is_no_master(place):
 
 
 @pytest.mark.parametrize("wrong", ["replicas=many", "prefix=a/b", "replica=1"])
-def test_options_that_make_no_sense_are_named(place, wrong):
+def test_invalid_options_are_named(place, wrong):
     with pytest.raises(ConfigError, match=wrong.partition("=")[0]):
         opened(f"redis://127.0.0.1/0?{wrong}", place)

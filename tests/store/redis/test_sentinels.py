@@ -1,4 +1,4 @@
-"""Sentinels and the master that they name may want different passwords."""
+"""Sentinels and the master that they report may require different passwords."""
 
 import pytest
 from opening import KEY, opened
@@ -13,7 +13,7 @@ RIGHT, WRONG = "right-horse-battery", "wrong-horse-battery"
 
 @pytest.fixture
 def sentinels():
-    """A Redis that wants a password, and a Sentinel that wants none."""
+    """A Redis that requires a password, and a Sentinel that requires none."""
     servers = Redis(sentinels=1)
     port, sentinel = servers.ports[0], servers.sentinel_ports[0]
     servers.ask(sentinel, "SENTINEL", "SET", "cronguard", "auth-pass", RIGHT)
@@ -22,13 +22,13 @@ def sentinels():
     servers.end()
 
 
-def test_the_password_of_a_redis_is_not_for_its_sentinels(sentinels, tmp_path, monkeypatch):
+def test_the_password_of_a_redis_is_not_sent_to_its_sentinels(sentinels, tmp_path, monkeypatch):
     monkeypatch.setenv("CRONGUARD_BACKEND_PASSWORD", RIGHT)
     backend = opened(sentinels.sentinel_url(), tmp_path)
     assert backend.swap(backend.read(KEY), b"data")
 
 
-def test_sentinels_that_want_a_password_get_theirs(sentinels, tmp_path, monkeypatch):
+def test_sentinels_that_require_a_password_get_theirs(sentinels, tmp_path, monkeypatch):
     monkeypatch.setenv("CRONGUARD_BACKEND_PASSWORD", RIGHT)
     sentinels.ask(sentinels.sentinel_ports[0], "ACL", "SETUSER", "default", "resetpass", f">{WRONG}")
     file = tmp_path / "password"
@@ -43,8 +43,8 @@ def test_sentinels_that_want_a_password_get_theirs(sentinels, tmp_path, monkeypa
     assert backend.swap(backend.read(KEY), b"data")
 
 
-def test_what_the_library_says_of_sentinels_that_are_away_is_not_shown(tmp_path):
-    """Its versions 6.4 and 7.1 tell the password with all other arguments of the connection."""
+def test_the_librarys_error_for_unreachable_sentinels_is_not_shown(tmp_path):
+    """In versions 6.4 and 7.1 it contains the password, with all other arguments of the connection."""
     file = tmp_path / "password"
     file.touch(0o600)
     file.write_text(RIGHT)

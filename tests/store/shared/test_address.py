@@ -24,7 +24,7 @@ def parsed(url, known=("ca", "password_file")):
         ("etcds://a%40b@h/?ca=/x%20y", Address("etcds", "a@b", (("h", 2379),), "", {"ca": "/x y"})),
     ],
 )
-def test_a_url_is_taken_apart(url, address):
+def test_a_url_is_parsed(url, address):
     assert parsed(url) == address
 
 
@@ -93,11 +93,11 @@ def test_a_password_in_a_url_is_refused_and_not_shown(url, tmp_path):
         "ssh://a@b@h/x",
     ],
 )
-def test_an_at_sign_elsewhere_is_no_password(url):
+def test_an_at_sign_elsewhere_is_not_a_password(url):
     assert scheme_of(url) == url.partition(":")[0]
 
 
-def test_a_password_comes_from_its_file_before_the_variable(tmp_path, monkeypatch):
+def test_the_password_file_takes_precedence_over_the_variable(tmp_path, monkeypatch):
     monkeypatch.setenv("CRONGUARD_BACKEND_PASSWORD", "of the variable")
     file = tmp_path / "password"
     file.write_text("of the file\n")
@@ -108,7 +108,7 @@ def test_a_password_comes_from_its_file_before_the_variable(tmp_path, monkeypatc
     assert parsed("etcd://cron@h/").password() is None
 
 
-def test_a_password_file_that_is_not_there_or_open_to_all_is_refused(tmp_path):
+def test_a_password_file_that_is_missing_or_readable_by_all_is_refused(tmp_path):
     file = tmp_path / "password"
     with pytest.raises(ConfigError, match="No such file"):
         parsed(f"etcd://cron@h/?password_file={file}").password()
@@ -119,16 +119,16 @@ def test_a_password_file_that_is_not_there_or_open_to_all_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(("scheme", "library"), [("postgres", "psycopg"), ("redis", "redis")])
-def test_a_library_that_is_not_installed_is_asked_for_by_its_extra(scheme, library, tmp_path, monkeypatch):
+def test_the_error_for_a_missing_library_names_its_extra(scheme, library, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, library, None)
     for module in ("sql.postgres", "sql.session", "redis.redis", "redis.client"):
         monkeypatch.delitem(sys.modules, f"cronguard.store.{module}", raising=False)
-    with pytest.raises(ConfigError, match=f"needs a library that is not there: .*{library}") as caught:
+    with pytest.raises(ConfigError, match=f"needs a library that is not installed: .*{library}") as caught:
         open_backend(f"{scheme}://h/x", Clock(), StateDir(str(tmp_path), "web1"))
     assert f"pip install 'cronguard[{scheme}]'" in caught.value.hint
 
 
-def test_what_a_later_keeper_needs_is_imported_before_unless_it_is_dear(monkeypatch):
+def test_modules_of_a_later_keeper_are_imported_early_unless_they_are_slow_to_import(monkeypatch):
     for name in ("etcd.etcd", "redis.redis"):
         monkeypatch.delitem(sys.modules, f"cronguard.store.{name}", raising=False)
     for url in ("etcd://h/x", "redis://h/0", "nothing", "mysql://h"):

@@ -1,4 +1,4 @@
-"""What PostgreSQL does beside the contract: commits that last, poolers, the table."""
+"""What PostgreSQL adds to the contract: durable commits, poolers, the table."""
 
 import threading
 
@@ -23,7 +23,7 @@ def store(place):
 
 @pytest.fixture
 def pair(place):
-    """A primary that would rather not wait for its synchronous standby."""
+    """A primary whose setting is not to wait for its synchronous standby."""
     with Postgres("-c", "synchronous_commit=off", standby=True) as servers:
         backend = open_backend(servers.url(), Clock(), StateDir(place, "web1"), Terms(6.0))
         yield servers, backend, publish(backend, b"before")
@@ -32,7 +32,7 @@ def pair(place):
 WAITING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
 
-def test_what_the_standby_has_not_got_is_not_published_whatever_the_server_prefers(pair):
+def test_data_that_the_standby_does_not_have_is_not_published_whatever_the_servers_setting(pair):
     servers, backend, entry = pair
     servers.servers[1].pause()
     with pytest.raises(BackendError):
@@ -42,8 +42,8 @@ def test_what_the_standby_has_not_got_is_not_published_whatever_the_server_prefe
     assert publish(backend, b"after")
 
 
-def test_a_commit_whose_wait_for_the_standby_was_ended_is_believed_when_the_standby_has_it(pair):
-    """The server then reports success, with a warning, of what a fail-over would undo."""
+def test_a_commit_whose_wait_for_the_standby_was_cancelled_counts_once_the_standby_has_it(pair):
+    """The server reports success, with a warning, for a commit that a fail-over would undo."""
     servers, backend, entry = pair
     believe_no_cancelled_wait(servers, backend, entry)
 
@@ -67,15 +67,15 @@ def end_wait_for_standby(servers):
     wait_for(lambda: servers.sql(WAITING) not in ("", pid), "the next wait")
 
 
-def test_a_role_that_is_told_of_errors_only_hears_that_a_wait_was_ended(pair, place):
+def test_a_role_that_receives_only_errors_learns_that_a_wait_was_cancelled(pair, place):
     servers, _, entry = pair
     servers.sql("ALTER ROLE CURRENT_USER SET client_min_messages = error")
     backend = open_backend(servers.url(), Clock(), StateDir(place, "web2"), Terms(6.0))
     believe_no_cancelled_wait(servers, backend, entry)
 
 
-def test_who_gives_up_while_a_standby_is_away_leaves_no_statements_queueing_in_the_server(pair, place):
-    """One waits for the standby; those behind it would keep their connections until the server has no more."""
+def test_giving_up_while_a_standby_is_away_leaves_no_statements_queued_in_the_server(pair, place):
+    """One waits for the standby; others behind it would keep their connections until the server has none left."""
     servers, _, entry = pair
     servers.servers[1].pause()
     for node in ("web2", "web3"):
@@ -88,7 +88,7 @@ def test_who_gives_up_while_a_standby_is_away_leaves_no_statements_queueing_in_t
 
 
 def test_after_an_unknown_answer_a_read_waits_for_the_standby_too(pair):
-    """The lease reads back what it could not learn: what it sees then must be there after a fail-over."""
+    """The lease reads back after an unknown answer: the version that it sees must survive a fail-over."""
     servers, backend, entry = pair
     servers.servers[1].pause()
     with pytest.raises(BackendError):
@@ -104,7 +104,7 @@ def test_after_an_unknown_answer_a_read_waits_for_the_standby_too(pair):
 
 @pytest.fixture
 def pooled(place):
-    """The way through a PgBouncer that gives every statement another connection."""
+    """A way through a PgBouncer that sends every statement over another connection."""
     server, servers = session.postgres(), Servers()
     STORES["postgres"](place)
     port = free_ports(1)[0]
@@ -136,7 +136,7 @@ def test_it_works_behind_a_pooler(pooled):
     change.join()
 
 
-def test_notifications_are_waited_for_where_they_come_and_nowhere_else(store, pooled):
+def test_notifications_are_waited_for_only_where_they_can_arrive(store, pooled):
     direct, other, heard = store.open(), store.open("web2"), []
     listener = threading.Thread(target=lambda: heard.append(direct._session.listen(10 * LIMIT)), daemon=True)
     listener.start()
@@ -145,7 +145,7 @@ def test_notifications_are_waited_for_where_they_come_and_nowhere_else(store, po
     assert not pooled("web1")._session.listen(10 * LIMIT)
 
 
-def test_many_that_find_no_table_make_one(store):
+def test_many_nodes_that_find_no_table_create_one(store):
     start, made = threading.Barrier(8), []
 
     def begin(number):
@@ -159,13 +159,13 @@ def test_many_that_find_no_table_make_one(store):
     assert len(made) == len(list(store.open().scan("lease/"))) == 8
 
 
-def test_a_table_of_somebody_else_is_refused(store):
+def test_a_table_of_other_software_is_refused(store):
     session.postgres().sql("CREATE TABLE cronguard (id int)")
     with pytest.raises(StoreRefusedError):
         store.open().read(KEY)
 
 
-def test_a_database_whose_transactions_are_serializable_does_as_well(store):
+def test_a_database_with_serializable_transactions_works_too(store):
     session.postgres().sql("ALTER ROLE CURRENT_USER SET default_transaction_isolation = 'serializable'")
     try:
         entry = publish(store.open(), b"one")
@@ -185,8 +185,8 @@ def test_a_database_whose_transactions_are_serializable_does_as_well(store):
         session.postgres().sql("ALTER ROLE CURRENT_USER RESET default_transaction_isolation")
 
 
-def test_a_database_without_an_encoding_tells_its_keys_all_the_same(place):
-    """Debian's initdb makes one where the locale is C."""
+def test_a_database_without_an_encoding_returns_its_keys_all_the_same(place):
+    """Debian's initdb creates one if the locale is C."""
     session.postgres().sql("CREATE DATABASE raw ENCODING 'SQL_ASCII' TEMPLATE template0")
     try:
         backend = open_backend(session.postgres().url("raw"), Clock(), StateDir(place, "web1"))
@@ -200,14 +200,14 @@ def test_a_database_without_an_encoding_tells_its_keys_all_the_same(place):
 @pytest.mark.parametrize(
     ("wrong", "right"), [("/postgres", "/nowhere"), (f"{ME}@", "nobody@")], ids=["database", "user"]
 )
-def test_a_database_or_a_user_that_is_not_there_is_no_outage(store, place, wrong, right):
+def test_a_missing_database_or_user_is_not_an_outage(store, place, wrong, right):
     url = session.postgres().url().replace(wrong, right)
     with pytest.raises(StoreRefusedError, match="does not exist") as caught:
         open_backend(url, Clock(), StateDir(place, "web1")).read(KEY)
     assert "psql" in caught.value.hint
 
 
-def test_a_standby_is_no_place_to_meet(pair, place):
+def test_a_standby_is_refused(pair, place):
     servers, _, _ = pair
     url = f"postgres://{ME}@127.0.0.1:{servers.ports[1]}/postgres"
     with pytest.raises(BackendError) as caught:
@@ -215,7 +215,7 @@ def test_a_standby_is_no_place_to_meet(pair, place):
     assert caught.value.hint
 
 
-def test_a_place_for_a_page_more_than_one_answer_holds(store):
+def test_a_scan_returns_more_entries_than_a_page_holds(store):
     backend = store.open()
     keys = [f"lease/many/{number:03}" for number in range(405)]
     for key in keys:

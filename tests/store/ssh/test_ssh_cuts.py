@@ -1,6 +1,6 @@
-"""`ssh:` through a proxy that cuts the connection at each of its messages: a request, an answer, or one that comes late.
+"""`ssh:` through a proxy that cuts the connection at each of its messages: a request, an answer, or a late request.
 
-Each run claims, renews and settles. The store is judged through `dir:`, on the lock host's own disk.
+Each run claims, renews and settles. The store is checked through `dir:`, on the lock host's own disk.
 """
 
 import itertools
@@ -25,13 +25,13 @@ from cronguard.system.statedir import StateDir
 
 JOB = Job("billing", "invoices")
 TTL = 600.0
-# The steps keep the suite short; CRONGUARD_TEST_EVERY=1 is all messages, in some three minutes on an idle machine.
+# The steps keep the suite short. CRONGUARD_TEST_EVERY=1 cuts at every message, in about three minutes on an idle machine.
 EVERY = int(os.environ.get("CRONGUARD_TEST_EVERY", "0"))
 pytestmark = pytest.mark.slow
 
 
 class Rig:
-    """A lock host behind the proxy, and runs of a job there, a tick each."""
+    """A lock host behind the proxy, and runs of a job there, one per tick."""
 
     def __init__(self, place, monkeypatch):
         self.host = sshd.shared_host()
@@ -86,7 +86,7 @@ def rig(place, monkeypatch):
 
 
 def messages(rig, direction, step):
-    """Yield the numbers of the messages of a run, until there was none of that number."""
+    """Yield message numbers until a run has no message with that number."""
     for number in itertools.count(1, step):
         yield number
         if not rig.proxy.has_cut:
@@ -95,7 +95,7 @@ def messages(rig, direction, step):
 
 
 @pytest.mark.parametrize(("direction", "is_late", "step"), [(UP, False, 2), (DOWN, False, 3), (UP, True, 3)])
-def test_a_run_goes_on_whichever_message_is_cut(rig, direction, is_late, step):
+def test_a_run_continues_whichever_message_is_cut(rig, direction, is_late, step):
     for number in messages(rig, direction, EVERY or step):
         rig.proxy.reset((direction, number), is_late=is_late)
         rig.through(f"run-{number}")
@@ -109,8 +109,8 @@ def test_a_run_goes_on_whichever_message_is_cut(rig, direction, is_late, step):
 
 
 @pytest.mark.parametrize(("direction", "is_late", "step"), [(UP, False, 5), (DOWN, False, 7), (UP, True, 4)])
-def test_a_run_that_is_cut_off_for_good_leaves_a_store_that_others_go_on_with(rig, direction, is_late, step):
-    """What it last sent may come late, too; nobody gets the lease while the one cut off could have it."""
+def test_a_run_that_is_cut_off_for_good_leaves_a_store_that_others_can_use(rig, direction, is_late, step):
+    """Its last request may also arrive late. Nobody gets the lease while the run that was cut off could hold it."""
     for number in messages(rig, direction, EVERY or step):
         rig.proxy.reset((direction, number), is_late=is_late, stays_down=True)
         try:

@@ -1,4 +1,4 @@
-"""What happens on the lock host: chroot, groups and modes, other ways to the same directory, a full disk."""
+"""What happens on the lock host: chroot, groups and modes, other ways to reach the same directory, a full disk."""
 
 import os
 import re
@@ -43,11 +43,11 @@ def local(login, scheme="dir"):
     )
 
 
-# The manual's account
+# The account from the manual
 
 
 def manual_block():
-    """Return the lines for sshd_config as the manual has them."""
+    """Return the lines for sshd_config from the manual."""
     page = (CHECKOUT / "man/cronguard.1").read_text()
     (block,) = re.findall(
         r"^\.Bd -literal -offset indent\n(MaxStartups.*?)^\.Ed$", page, re.DOTALL | re.MULTILINE
@@ -56,9 +56,9 @@ def manual_block():
 
 
 def other_world(folder):
-    """Return the command after which /etc/passwd has a user cronguard and /srv/cronguard is there, for its children.
+    """Return a command that gives its children a user cronguard in /etc/passwd, and the directory /srv/cronguard.
 
-    Both are in a mount namespace of theirs, so that nothing is left on this machine.
+    Both exist only in a separate mount namespace, so nothing is left on this machine.
     """
     for name, line in (
         ("passwd", "cronguard:x:54321:54321::/nonexistent:/usr/sbin/nologin"),
@@ -74,7 +74,7 @@ def other_world(folder):
 
 
 @needs_root
-def test_the_account_of_the_manual_is_enough(place, monkeypatch):
+def test_the_account_from_the_manual_is_sufficient(place, monkeypatch):
     sshd.require()
     host = sshd.Sshd(
         f"{place}/lock-host",
@@ -97,7 +97,7 @@ def test_the_account_of_the_manual_is_enough(place, monkeypatch):
 # The directory, its group and its modes
 
 
-def test_a_directory_that_is_not_there_is_not_made(login, root):
+def test_a_missing_directory_is_not_created(login, root):
     root.rmdir()
     with pytest.raises(BackendError, match=r"127\.0\.0\.1:.*/share does not exist") as caught:
         login.use()
@@ -105,14 +105,14 @@ def test_a_directory_that_is_not_there_is_not_made(login, root):
     assert not root.exists()
 
 
-def test_a_path_that_is_no_directory_is_a_mistake_in_the_configuration(login, root):
+def test_a_path_that_is_not_a_directory_is_a_configuration_error(login, root):
     root.rmdir()
     root.touch()
     with pytest.raises(ConfigError, match="is not a directory"):
         login.use()
 
 
-def test_a_store_that_this_node_has_used_is_not_begun_anew(login, root):
+def test_a_store_that_this_node_has_used_is_not_started_anew(login, root):
     login.use()
     shutil.rmtree(root / "v1")
     with pytest.raises(BackendError, match="is gone, but this node has used it"):
@@ -122,9 +122,7 @@ def test_a_store_that_this_node_has_used_is_not_begun_anew(login, root):
 
 @pytest.mark.parametrize("umask", ["022", "077", "000"])
 @pytest.mark.parametrize("mode", [0o700, 0o2770, 0o775])
-def test_what_is_made_has_the_mode_of_the_root_whatever_the_servers_umask(
-    login, lock_host, root, umask, mode
-):
+def test_new_files_have_the_mode_of_the_root_whatever_the_servers_umask(login, lock_host, root, umask, mode):
     lock_host.stop()
     lock_host.config = f"Subsystem sftp internal-sftp -u {umask}\n"
     lock_host.start()
@@ -135,7 +133,7 @@ def test_what_is_made_has_the_mode_of_the_root_whatever_the_servers_umask(
         assert oct(found) == oct(mode if path.is_dir() else mode & 0o666), path
 
 
-def test_a_directory_whose_making_was_lost_is_open_to_the_other_users_too(
+def test_a_directory_is_open_to_the_other_users_even_if_the_reply_to_its_creation_was_lost(
     login, lock_host, root, monkeypatch
 ):
     lock_host.stop()
@@ -159,7 +157,7 @@ def test_a_directory_whose_making_was_lost_is_open_to_the_other_users_too(
 
 @needs_root
 @pytest.mark.parametrize("mode", [0o770, 0o2770])
-def test_what_is_made_has_the_group_of_the_root(login, root, mode):
+def test_new_files_have_the_group_of_the_root(login, root, mode):
     os.chown(root, -1, 54321)
     root.chmod(mode)
     login.use()
@@ -167,11 +165,11 @@ def test_what_is_made_has_the_group_of_the_root(login, root, mode):
     assert {path.stat().st_uid for path in tree(root)} == {0}
 
 
-# Foreign things
+# Foreign files
 
 
 @pytest.mark.parametrize("place_of_it", ["v1", "v1/lease", f"v1/{KEY}"])
-def test_a_file_in_the_place_of_a_directory_is_refused_and_left(login, root, place_of_it):
+def test_a_file_in_the_place_of_a_directory_is_refused_and_left_alone(login, root, place_of_it):
     path = root / place_of_it
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("precious")
@@ -200,7 +198,7 @@ def test_a_huge_file_in_the_place_of_a_record_is_an_error(login, root):
 
 @pytest.mark.parametrize("kind", ["plain", "posix-rename@openssh.com"])
 def test_no_kind_of_rename_replaces_a_directory_that_is_not_empty(login, root, kind):
-    """And the one that we use replaces no empty one either, as far as it can see."""
+    """The one that cronguard uses does not replace an empty directory either, as far as it can see."""
     from cronguard.store.ssh import wire
 
     for name in ("mine", "theirs", "empty"):
@@ -226,8 +224,8 @@ def test_no_kind_of_rename_replaces_a_directory_that_is_not_empty(login, root, k
     assert (root / "theirs/record.json").read_text() == "theirs"
 
 
-def test_a_staging_directory_whose_making_was_lost_is_never_used(login, root, monkeypatch):
-    """It may come into being late, and would be empty: another name is taken."""
+def test_a_staging_directory_is_never_used_if_the_reply_to_its_creation_was_lost(login, root, monkeypatch):
+    """It may be created late, and would be empty, so another name is used."""
     login.use()
     made, first = [], Sftp.make
 
@@ -244,7 +242,7 @@ def test_a_staging_directory_whose_making_was_lost_is_never_used(login, root, mo
     assert os.listdir(made[0]) == []
 
 
-# Two ways to one directory
+# Two ways to reach one directory
 
 
 def test_a_directory_may_be_mounted_by_some_and_reached_by_ssh_by_others(login):
@@ -275,7 +273,7 @@ def test_a_store_that_is_reached_by_ssh_is_refused_to_lock_files(login):
 
 @needs_root
 @pytest.mark.parametrize("what", ["blocks", "inodes"])
-def test_a_full_disk_is_told_and_leaves_nothing_and_all_goes_on_when_there_is_space(login, root, what):
+def test_a_full_disk_is_reported_leaves_nothing_behind_and_recovers(login, root, what):
     options = "size=64k" if what == "blocks" else "size=1m,nr_inodes=12"
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "full", root], check=True)
     try:

@@ -1,4 +1,4 @@
-"""Which lock host is believed."""
+"""Which lock hosts are trusted."""
 
 import os
 import subprocess
@@ -48,7 +48,7 @@ def test_a_changed_host_key_is_refused_with_both_fingerprints(login, lock_host):
         login.use()
     assert fingerprint(lock_host) in str(caught.value)
     assert f"{login.ssh}/known_hosts:2" in str(caught.value)
-    assert "posing as that host" in caught.value.hint
+    assert "impersonating that host" in caught.value.hint
 
 
 def test_no_option_makes_an_unknown_host_known(login, lock_host):
@@ -70,7 +70,7 @@ def test_a_revoked_host_key_is_refused_though_it_is_known(login, lock_host):
         login.use()
 
 
-def test_a_host_authority_is_not_believed_and_that_is_said(login, lock_host):
+def test_a_host_authority_is_not_trusted_and_the_hint_says_so(login, lock_host):
     login.know(f"@cert-authority * {lock_host.host_key()}")
     with pytest.raises(StoreRefusedError, match="is not known") as caught:
         login.use()
@@ -78,7 +78,7 @@ def test_a_host_authority_is_not_believed_and_that_is_said(login, lock_host):
 
 
 @pytest.mark.parametrize("type_", sshd.TYPES)
-def test_a_host_with_several_keys_is_asked_for_the_known_one(login, lock_host, type_):
+def test_the_known_key_is_requested_from_a_host_with_several(login, lock_host, type_):
     login.know(f"{name(lock_host)} {lock_host.host_key(type_)}")
     assert login.use().version == 1
 
@@ -105,7 +105,7 @@ def test_names_are_patterns_and_a_port_is_part_of_them(login, lock_host, names, 
             login.use()
 
 
-def test_lines_that_are_no_keys_disturb_nobody(login, lock_host):
+def test_lines_without_a_key_are_ignored(login, lock_host):
     login.know(
         "# a note",
         "",
@@ -117,7 +117,7 @@ def test_lines_that_are_no_keys_disturb_nobody(login, lock_host):
     assert login.use().version == 1
 
 
-def test_a_refused_host_is_not_asked_again(login):
+def test_a_refused_host_is_not_tried_again(login):
     login.know()
     with pytest.raises(StoreRefusedError):
         login.use()

@@ -1,4 +1,4 @@
-"""Who is let in to a lock host."""
+"""Which keys a lock host accepts."""
 
 import base64
 import os
@@ -15,16 +15,16 @@ from stores import KEY
 from cronguard.system.errors import ConfigError, StoreForbiddenError
 
 
-def test_a_key_that_is_not_accepted_is_forbidden_named_and_not_tried_again(login):
+def test_a_refused_key_is_forbidden_named_and_not_tried_again(login):
     login.new_key(is_accepted=False)
     with pytest.raises(StoreForbiddenError, match="id_ed25519 was refused"):
         login.use()
     assert login.clock.now_boot == 1000.0
 
 
-def test_without_any_key_that_is_said(login):
+def test_a_login_without_any_key_says_so(login):
     os.remove(login.key)
-    with pytest.raises(StoreForbiddenError, match="there is none"):
+    with pytest.raises(StoreForbiddenError, match="there is no key"):
         login.use()
 
 
@@ -41,7 +41,7 @@ def test_the_second_key_is_tried_when_the_first_is_refused(login):
     assert login.use().version == 1
 
 
-def test_a_key_file_that_others_can_read_is_told_once_a_day(login):
+def test_a_key_file_that_others_can_read_is_reported_once_a_day(login):
     os.chmod(login.key, 0o640)
     assert login.use().version == 1
     login.use()
@@ -52,7 +52,7 @@ def test_a_key_file_that_others_can_read_is_told_once_a_day(login):
     assert len(login.warnings) == 2
 
 
-def test_a_key_with_a_passphrase_is_told_where_no_agent_holds_it(login):
+def test_a_key_with_a_passphrase_is_reported_if_no_agent_holds_it(login):
     login.new_key(passphrase="secret words")
     with pytest.raises(StoreForbiddenError, match="has a passphrase, and no agent holds it") as caught:
         login.use()
@@ -72,7 +72,7 @@ def agent(login, monkeypatch):
     started.wait()
 
 
-def test_an_agent_is_asked(login, agent):
+def test_the_keys_of_an_agent_are_used(login, agent):
     agent(login.key)
     os.remove(login.key)
     assert login.use().version == 1
@@ -87,19 +87,19 @@ def test_an_agent_gives_the_key_whose_file_has_a_passphrase(login, agent):
     assert login.use().version == 1
 
 
-def test_an_agent_that_is_not_there_is_no_matter(login, monkeypatch):
+def test_a_missing_agent_does_no_harm(login, monkeypatch):
     monkeypatch.setenv("SSH_AUTH_SOCK", "/nonexistent")
     assert login.use().version == 1
 
 
 def certify(login, key, principal):
-    """Have an authority of the test sign a certificate with which a key is let in as that user."""
+    """Let an authority of the test sign a certificate for a key, valid for one user."""
     sshd.keygen(f"{login.place}/authority")
     sign = ["ssh-keygen", "-q", "-s", f"{login.place}/authority", "-I", "x", "-n", principal]
     subprocess.run([*sign, f"{key}.pub"], check=True)
 
 
-def test_a_certificate_lets_its_key_in(login, lock_host):
+def test_a_certificate_makes_its_key_acceptable(login, lock_host):
     key = login.new_key(is_accepted=False)
     certify(login, key, lock_host.user)
     with (
@@ -113,14 +113,14 @@ def test_a_certificate_lets_its_key_in(login, lock_host):
     assert login.use().version == 2
 
 
-def test_a_certificate_that_is_not_accepted_does_not_keep_its_key_out(login, lock_host):
+def test_a_key_is_accepted_without_its_certificate_if_that_is_refused(login, lock_host):
     certify(login, login.key, "other")
     assert os.path.exists(f"{login.key}-cert.pub")
     assert login.use().version == 1
 
 
-def test_a_key_of_a_kind_that_is_not_supported_does_not_keep_another_out(login):
-    """Such as one whose private part is in a device."""
+def test_after_a_key_of_an_unsupported_type_the_next_one_is_tried(login):
+    """For example a key whose private part is in a device."""
     kind = _string(b"sk-ssh-ed25519@openssh.com")
     public = kind + _string(bytes(32)) + _string(b"ssh:")
     secret = bytes(8) + public + b"\x01" + _string(b"handle") + _string(b"") + _string(b"comment")
@@ -140,8 +140,8 @@ def _string(value):
     return len(value).to_bytes(4, "big") + value
 
 
-def test_a_login_that_hangs_after_a_key_was_refused_is_made_again(login, lock_host, monkeypatch):
-    """It is no refusal: the host may be frozen at just that moment."""
+def test_a_login_that_hangs_after_a_refused_key_is_tried_again(login, lock_host, monkeypatch):
+    """This is not a refusal: the host may have been frozen at that moment."""
     login.new_key("id_ecdsa", "ecdsa")
     login.new_key(is_accepted=False)
     log_in, offered = Transport.auth_publickey, []
@@ -159,7 +159,7 @@ def test_a_login_that_hangs_after_a_key_was_refused_is_made_again(login, lock_ho
     assert len(offered) == 4
 
 
-def test_an_agent_that_is_silent_is_told_in_time(login, monkeypatch):
+def test_an_agent_that_does_not_answer_is_reported_in_time(login, monkeypatch):
     monkeypatch.setattr("cronguard.store.ssh.keys._AGENT", 0.2)
     with socket.socket(socket.AF_UNIX) as agent:
         agent.bind(f"{login.place}/agent")

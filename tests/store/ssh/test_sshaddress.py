@@ -25,7 +25,7 @@ def test_an_address_is_read(url, address):
     "ssh://::1/a", "ssh://[::1]x/a", "ssh://[locks]/a", "ssh://locks/a/../b", "ssh://lo cks/a", "ssh://m\ne@locks/a",
     "ssh://locks/a\0b",
 ])  # fmt: skip
-def test_what_is_no_address_is_refused_with_the_form(url):
+def test_a_malformed_address_is_refused_with_the_correct_form(url):
     with pytest.raises(ConfigError) as caught:
         Address.parse(url)
     assert "ssh://user@host/path" in caught.value.hint
@@ -40,7 +40,7 @@ def test_a_password_is_refused_and_never_shown(url):
 
 
 @given(st.text())
-def test_whatever_stands_there_is_an_address_or_an_error_for_a_person(text):
+def test_any_text_is_an_address_or_an_error_for_a_person(text):
     try:
         address = Address.parse(f"ssh://{text}")
     except ConfigError:
