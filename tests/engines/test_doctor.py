@@ -28,16 +28,16 @@ def findings(store, folder, *argv):
 
 
 @pytest.mark.parametrize("name", ["etcd", "postgres", "redis"])
-def test_an_engine_is_well_and_excludes(name, place):
+def test_an_engine_is_well_and_provides_mutual_exclusion(name, place):
     found = findings(STORES[name](place), place, "--init", "--verify", "2s")
     about_the_store = ("init", "backend", "clock", "records", "same-name", "versions", "verify")
     assert {word: found[word]["state"] for word in about_the_store} == dict.fromkeys(about_the_store, "ok")
-    assert "excludes" in found["verify"]["what"]
+    assert "mutual exclusion holds" in found["verify"]["what"]
 
 
 def test_the_table_is_made_by_the_administrator(place):
     store = STORES["postgres"](place)
-    assert findings(store, place, "--init")["init"]["what"] == "the table public.cronguard is there"
+    assert findings(store, place, "--init")["init"]["what"] == "the table public.cronguard exists"
     assert (
         session.postgres().sql("SELECT count(*) FROM public.cronguard").strip() == "1"
     )  # doctor's own visit
