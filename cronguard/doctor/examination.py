@@ -46,7 +46,7 @@ def examine_storage(patient: Patient) -> list[Finding]:
 
 
 def _backend(patient: Patient) -> list[Finding]:
-    """Check the backend, and the rest only if it answers: each check would fail alike, after the same time.
+    """Check the backend, and the rest only if it answers: otherwise each check would fail alike, after the same time.
 
     If the backend was reached but cannot be used, its directory is checked as well: that may show why.
     """

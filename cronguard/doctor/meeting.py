@@ -155,5 +155,5 @@ def _wait(fact: Callable[[], bool], patience: float, clock: Clock) -> bool:
 def _absent(nodes: list[str]) -> BackendError:
     return BackendError(
         f"{', '.join(nodes)} did not join, or stopped answering",
-        "start it there within the same minute, with the other nodes after --with; if you did, they use another store",
+        "run doctor --verify there within the same minute, --with the other nodes; if you did, they use another store",
     )

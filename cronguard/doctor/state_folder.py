@@ -40,7 +40,7 @@ def judge_owner(path: str, owner: int, mode: int, me: int) -> Finding:
     if mode & stat.S_IWOTH:
         return problem("state-folder", f"{path} is writable by every user", f"chmod o-w {path}")
     if stray := _of_another(path, owner):
-        told = f"{stray} does not belong to UID {owner}, as {path} does: runs of that user cannot store anything there"
+        told = f"{stray} does not belong to UID {owner}, unlike {path}: runs of that UID cannot store their state there"
         return problem("state-folder", told, f"chown -R {owner} {path}")
     return ok("state-folder", path)
 

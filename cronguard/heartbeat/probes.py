@@ -97,9 +97,7 @@ class _Child:
 
     def answer(self, limit: float) -> Answer:
         """Return the answer of a process that has ended; kill one that has not. Either way, kill its group."""
-        poll = (
-            select.poll()
-        )  # not select.select: with hundreds of probes, descriptors exceed its limit of 1024
+        poll = select.poll()  # not select.select: hundreds of probes exceed its limit of 1024 descriptors
         poll.register(self.exit, select.POLLIN)
         is_late = not poll.poll(0)
         os.kill(self._pid, signal.SIGKILL)  # it may not have started its group yet

@@ -17,10 +17,11 @@ class Other(NamedTuple):
 
 
 class HeartbeatState(NamedTuple):
-    """`beats` counts published heartbeats, `beaten` is when the last was published, `back` since when unbroken.
+    """`beats` counts the published heartbeats, and `beaten` is when the last one was published.
 
-    `own` are this node's checks, `mine` is what was last seen under this node's name, and `troubles` are the
-    problems that were reported. All times are boot time.
+    `back` is since when this node has sent heartbeats, and been fit, without a break. `own` are this node's checks,
+    `mine` is what was last seen under this node's name, and `troubles` are the problems that were reported. All times
+    are boot time.
     """
 
     beats: int = 0
