@@ -181,7 +181,7 @@ def test_own_checks_also_need_several_failures_to_make_a_node_unfit():
     memory, now = beats(memory, 3, now=now, checks={"app": BAD})
     assert not is_fit(memory)
     memory, now = beats(memory, 4, 5, now=now, checks={"app": GOOD})
-    assert is_fit(memory) and memory.back == now - 10  # the last beat at which it was not fit
+    assert is_fit(memory) and memory.back == now - 10  # the last heartbeat at which it was not fit
 
 
 def test_a_check_that_is_no_longer_configured_does_not_count():

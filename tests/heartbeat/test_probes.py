@@ -179,7 +179,7 @@ def test_a_probe_that_was_killed_leaves_no_zombie():
 def test_processes_that_a_command_leaves_in_its_group_are_killed(tmp_path):
     answer = ask(f"command:sh -c 'echo {tmp_path}; sleep 1000' & exit 0")
     assert answer.is_good is True
-    wait_until(lambda: not mentioning(str(tmp_path)), "the end of what it left")
+    wait_until(lambda: not mentioning(str(tmp_path)), "the end of its processes")
 
 
 def test_probes_run_in_parallel(tmp_path):
