@@ -1,1 +1,1 @@
-"""What an administrator does to the cluster."""
+"""What an administrator can do to the cluster: pause, resume, unlock and forget."""

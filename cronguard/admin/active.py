@@ -1,4 +1,4 @@
-"""What runs just now: looked for past all caches, because a person is about to rely on it."""
+"""The runs in progress. Caches are bypassed, because a person is about to rely on the answer."""
 
 from contextlib import suppress
 
@@ -9,7 +9,7 @@ from cronguard.system.errors import StoreRefusedError
 
 
 def running(backend: Backend, target: Target) -> list[str]:
-    """Return the runs of the target that have not ended, each with its node and process."""
+    """Return the runs of the target that have not ended, each with its node and PID."""
     found = []
     for entry in _entries(backend, target):
         record = _running(entry)

@@ -1,4 +1,4 @@
-"""A node that is no more: what it left in the store is taken away."""
+"""Forget a node that no longer exists: remove what it left in the store."""
 
 import os
 
@@ -14,10 +14,10 @@ from cronguard.system.errors import StoreRefusedError
 
 
 def forget(backend: Backend, node: str, known: tuple[str, ...], wall: float, *, force: bool) -> str:
-    """Empty the node's entry, its pause with it, and take it out of every round robin; returns what was done.
+    """Empty the node's entry (and its pause), and take the node out of every round robin; return what was done.
 
-    Raises UsageError for a node that nobody knows, and HeldError for one that beat lately or runs a job, unless
-    `force`. What it ran stays in the jobs' histories.
+    Raises UsageError for an unknown node. Unless `force`, raises HeldError for a node with a recent heartbeat or a
+    running job. The node's runs stay in the histories of the jobs.
     """
     check_known(backend, node, known)
     if not force:
@@ -26,7 +26,7 @@ def forget(backend: Backend, node: str, known: tuple[str, ...], wall: float, *, 
         continue
     for entry in backend.scan("queue/"):
         _leave(backend, entry, node)
-    configured = "; the configuration names it still: see nodes there" if node in known else ""
+    configured = "; the configuration still names it: remove it from nodes" if node in known else ""
     return f"{node} is forgotten{configured}"
 
 
@@ -34,18 +34,18 @@ def _check_gone(backend: Backend, node: str, wall: float) -> None:
     beat = decode(latest(backend, beat_key(node)).data, node)
     if beat and beat.beat and beat.is_recent(wall):
         raise HeldError(
-            f"{node} is alive: it beat {max(0.0, wall - beat.wall):.0f}s ago",
+            f"{node} is alive: its last heartbeat was {max(0.0, wall - beat.wall):.0f}s ago",
             f"stop its heartbeat first; to keep it from running jobs: cronguard pause --node {node}",
         )
     if busy := running(backend, Target(NODE, node)):
         raise HeldError(
             f"{node} is running {', '.join(busy)}",
-            "if it is dead, wait until another node has taken that over, or: cronguard unlock NS/JOB",
+            "if it is dead, wait until another node has taken over, or: cronguard unlock NS/JOB",
         )
 
 
 def _leave(backend: Backend, entry: Entry, node: str) -> None:
-    """Take the node out of a queue; one that cannot be read is left to who mends it."""
+    """Take the node out of a queue. A queue that cannot be read is left as it is, for a person to repair."""
     by = os.urandom(8).hex()
 
     def without(old: rotation.Rotation | None) -> rotation.Rotation | None:

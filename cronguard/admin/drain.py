@@ -1,4 +1,4 @@
-"""Taking a node out of every strategy, and back in: before a reboot, or while it is repaired."""
+"""Pause a node, so that no strategy gives it a turn, and resume it: for a reboot or a repair."""
 
 import os
 
@@ -11,9 +11,9 @@ from cronguard.system.errors import StoreRefusedError, UsageError
 
 
 def pause(backend: Backend, node: str, pause_: Pause, known: tuple[str, ...], *, force: bool = False) -> None:
-    """Pause a node. What it runs just now, it runs to the end.
+    """Pause a node. Runs in progress go on to their end.
 
-    Raises UsageError for a node that nobody knows: neither `known`, nor in the store; unless `force`.
+    Unless `force`, raises UsageError for a node that is neither `known` nor in the store.
     """
     if not force:
         check_known(backend, node, known)
@@ -21,20 +21,20 @@ def pause(backend: Backend, node: str, pause_: Pause, known: tuple[str, ...], *,
 
 
 def resume(backend: Backend, node: str, known: tuple[str, ...]) -> str:
-    """Take a pause back; returns what was done. Raises UsageError for a node that nobody knows."""
+    """Resume a node; return what was done. Raises UsageError for an unknown node."""
     check_known(backend, node, known)
-    before = decode(latest(backend, beat_key(node)).data, node)  # an old entry knows of no pause
+    before = decode(latest(backend, beat_key(node)).data, node)  # a cached entry may lack the pause
     if before is None or before.pause is None:
         return f"{node} is not paused"
     _change(backend, node, None)
-    return f"{node} takes its turns again"
+    return f"{node} is resumed"
 
 
 def check_known(backend: Backend, node: str, known: tuple[str, ...]) -> None:
-    """Raise UsageError for a node that is neither `known` nor has left a trace in the store."""
+    """Raise UsageError for a node that is neither `known` nor in the store."""
     if node not in known and node not in (found := _nodes(backend)):
         told = ", ".join(sorted({*known, *found}))
-        raise UsageError(f"--node: {node} is not known here; known are {told}", "is it misspelt?")
+        raise UsageError(f"--node: unknown node {node}; known nodes: {told}", "check the spelling")
 
 
 def _change(backend: Backend, node: str, pause_: Pause | None) -> None:
@@ -48,7 +48,7 @@ def _change(backend: Backend, node: str, pause_: Pause | None) -> None:
 
 
 def _nodes(backend: Backend) -> set[str]:
-    """Return all nodes of which the store has a trace."""
+    """Return all nodes with an entry or a run in the store."""
     beats = {entry.key.removeprefix(PREFIX) for entry in backend.scan(PREFIX) if entry.data}
     return beats | _runners(backend)
 

@@ -1,4 +1,4 @@
-"""Having a namespace, or one job, begin no runs on any node, and letting it go on."""
+"""Pause a namespace or a job, so that no node starts its runs, and resume it."""
 
 import os
 
@@ -10,13 +10,13 @@ from cronguard.store.contract import MAX_DATA, Backend, latest
 from cronguard.store.update import update
 from cronguard.system.errors import StoreRefusedError, UsageError
 
-_NEAR = 5  # names in an error: as many as a person reads
+_NEAR = 5  # names in a message: as many as a person reads
 
 
 def pause(backend: Backend, target: Target, pause_: Pause, *, force: bool) -> None:
-    """Pause a namespace or a job, and drop the pauses of its namespace that are over. What runs is left alone.
+    """Pause a namespace or a job, and drop expired pauses of its namespace. Runs in progress are left alone.
 
-    Raises UsageError for one that has never run, unless `force`, and where there are too many for an entry.
+    Raises UsageError if it has never run, unless `force`, and if an entry has no room for another pause.
     """
     if not force:
         _check_known(backend, target)
@@ -24,7 +24,7 @@ def pause(backend: Backend, target: Target, pause_: Pause, *, force: bool) -> No
 
 
 def resume(backend: Backend, target: Target, wall: float) -> str:
-    """Take a pause back; returns what was done. Raises UsageError for one that is not paused and has never run."""
+    """Resume a namespace or a job; return what was done. Raises UsageError if it is not paused and has never run."""
     before = _read(backend, target)
     if before.of(target) is None:
         _check_known(backend, target, before)
@@ -34,7 +34,7 @@ def resume(backend: Backend, target: Target, wall: float) -> str:
 
 
 def _read(backend: Backend, target: Target) -> Pauses:
-    """Read past all caches: an old entry knows of no pause."""
+    """Read the pauses. Caches are bypassed: a cached entry may lack the latest pause."""
     key = pauses_key(target.ns)
     return decode(latest(backend, key).data, key) or Pauses()
 
@@ -55,7 +55,7 @@ def _change(backend: Backend, target: Target, pause_: Pause | None, wall: float)
 
 
 def _others(pauses: Pauses, target: Target, wall: float) -> str:
-    """Say what else keeps its runs from beginning: who takes one pause of two back waits in vain."""
+    """Return the pauses that still keep its runs from starting, for a person who resumes only one of two."""
     holding = [one for one, _ in pauses.holding(target.ns, wall) if one != target]
     kept = [one for one in holding if target.kind != JOB or one.kind != JOB]
     if not kept:
@@ -72,25 +72,25 @@ def _check_known(backend: Backend, target: Target, pauses: Pauses | None = None)
 
     paused = [one.name for one, _ in pauses.holding(target.ns, 0.0)] if pauses else []
     near = get_close_matches(target.name, sorted({*known, *paused}), _NEAR, 0.5)
-    like = f"; like it are {', '.join(near)}" if near else ""
-    hint = "is it misspelt? see cronguard locks --all" + (
-        "" if pauses else "; for one that has yet to run for the first time: --force"
+    like = f"; similar names: {', '.join(near)}" if near else ""
+    hint = "check the spelling: cronguard locks --all" + (
+        "" if pauses else "; if it has never run, add --force"
     )
-    raise UsageError(f"{target} is not known here{like}", hint)
+    raise UsageError(f"{target} is unknown{like}", hint)
 
 
 def _known(backend: Backend, target: Target) -> set[str]:
-    """Return the names, of the target's kind, of all that has run."""
+    """Return the names of all jobs, or of all namespaces, that have run."""
     jobs = {entry.key.partition("/")[2] for entry in backend.scan("lease/") if entry.data}
     return jobs if target.kind == JOB else {job.partition("/")[0] for job in jobs}
 
 
 def _is_there(backend: Backend, target: Target) -> bool:
-    """Return whether a job has run since the listing was made that a network file system shows."""
+    """Return whether a job has a lease that the cached listing of a network file system does not show yet."""
     if target.kind != JOB:
         return False
     key = f"lease/{target.name}"
     try:
         return decode_lease(latest(backend, key).data, key) is not None
     except StoreRefusedError:
-        return True  # broken, but there
+        return True  # damaged, but it exists

@@ -1,4 +1,4 @@
-"""What an administrator may do to a lease against its holder: tell it to stop, free it, forget the job."""
+"""Override the holder of a lease: tell it to stop, free the lease, or forget the job."""
 
 from cronguard.model.job import Job
 from cronguard.model.record import Record, decode, encode
@@ -11,15 +11,15 @@ _TRIES = 10  # a holder renews every few seconds; ten collisions in a row are no
 
 
 class HeldError(CronguardError):
-    """The lease is held, and what was asked for is not to be done to a held lease."""
+    """The lease is held or the node is alive, which rules out what was requested."""
 
     status = 75
 
 
 def unlock(backend: Backend, job: Job, clock: Clock, *, force: bool) -> str:
-    """Tell the holder to stop at its next beat; with `force` free the lease at once. Returns what was done.
+    """Tell the holder to stop at its next renewal; with `force`, free the lease at once. Return what was done.
 
-    Raises UsageError for a job that is not there.
+    Raises UsageError if there is no such job.
     """
     for _ in range(_TRIES):
         entry, record = _read(backend, job)
@@ -35,7 +35,7 @@ def unlock(backend: Backend, job: Job, clock: Clock, *, force: bool) -> str:
 
 
 def forget(backend: Backend, job: Job, *, force: bool) -> str:
-    """Remove the job's record, its history and its token with it, and its queues; a job that runs only with `force`."""
+    """Remove the job's queues and its record, with history and token. A running job needs `force`."""
     for _ in range(_TRIES):
         entry, record = _read(backend, job)
         if record.is_running and not force:
@@ -50,7 +50,7 @@ def forget(backend: Backend, job: Job, *, force: bool) -> str:
 
 
 def _forget_queues(backend: Backend, job: Job) -> None:
-    """Empty what its strategies kept; a queue that somebody changes just now is one that is still used."""
+    """Empty the queues of its strategies. A queue that changes meanwhile is left, because it is still in use."""
     for kind in ("queue", "waiters"):
         entry = backend.read(f"{kind}/{job.ns}/{job.name}")
         if entry.data:
@@ -67,7 +67,7 @@ def _read(backend: Backend, job: Job) -> tuple[Entry, Record]:
 
 def _revoked(job: Job, record: Record) -> str:
     return (
-        f"{job}: {record.node} will stop it (pid {record.pid}) at its next beat; if that node is dead, "
+        f"{job}: {record.node} will stop it (pid {record.pid}) at its next renewal; if that node is dead, "
         f"others may run it after {takeover_after(record.ttl):g}s"
     )
 
@@ -75,9 +75,9 @@ def _revoked(job: Job, record: Record) -> str:
 def _freed(job: Job, record: Record) -> str:
     return (
         f"{job} is free; if it still runs on {record.node} (pid {record.pid}), it is stopped there at its next "
-        "beat, and until then two may run at once"
+        "renewal; until then two may run at once"
     )
 
 
 def _too_busy(job: Job) -> CronguardError:
-    return HeldError(f"{job}: it changes too fast to be changed from here", "try again")
+    return HeldError(f"{job} changes too fast to be changed from here", "try again")

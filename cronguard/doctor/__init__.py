@@ -1,1 +1,1 @@
-"""What matters on a node, looked at one thing after the other; each file has one group of checks."""
+"""The checks of `cronguard doctor`, one file for each group of checks."""

@@ -1,6 +1,6 @@
-"""What many swaps of one entry must add up to: a chain, in which each published record names the one it replaced.
+"""Check that many swaps of one entry form a chain, in which each published record names the one it replaced.
 
-Not a count is checked but the chain of unique ids: a count can come out right by two errors.
+The check follows unique IDs instead of counting: in a count, two errors can cancel out.
 """
 
 from collections import Counter
@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 
 class Attempt(NamedTuple):
-    """One swap: what it would publish, over what and which version, when it was begun and ended, and the answer.
+    """One swap: the record to publish, the record and version it replaces, its start and end times, and the answer.
 
-    `version` is the published one, None unless the writer was told. `answer` is "published", "none", "error", or
-    "unknown" for a writer that was killed before he could log one. Only times of one `clock` can be compared.
+    `version` is the published version, or None if the writer never learned it. `answer` is "published", "none",
+    "error", or "unknown" if the writer was killed before it could log one. Only times of one `clock` can be compared.
     """
 
     id: str
@@ -27,7 +27,7 @@ class Attempt(NamedTuple):
 
 
 class End(NamedTuple):
-    """One end of the chain: the id of what the entry holds, empty for nothing, and its version."""
+    """One end of the chain: the ID of the record that the entry holds (empty if none), and its version."""
 
     id: str = ""
     version: int = 0
@@ -37,7 +37,7 @@ NOTHING = End()
 
 
 def chain_faults(attempts: Sequence[Attempt], last: End, first: End = NOTHING) -> list[str]:
-    """Follow the published records back from the last one, and return what contradicts what writers were told."""
+    """Follow the published records back from the last one; return what contradicts the answers of the swaps."""
     chain, faults = _followed({attempt.id: attempt for attempt in attempts}, last, first)
     published = [a for a in attempts if a.answer == "published"]
     in_chain = {a.id for a in chain}
@@ -47,12 +47,12 @@ def chain_faults(attempts: Sequence[Attempt], last: End, first: End = NOTHING) -
         *(f"version {v} was published {n} times" for v, n in _repeated(a.version for a in published)),
         *(f"{old} was replaced {n} times" for old, n in _repeated(a.replaces for a in published)),
         *(
-            f"{a.id} was reported published and is not in the chain"
+            f"{a.id} was reported as published but is not in the chain"
             for a in published
             if a.id not in in_chain
         ),
         *(
-            f"{b.id} is after {a.id} in the chain, and had ended before that one began"
+            f"{b.id} follows {a.id} in the chain but finished before {a.id} started"
             for a, b in pairwise(chain)
             if b.ended is not None and b.clock == a.clock and b.ended < a.began
         ),
@@ -72,11 +72,11 @@ def _followed(by_id: Mapping[str, Attempt], last: End, first: End) -> tuple[list
         if attempt is None:
             return chain[::-1], [*faults, f"version {version} holds {id_!r}, which nobody wrote"]
         if attempt.version not in (None, version):
-            faults.append(f"{id_} was published as version {attempt.version} and is version {version}")
+            faults.append(f"{id_} was published as version {attempt.version} but is version {version}")
         if attempt.over >= version:
-            return chain[::-1], [*faults, f"{id_} is version {version}, over {attempt.over}"]
+            return chain[::-1], [*faults, f"{id_} is version {version} but replaces version {attempt.over}"]
         chain.append(attempt)
         id_, version = attempt.replaces, attempt.over
     if (id_, version) != first:
-        faults.append(f"the first version replaced {id_!r}")
+        faults.append(f"the chain does not start where it should: its first record replaced {id_!r}")
     return chain[::-1], faults

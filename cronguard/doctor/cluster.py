@@ -1,4 +1,4 @@
-"""The nodes: two machines under one name, other versions of cronguard, a heartbeat that is needed and missing."""
+"""Checks of the nodes: two machines with one name, different versions of cronguard, a missing heartbeat."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -16,11 +16,11 @@ from cronguard.model.record import decode as decode_lease
 from cronguard.store.contract import Backend, Entry
 from cronguard.system.errors import StoreRefusedError
 
-_SETTLING = 60.0  # seconds: the ages of leases are those of another clock
+_SETTLING = 60.0  # seconds: `renewed` comes from another machine's clock
 
 
 class Trace(NamedTuple):
-    """What tells that a machine used a node's name, and with which version. `machine` is empty where unknown."""
+    """A sign that a machine used a node's name, and with which version. `machine` is empty if it is unknown."""
 
     node: str
     machine: str
@@ -29,7 +29,7 @@ class Trace(NamedTuple):
 
 
 class Me(NamedTuple):
-    """This machine: `booted` is when, by the wall clock, and `boot` the name of that boot."""
+    """This machine: `booted` is when it was booted, by the wall clock, and `boot` is the ID of that boot."""
 
     node: str
     machine: str
@@ -39,7 +39,7 @@ class Me(NamedTuple):
 
 
 def traces(backend: Backend, me: Me, wall: float) -> list[Trace]:
-    """Return what the backend knows of the last day; entries that cannot be read are told elsewhere."""
+    """Return the traces of the last day; another check reports entries that cannot be read."""
     found: list[Trace] = []
     kinds: tuple[tuple[str, Callable[[Entry], list[Trace]]], ...] = (
         (PREFIX, _visits),
@@ -68,7 +68,10 @@ def _beats(entry: Entry) -> list[Trace]:
 
 
 def _runs(entry: Entry, me: Me) -> list[Trace]:
-    """Tell of a run's node; its boot names no machine, but one that is not ours, since we were booted, is another's."""
+    """Return the trace of a run, which names no machine, only a boot.
+
+    A run under our name that was renewed since our boot, but on another boot, belongs to another machine.
+    """
     record = decode_lease(entry.data, entry.key)
     if not record:
         return []
@@ -89,23 +92,21 @@ def _writer(data: bytes) -> str:
 
 
 def judge_machines(me: Me, found: Iterable[Trace]) -> Finding:
-    """Find names that more than one machine has used within a day."""
+    """Report names that more than one machine has used within a day."""
     machines: dict[str, set[str]] = {me.node: {me.machine}}
     for trace in found:
         if trace.machine:
             machines.setdefault(trace.node, set()).add(trace.machine)
     for node, named in sorted(machines.items()):
         if len(named) > 1:
-            told = f"{len(named)} machines are called {node}: {', '.join(sorted(named))}"
-            hint = (
-                'set node = "NAME" in the configuration of one; if one is no more, this is forgotten in a day'
-            )
+            told = f"{len(named)} machines use the node name {node}: {', '.join(sorted(named))}"
+            hint = 'set node = "NAME" in the configuration of one; if one no longer exists, wait a day'
             return problem("same-name", told, hint)
-    return ok("same-name", f"no other machine is called {me.node}")
+    return ok("same-name", f"no other machine uses the name {me.node}")
 
 
 def judge_versions(me: Me, found: Iterable[Trace]) -> Finding:
-    """Find nodes whose newest trace is of another version."""
+    """Report nodes whose newest trace shows another version."""
     newest: dict[str, Trace] = {}
     for trace in sorted(found, key=lambda trace: trace.wall):
         if trace.version and trace.node != me.node:
@@ -114,9 +115,9 @@ def judge_versions(me: Me, found: Iterable[Trace]) -> Finding:
     if others:
         told = ", ".join(f"{node} has {version}" for node, version in sorted(others.items()))
         return warning(
-            "versions", f"this is cronguard {me.version}, {told}", "install one version on all nodes"
+            "versions", f"this is cronguard {me.version}, {told}", "install the same version on all nodes"
         )
-    seen = f", as on {', '.join(sorted(newest))}" if newest else "; no other node was here today"
+    seen = f", as on {', '.join(sorted(newest))}" if newest else "; no other node was seen within a day"
     return ok("versions", f"cronguard {me.version}{seen}")
 
 
@@ -126,24 +127,22 @@ def own_beat(backend: Backend, node: str) -> Beat | None:
 
 
 def judge_heartbeat(beat: Beat | None, is_needed: bool, boot: str, now: float, wall: float) -> Finding:
-    """Find that this node does not beat, though its configuration needs it; `now` is on the boot clock."""
-    hint = "* * * * * cronguard heartbeat, or: systemctl enable --now cronguard-heartbeat"
+    """Report a heartbeat that is missing or old though it is needed, or not fit; `now` is on the boot clock."""
+    hint = "add to the crontab: * * * * * cronguard heartbeat; or: systemctl enable --now cronguard-heartbeat"
     if beat is None or not beat.beat:
         if is_needed:
-            told = "this node has never beaten: others cannot tell whether it is up"
+            told = "this node has never sent a heartbeat: other nodes cannot tell whether it is up"
             return problem("heartbeat", told, hint)
-        return ok("heartbeat", "none, and none is needed")
+        return ok("heartbeat", "this node sends no heartbeat, and needs none")
     if not beat.is_fresh(boot, now):
         told = f"this node's last heartbeat was {format_duration(max(0.0, wall - beat.wall))} ago"
         return problem("heartbeat", told, hint) if is_needed else note("heartbeat", told, hint)
     if not beat.is_fit:
         bad = ", ".join(name for name, state in beat.checks.items() if state != "up")
-        return warning(
-            "heartbeat", f"this node says of itself that it is not fit: {bad}", "see cronguard nodes"
-        )
-    return ok("heartbeat", f"this node beats every {format_duration(beat.every)}")
+        return warning("heartbeat", f"this node is not fit: {bad}", "see cronguard nodes")
+    return ok("heartbeat", f"this node sends a heartbeat every {format_duration(beat.every)}")
 
 
 def needs_heartbeat(strategy: str, tables: Iterable[dict[str, Any]]) -> bool:
-    """Return whether the configuration asks for one."""
+    """Return whether the configuration needs a heartbeat."""
     return strategy == "standby" or any({"heartbeat", "probes"} & table.keys() for table in tables)

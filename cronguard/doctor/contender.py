@@ -1,4 +1,4 @@
-"""One of many that swap an entry at the same time, and write down what they do and are told."""
+"""A writer: one of several that swap an entry at the same time, and log each attempt and its answer."""
 
 import json
 import os
@@ -11,17 +11,17 @@ from cronguard.doctor.chain import Attempt, End
 from cronguard.store.contract import Backend
 from cronguard.system.errors import BackendError
 
-_PADS = (0, 10, 5000)  # bytes: a record that fits into one block, and one that does not
+_PADS = (0, 10, 5000)  # bytes: records that fit into one block, and one that does not
 
 
 class Log:
-    """Lines of JSON, each at the file before the next step: a killed writer leaves all but the half of one."""
+    """A log of JSON lines, each written before the next step: a killed writer loses at most its last answer."""
 
     def __init__(self, path: str) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
     def write(self, **facts: Any) -> None:
-        """Add a line."""
+        """Append a line."""
         os.write(self._fd, json.dumps(facts).encode() + b"\n")
 
 
@@ -33,7 +33,7 @@ def swap_often(
     log: Log,
     pads: Iterable[int] = _PADS,
 ) -> None:
-    """Publish records, each of which names the one that it replaces, while `goes_on` says so of their number."""
+    """Publish records, each naming the one that it replaces, while `goes_on` is true of their number so far."""
     dice, sizes = random.Random(writer), list(pads)  # noqa: S311 - no secret
     number = 0
     while goes_on(number):
@@ -54,12 +54,12 @@ def swap_often(
 
 
 def end_of(data: bytes | str, version: int) -> End:
-    """Return which record an entry holds."""
+    """Return the ID and version of the record that an entry holds."""
     return End(json.loads(data)["id"] if data else "", version)
 
 
 def read_attempts(folder: str, clock: str = "") -> list[Attempt]:
-    """Return the swaps that the logs in a folder tell of."""
+    """Return the swaps that the logs in a folder record."""
     return [_attempt(facts, clock) for facts in logged(folder, "id").values()]
 
 
@@ -70,7 +70,7 @@ def _attempt(facts: Mapping[str, Any], clock: str) -> Attempt:
 
 
 def logged(folder: str, name: str) -> dict[tuple[str, Any], dict[str, Any]]:
-    """Return all lines of all logs, those of one thing, by its name, put together."""
+    """Return the lines of all logs; those of one log with the same value of the field `name` are merged."""
     things: dict[tuple[str, Any], dict[str, Any]] = {}
     for log in sorted(entry for entry in os.listdir(folder) if entry.endswith(".log")):
         with open(f"{folder}/{log}", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""The whole examination: one group of checks after the other, each of which survives what happens to another."""
+"""The whole examination: one group of checks after another. If a group fails, the others still run."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -25,7 +25,7 @@ from cronguard.system.errors import CronguardError, StoreRefusedError
 
 
 class Patient(NamedTuple):
-    """The node: its settings, the file they come from if one was named, its backend, and where to look."""
+    """The node: its settings, the configuration file if one was named, its backend, and where to look."""
 
     settings: Settings
     config: str | None
@@ -34,21 +34,21 @@ class Patient(NamedTuple):
 
 
 def examine_node(settings: Settings, places: Places) -> list[Finding]:
-    """Look at what needs no backend, and no valid configuration."""
+    """Run the checks that need neither a backend nor a valid configuration."""
     return survived("node", lambda: judge_surroundings(settings, places))
 
 
 def examine_storage(patient: Patient) -> list[Finding]:
-    """Look at the state folder and the backend. What can hang is done in children, with the time limit."""
+    """Check the state directory and the backend. Checks that can hang run in child processes, with the time limit."""
     state = survived("state-folder", lambda: _state(patient))
     unusable = judge_passwords(password_files(patient.settings.backend), os.geteuid())
     return [*state, *survived("earlier-runs", lambda: _earlier(patient)), *(unusable or _backend(patient))]
 
 
 def _backend(patient: Patient) -> list[Finding]:
-    """Look at the rest only if it answers: all else would tell the same, after the same time.
+    """Check the backend, and the rest only if it answers: otherwise each check would fail alike, after the same time.
 
-    Its directory is looked at if it was reached and cannot be used: that may say why.
+    If the backend was reached but cannot be used, its directory is checked as well: that may show why.
     """
     storage, settings = patient.storage, patient.settings
     try:
@@ -71,7 +71,7 @@ def _state(patient: Patient) -> list[Finding]:
         found = in_child(lambda: judge_state(storage.state, patient.places), storage.timeout, storage.clock)
     except TimeoutError:
         told = f"{storage.state.root} does not answer"
-        return [problem("state-folder", told, "see whether its disk hangs (dmesg, df)")]
+        return [problem("state-folder", told, "check whether its disk hangs (dmesg, df)")]
     return _findings(found)
 
 
@@ -79,7 +79,7 @@ def _earlier(patient: Patient) -> list[Finding]:
     storage = patient.storage
     for lane in ("", " heartbeat"):
         Gate(storage.state, f"{storage.url}{lane}", storage.timeout, storage.clock).check()
-    return [ok("earlier-runs", "no earlier run hangs")]
+    return [ok("earlier-runs", "no earlier run is stuck")]
 
 
 def _directory(patient: Patient) -> list[Finding]:
@@ -114,16 +114,16 @@ def _asked(patient: Patient, work: Callable[[Backend], list[Finding]]) -> list[F
 
 
 def _findings(rows: Iterable[Iterable[Any]]) -> list[Finding]:
-    """Return what has come back from a child as JSON."""
+    """Return findings that a child process sent as JSON."""
     return [Finding(*row) for row in rows]
 
 
 def survived(name: str, look: Callable[[], list[Finding]]) -> list[Finding]:
-    """Return what a group finds; that it cannot be looked at is a finding, too."""
+    """Return the findings of a group of checks; that it fails is a finding as well."""
     try:
         return look()
     except CronguardError as error:
         return [failed(name, error)]
-    except Exception as error:  # noqa: BLE001 - the other groups are to be looked at all the same
-        told = f"it could not be looked at: {type(error).__name__}: {error}"
-        return [problem(name, told, "see whether it is out of reach; else this is a bug in cronguard")]
+    except Exception as error:  # noqa: BLE001 - the other groups must still run
+        told = f"could not be checked: {type(error).__name__}: {error}"
+        return [problem(name, told, "check whether it can be reached; if it can, this is a bug in cronguard")]

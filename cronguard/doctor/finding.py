@@ -1,4 +1,4 @@
-"""What was found of one thing: how it is, with the value, and what to do about it."""
+"""A finding: the result of one check, with the value that was found, and what to do about it."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -9,7 +9,7 @@ OK, NOTE, WARNING, PROBLEM = "ok", "note", "warning", "problem"
 
 
 class Finding(NamedTuple):
-    """`name` is what was looked at, the same word each time. A note is worth knowing, and nothing to put right."""
+    """`name` is that of the check, the same each time. A note is worth knowing, but needs no action."""
 
     name: str
     state: str
@@ -18,30 +18,30 @@ class Finding(NamedTuple):
 
 
 def ok(name: str, what: str) -> Finding:
-    """All is well."""
+    """Return a finding for a check that passed."""
     return Finding(name, OK, what)
 
 
 def note(name: str, what: str, do: str | None = None) -> Finding:
-    """Worth knowing."""
+    """Return a note: something worth knowing."""
     return Finding(name, NOTE, what, do)
 
 
 def warning(name: str, what: str, do: str) -> Finding:
-    """Jobs run, but not as they should, or not for long."""
+    """Return a warning: jobs run, but not as they should, or not for long."""
     return Finding(name, WARNING, what, do)
 
 
 def problem(name: str, what: str, do: str | None) -> Finding:
-    """Jobs do not run, or are not guarded."""
+    """Return a problem: jobs do not run, or are not guarded."""
     return Finding(name, PROBLEM, what, do)
 
 
 def failed(name: str, error: CronguardError) -> Finding:
-    """Say what an error says."""
+    """Return a problem with the message and the hint of an error."""
     return problem(name, str(error), error.hint)
 
 
 def is_well(findings: Iterable[Finding]) -> bool:
-    """Return whether there is nothing to put right."""
+    """Return whether nothing needs to be fixed."""
     return all(finding.state in (OK, NOTE) for finding in findings)

@@ -1,4 +1,4 @@
-"""The leases: records that cannot be read, jobs that nobody takes over, that were lost, or that have two names."""
+"""Checks of the leases: unreadable records, jobs that no node takes over, lost leases, and jobs with two names."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -13,10 +13,10 @@ from cronguard.model.timing import takeover_after
 from cronguard.store.contract import Backend, Entry
 from cronguard.system.errors import StoreRefusedError
 
-_LATELY = 7 * 86400.0  # seconds: what was lost a week ago and not since is past
-_RECENT = 10  # runs of a job
-_COMMON = 2  # ticks that two names share: of one, each node may have been the first by chance
-_HASHED = re.compile(r"(.+)-[0-9a-f]{10}")  # as Job.unnamed makes them
+_LATELY = 7 * 86400.0  # seconds: older losses are not reported
+_RECENT = 10  # runs of a job that are checked
+_COMMON = 2  # ticks that two names must share: with one, each node may have been first by chance
+_HASHED = re.compile(r"(.+)-[0-9a-f]{10}")  # a name made by Job.unnamed
 
 _OTHERS: dict[str, Callable[[bytes, str], object]] = {
     "node/": beat.decode,
@@ -36,7 +36,7 @@ class Lease(NamedTuple):
 
 
 def judge_jobs(backend: Backend, wall: float) -> list[Finding]:
-    """Look at all of them."""
+    """Check all jobs."""
     leases, unreadable = _read(backend.scan("lease/"), wall)
     unreadable += _unreadable(backend)
     return [
@@ -74,28 +74,28 @@ def _judge_records(count: int, unreadable: Sequence[StoreRefusedError]) -> Findi
     if unreadable:
         more = f" (and {len(unreadable) - 1} more)" if unreadable[1:] else ""
         return problem("records", f"{unreadable[0]}{more}", unreadable[0].hint)
-    return ok("records", f"{count} jobs have one" if count != 1 else "1 job has one")
+    return ok("records", f"{count} jobs have a record" if count != 1 else "1 job has a record")
 
 
 def judge_overdue(leases: Iterable[Lease]) -> Finding:
-    """Find jobs whose holder is gone, and which no node has come for since."""
+    """Report jobs whose holder is gone and that no node has taken over."""
     overdue = [(job, r, age) for job, r, age in leases if r.is_running and age > takeover_after(r.ttl)]
     if not overdue:
-        return ok("overdue", "no holder has stopped renewing")
+        return ok("overdue", "no holder has stopped renewing its lease")
     job, record, age = overdue[0]
-    told = f"{job}: {record.node} has not renewed it for {format_duration(age)}, and no run has taken it over"
-    hint = f"the next run does; if none will come: cronguard unlock --force {job}, and see why {record.node} died"
+    told = f"{job}: {record.node} has not renewed the lease for {format_duration(age)}, and no run has taken it over"
+    hint = f"the next run takes it over; if none will come: cronguard unlock --force {job}; see why {record.node} died"
     return warning("overdue", _and_more(told, overdue), hint)
 
 
 def judge_lost(leases: Iterable[Lease], wall: float) -> Finding:
-    """Find jobs that were stopped, lately, because their lease could not be renewed."""
+    """Report jobs that were stopped recently because their lease could not be renewed."""
     lost = [(lease.job, runs) for lease in leases if (runs := _lost(lease.record, wall))]
     if not lost:
-        return ok("lost", "no run of the last days was stopped for a lost lease")
+        return ok("lost", "no recent run was stopped because its lease was lost")
     job, runs = lost[0]
-    told = f"{job}: its lease was lost on {runs[-1].get('node')} in the run of {runs[-1].get('tick')}"
-    hint = "see what the backend did then (dmesg, its log); a longer ttl survives a longer outage"
+    told = f"{job}: the lease was lost on {runs[-1].get('node')} in the run for tick {runs[-1].get('tick')}"
+    hint = "check what the backend did then (dmesg, its log); a longer ttl survives a longer outage"
     return warning("lost", _and_more(told, lost), hint)
 
 
@@ -105,10 +105,10 @@ def _lost(record: Record, wall: float) -> list[dict[str, Any]]:
 
 
 def judge_names(leases: Iterable[Lease]) -> Finding:
-    """Find one job under two names: without --name each is made of the arguments, which differ between nodes.
+    """Report one job with two names: without --name, a name is made from the arguments, which differ between nodes.
 
-    Two jobs of one program have such names as well. But each node is the first now and then, so neither of them
-    would be one node's alone.
+    Two jobs of one program have such names too. But then each node is first now and then, so neither name is used
+    by only one node.
     """
     by_stem: dict[str, list[Lease]] = {}
     for lease in leases:
@@ -120,7 +120,9 @@ def judge_names(leases: Iterable[Lease]) -> Finding:
                 if _is_twice(one.record, other.record):
                     nodes = f"{one.record.node} and {other.record.node}"
                     told = f"{one.job} and {other.job}: {nodes} each run one of them, for the same ticks"
-                    return problem("names", told, f"give the line one --name on all nodes, such as {stem}")
+                    return problem(
+                        "names", told, f"give the crontab line the same --name on all nodes, such as {stem}"
+                    )
     return ok("names", "no job has two names")
 
 
@@ -136,4 +138,4 @@ def _by_tick(record: Record) -> dict[str, str]:
 
 
 def _and_more(told: str, found: Sequence[object]) -> str:
-    return f"{told} (and {len(found) - 1} more jobs)" if found[1:] else told
+    return f"{told} (and {len(found) - 1} more)" if found[1:] else told

@@ -1,4 +1,4 @@
-"""What a folder lies on: how it is mounted, how much room is left, and whether its kernel locks exclude."""
+"""Checks of the disk under a directory: how it is mounted, how much room is left, and whether kernel locks work."""
 
 import os
 import signal
@@ -13,12 +13,12 @@ from cronguard.system.signals import fork
 
 _NFS = ("nfs", "nfs4")
 _REMOTE = frozenset({"cifs", "smb3", "ceph", "lustre", "glusterfs", "9p", "virtiofs", "vboxsf", "afs"})
-# Sixteen versions of a thousand entries of a few KiB each, some of them being written.
+# Room for sixteen versions of a thousand entries of a few KiB each, some of them being written.
 _LEAST_BYTES, _LEAST_FILES = 32 << 20, 5000
 
 
 def mounted_at(path: str, mounts: str) -> Mount | None:
-    """Return the mount of a path, or of the nearest folder above it that is there."""
+    """Return the mount of a path, or of its nearest parent directory that exists."""
     there = os.path.realpath(path)
     while not os.path.lexists(there) and there != "/":
         there = os.path.dirname(there)
@@ -27,49 +27,59 @@ def mounted_at(path: str, mounts: str) -> Mount | None:
 
 
 def judge_share(path: str, mount: Mount | None) -> Finding:
-    """Find mounts on which versions of `dir:` may get lost, or jobs with them."""
+    """Report mounts on which `dir:` may lose versions of entries, and with them jobs."""
     if mount is None:
-        return problem("mount", f"{path} lies in no mount that this process sees", "mount | column -t")
+        return problem(
+            "mount", f"{path} is on no mount that this process can see", "check the mounts: mount | column -t"
+        )
     where = f"{path} is on {mount.kind} at {mount.point}"
     if mount.kind in _NFS:
         return _judge_nfs(where, mount.options)
     if mount.kind in ("tmpfs", "ramfs"):
-        told = f"{where}, in this machine's memory: a boot empties it, and other nodes do not see it"
-        return warning("mount", told, "give it a place on a disk that all nodes share")
+        told = f"{where}, in this machine's memory: a reboot empties it, and other nodes cannot see it"
+        return warning("mount", told, "move it to a disk that all nodes share")
     if mount.kind in _REMOTE or mount.kind.startswith("fuse"):
-        hint = "try it, on all nodes at the same time: cronguard doctor --verify --with OTHER,..."
-        return note("mount", f"{where}, on which it has not been tested", hint)
-    hint = "all is well if this machine is the file server, or the disk a shared one"
-    return note("mount", f"{where}, a disk of this machine: other nodes must see the same", hint)
+        hint = "test it on all nodes at the same time: cronguard doctor --verify --with OTHER,..."
+        return note("mount", f"{where}, on which cronguard has not been tested", hint)
+    hint = "nothing, if this machine is the file server, or if the disk is shared"
+    return note("mount", f"{where}, a disk of this machine: other nodes must see the same directory", hint)
 
 
 def _judge_nfs(where: str, options: frozenset[str]) -> Finding:
     if soft := options & {"soft", "softerr"}:
-        told = f"{where}, mounted {min(soft)}: when the server is slow, what was asked of it is given up half-way"
-        return warning("mount", told, "mount it hard, the default; cronguard has time limits of its own")
-    return ok("mount", f"{where}{', mounted noac: not needed, and slow' if 'noac' in options else ''}")
+        told = f"{where}, mounted {min(soft)}: when the server is slow, operations are given up half-way"
+        return warning(
+            "mount", told, "mount it hard, which is the default; cronguard has its own time limits"
+        )
+    return ok(
+        "mount", f"{where}{', mounted noac, which is slow and not needed' if 'noac' in options else ''}"
+    )
 
 
 def judge_home(path: str, mount: Mount | None) -> Finding:
-    """Find a state folder that hangs when a server does."""
+    """Report a state directory that hangs when a file server does."""
     if mount and (mount.kind in {*_REMOTE, *_NFS} or mount.kind.startswith("fuse")):
-        told = f"{path} is on {mount.kind} at {mount.point}: when that hangs, so does what is to notice it"
-        return warning("state-mount", told, 'set state_dir = "/var/lib/cronguard" or another on a local disk')
+        told = f"{path} is on {mount.kind} at {mount.point}: if that hangs, so do the processes that must notice it"
+        return warning(
+            "state-mount", told, 'set state_dir = "/var/lib/cronguard", or another directory on a local disk'
+        )
     return ok("state-mount", f"{path} is on {mount.kind if mount else 'a disk'}")
 
 
 def judge_room(name: str, path: str, room: os.statvfs_result) -> Finding:
-    """Find a disk that is about to be full. File systems that do not count files say that there are none."""
+    """Report a disk that is almost full. File systems that do not count files report a total of zero."""
     left = room.f_bavail * room.f_frsize
     if left < _LEAST_BYTES:
-        return problem(name, f"{path}: {left >> 10} KiB are left", f"make room: df {path}")
+        return problem(name, f"{path}: only {left >> 10} KiB are left", f"make room: df {path}")
     if room.f_files > 0 and room.f_favail < _LEAST_FILES:
-        return problem(name, f"{path}: room for {room.f_favail} files is left", f"make room: df -i {path}")
+        return problem(
+            name, f"{path}: only room for {room.f_favail} files is left", f"make room: df -i {path}"
+        )
     return ok(name, f"{path}: {left >> 20} MiB are left")
 
 
 def judge_locks(folder: str, lock: Callable[[int], bool]) -> Finding:
-    """Find kernel locks that two processes can hold at once; `lock` tries to get one."""
+    """Report kernel locks that two processes can hold at once; `lock` tries to take one."""
     path = f"{folder}/.doctor-{unique()}"
     try:
         with open(path, "x", encoding="ascii") as file:
@@ -78,12 +88,16 @@ def judge_locks(folder: str, lock: Callable[[int], bool]) -> Finding:
         with suppress(OSError):
             os.unlink(path)
     if fault:
-        return problem("locks", f"{folder}: {fault}", "use dir:, which needs no locks, or see the server's")
-    return ok("locks", f"the kernel locks of {folder} exclude")
+        return problem(
+            "locks",
+            f"{folder}: {fault}",
+            "use dir:, which needs no locks, or check the locks of the file server",
+        )
+    return ok("locks", f"kernel locks in {folder} provide mutual exclusion")
 
 
 def _contest(path: str, fd: int, lock: Callable[[int], bool]) -> str | None:
-    """Say what is wrong with a lock that another process has, and with what is left of it when that one has gone."""
+    """Return what is wrong with a lock while another process holds it, and after that process has gone."""
     reader, writer = os.pipe()
 
     def hold() -> None:
@@ -96,11 +110,11 @@ def _contest(path: str, fd: int, lock: Callable[[int], bool]) -> str | None:
     os.close(writer)
     try:
         if os.read(reader, 1) != b"1":
-            return "a file that nobody has locked cannot be locked"
+            return "a file that is not locked cannot be locked"
         if lock(fd):
-            return "two processes had the lock of one file at once"
+            return "two processes held the lock on one file at once"
     finally:
         os.close(reader)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-    return None if lock(fd) else "a file stays locked when the process that locked it has gone"
+    return None if lock(fd) else "a file stays locked after the process that locked it has gone"

@@ -1,7 +1,7 @@
-"""Nodes that verify a backend together: they find each other there, and tell each other what they did.
+"""Nodes that verify a backend together: they find each other in it, and exchange the swaps that they made.
 
-Each has notes of its own that it alone writes. A note may be left from another time, so nobody counts as there until
-his note names our run, which is new.
+Each node has its own notes, which only it writes. A note may be left over from an earlier meeting, so a node counts
+as present only when its note names our run, which is new.
 """
 
 import json
@@ -15,12 +15,12 @@ from cronguard.store.update import update
 from cronguard.system.clock import Clock
 from cronguard.system.errors import BackendError
 
-_LOOK = 0.5  # seconds between two looks at a note: people start the others by hand
-_ROOM = MAX_DATA - 4096  # bytes of a note; the rest is for what is around its rows
+_LOOK = 0.5  # seconds between two reads of a note: people start the other nodes by hand
+_ROOM = MAX_DATA - 4096  # bytes for the rows of a note; the rest is for the JSON around them
 
 
 class Meeting(NamedTuple):
-    """Who meets, under which name of this run each, known for `me` from the start."""
+    """The nodes that meet. `run` is the ID of the run on `me`; those of the others are learned later."""
 
     me: str
     run: str
@@ -28,26 +28,26 @@ class Meeting(NamedTuple):
 
     @property
     def name(self) -> str:
-        """The same for all who meet, and for nobody else."""
+        """The same ID on all nodes of this meeting, and another one for any other set of nodes."""
         import hashlib
 
         return hashlib.sha256(",".join(sorted((self.me, *self.others))).encode()).hexdigest()[:12]
 
     @property
     def chain(self) -> str:
-        """The key of the entry that all swap."""
+        """The key of the entry that all nodes swap."""
         return f"verify/chain/{self.name}"
 
     def note(self, node: str, part: int = 0) -> str:
-        """Return the key of a node's note: part 0 says how far it is, the others what it did."""
+        """Return the key of a node's note: part 0 holds its progress, the other parts its swaps."""
         return f"verify/{self.name}-{part}/{node}"
 
 
 def join(backend: Backend, meeting: Meeting, patience: float, clock: Clock) -> tuple[End, dict[str, str]]:
-    """Wait for the others; returns where the chain begins, and the name of each one's run.
+    """Wait for the other nodes; return where the chain starts, and the ID of each node's run.
 
-    Where it begins is read before anybody can know of us, so before anybody swaps. Raises BackendError if somebody
-    does not come.
+    The start is read before any other node can know about us, so before any node swaps. Raises BackendError if a
+    node does not join.
     """
     first, met = _end(backend, meeting.chain), dict[str, str]()
     _put(backend, meeting.note(meeting.me), {"run": meeting.run, "met": met})
@@ -70,7 +70,7 @@ def join(backend: Backend, meeting: Meeting, patience: float, clock: Clock) -> t
 
 
 def tell(backend: Backend, meeting: Meeting, met: dict[str, str], attempts: list[Attempt]) -> int:
-    """Publish what this node did; returns in how many notes."""
+    """Publish the swaps of this node; return the number of notes that they needed."""
     parts = _parts(attempts) if meeting.others else []
     for number, rows in enumerate(parts, 1):
         _put(backend, meeting.note(meeting.me, number), {"run": meeting.run, "rows": rows})
@@ -82,7 +82,7 @@ def tell(backend: Backend, meeting: Meeting, met: dict[str, str], attempts: list
 def gather(
     backend: Backend, meeting: Meeting, met: dict[str, str], patience: float, clock: Clock
 ) -> tuple[End, list[list[Any]]]:
-    """Wait for what the others did; returns where the chain ends, and their attempts as rows."""
+    """Wait for the swaps of the other nodes; return where the chain ends, and their attempts as rows."""
     notes: dict[str, Any] = {}
 
     def all_told() -> bool:
@@ -102,7 +102,7 @@ def gather(
 def leave(
     backend: Backend, meeting: Meeting, met: dict[str, str], parts: int, patience: float, clock: Clock
 ) -> None:
-    """Clear what this node told, when the others have read it or do not seem to."""
+    """Clear the swaps that this node published, once the others have read them or `patience` seconds are over."""
     _put(backend, meeting.note(meeting.me), {"run": meeting.run, "met": met, "parts": parts, "read": True})
 
     def all_read() -> bool:
@@ -115,7 +115,7 @@ def leave(
 
 
 def _parts(attempts: list[Attempt]) -> list[list[list[Any]]]:
-    """Divide them so that each part fits into an entry."""
+    """Divide the attempts into parts that each fit into an entry."""
     parts: list[list[list[Any]]] = [[]]
     size = 0
     for attempt in attempts:
@@ -154,6 +154,6 @@ def _wait(fact: Callable[[], bool], patience: float, clock: Clock) -> bool:
 
 def _absent(nodes: list[str]) -> BackendError:
     return BackendError(
-        f"{', '.join(nodes)} did not come, or is not heard of any more",
-        "start it there within the same minute, each with the others after --with; if it was, they have another store",
+        f"{', '.join(nodes)} did not join, or stopped answering",
+        "run doctor --verify there within the same minute, --with the other nodes; if you did, they use another store",
     )

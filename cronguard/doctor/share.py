@@ -1,4 +1,4 @@
-"""The directory of dir: and file:, as its users see it: who may write there, and whether all of it is open to them."""
+"""Checks of the directory of dir: and file:: who may write there, and whether its users may use all of it."""
 
 import os
 import stat
@@ -10,11 +10,11 @@ from cronguard.doctor.media import judge_locks, judge_room, judge_share, mounted
 from cronguard.store.contract import storage_errors
 from cronguard.store.gate import try_lock
 
-_MOST = 2000  # folders: what is wrong with one of them is mostly wrong with many
+_MOST = 2000  # folders that are checked: a fault in one is mostly a fault in many
 
 
 class Folder(NamedTuple):
-    """A folder's owner, group and mode."""
+    """A directory's owner, group and mode."""
 
     path: str
     owner: int
@@ -23,13 +23,13 @@ class Folder(NamedTuple):
 
     @classmethod
     def at(cls, path: str) -> "Folder":
-        """Look."""
+        """Read them from the file system."""
         found = os.stat(path, follow_symlinks=False)
         return cls(path, found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode))
 
 
 def judge_directory(url: str, root: str, mounts: str) -> list[Finding]:
-    """Look at all of it; nothing is said of a directory that is not there, since the backend says so."""
+    """Check the directory. A missing one is not reported here, because the backend reports it."""
     if not os.path.isdir(root):
         return []
     with storage_errors(root):
@@ -43,7 +43,7 @@ def judge_directory(url: str, root: str, mounts: str) -> list[Finding]:
 
 
 def _folders_below(root: str) -> list[Folder]:
-    """Return the folders down to the names of the jobs; what is below those comes and goes."""
+    """Return the directories down to those of the jobs; the ones below come and go."""
     found: list[Folder] = []
     level = [f"{root}/v1", f"{root}/file-v1"]
     for _ in range(4):
@@ -60,26 +60,30 @@ def _names(folder: str) -> list[str]:
 
 
 def judge_access(root: Folder, below: Iterable[Folder]) -> Finding:
-    """Find folders that are closed to some who may use the root, and a root that is open to all."""
+    """Report directories that are closed to users who may use the root, and a root that is open to all users."""
     if root.mode & stat.S_IWOTH:
-        told = f"{root.path} can be written by every user (mode {root.mode:04o}): each could take any job's lease"
-        return warning("backend-access", told, f"give it a group: chgrp GROUP, and chmod 2770 {root.path}")
+        told = f"{root.path} is writable by every user (mode {root.mode:04o}): any user could take any job's lease"
+        return warning(
+            "backend-access", told, f"give it a group: chgrp GROUP {root.path} && chmod 2770 {root.path}"
+        )
     for folder in below:
         if trouble := _closed(root, folder):
             why, fix = trouble
-            told = f"{folder.path} {why}, unlike {root.path}: others cannot use it"
+            told = f"{folder.path} {why}, unlike {root.path}: other users cannot use it"
             return problem("backend-access", told, fix)
     if not root.mode & stat.S_IWGRP:
-        told = f"{root.path} is for its owner alone (uid {root.owner}, mode {root.mode:04o})"
-        hint = f"for jobs of other users, too: chgrp GROUP, and chmod 2770 {root.path}"
+        told = f"{root.path} is open to its owner only (UID {root.owner}, mode {root.mode:04o})"
+        hint = f"to open it to the jobs of other users: chgrp GROUP {root.path} && chmod 2770 {root.path}"
         return note("backend-access", told, hint)
-    return ok("backend-access", f"{root.path} is for the group {_group(root.group)}, mode {root.mode:04o}")
+    return ok(
+        "backend-access", f"{root.path} is open to the group {_group(root.group)} (mode {root.mode:04o})"
+    )
 
 
 def _closed(root: Folder, folder: Folder) -> tuple[str, str] | None:
-    """Return why, and what to do. The superuser's own store is open to him, whoever has made what is in it."""
+    """Return what is wrong and how to fix it. Root can use its own store, no matter who created what is in it."""
     if root.owner and folder.owner != root.owner and not root.mode & stat.S_IWGRP:
-        return f"belongs to the uid {folder.owner}", f"chown -R {root.owner} {root.path}"
+        return f"belongs to UID {folder.owner}", f"chown -R {root.owner} {root.path}"
     fix = f"chgrp -R {_group(root.group)} {root.path} && chmod -R g+rwX {root.path}"
     if root.mode & ~folder.mode & 0o777:
         return f"has mode {folder.mode:04o}", fix

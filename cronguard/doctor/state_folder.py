@@ -1,4 +1,4 @@
-"""This node's own folder: there, its user's alone, writable, on a local disk with room."""
+"""Checks of the state directory: it is writable, belongs to its user alone, and is on a local disk with room."""
 
 import os
 import stat
@@ -10,12 +10,12 @@ from cronguard.doctor.media import judge_home, judge_room, mounted_at
 from cronguard.doctor.places import Places
 from cronguard.system.statedir import StateDir
 
-_MOST = 10_000  # files: a moment's work, and more than a node has
-_HINT = "chown it to the user of the lines, or set state_dir to a folder of his"
+_MOST = 10_000  # files that are checked: it takes a moment, and a node has fewer
+_HINT = "chown it to the user who runs the jobs, or set state_dir to a directory of that user"
 
 
 def judge_state(state: StateDir, places: Places) -> list[Finding]:
-    """Look at it; what is missing is made, as the first run would."""
+    """Check the state directory; create it if it is missing, as the first run would."""
     try:
         os.makedirs(state.root, mode=0o700, exist_ok=True)
         state.store("doctor", "", b"1")
@@ -25,7 +25,7 @@ def judge_state(state: StateDir, places: Places) -> list[Finding]:
     except OSError as error:
         return [problem("state-folder", f"{error.filename or state.root}: {error.strerror}", _HINT)]
     if not is_kept:
-        return [problem("state-folder", f"{state.root}: nothing can be kept there", _HINT)]
+        return [problem("state-folder", f"{state.root}: nothing can be stored there", _HINT)]
     return [
         judge_owner(state.root, found.st_uid, stat.S_IMODE(found.st_mode), os.geteuid()),
         judge_home(state.root, mounted_at(state.root, places.mounts)),
@@ -34,21 +34,19 @@ def judge_state(state: StateDir, places: Places) -> list[Finding]:
 
 
 def judge_owner(path: str, owner: int, mode: int, me: int) -> Finding:
-    """Find a folder that others could write to: what a node saw decides when it takes over."""
+    """Report a directory that other users could write to: the files there decide when this node takes over."""
     if owner not in (0, me):
-        return problem("state-folder", f"{path} belongs to another user (uid {owner})", _HINT)
+        return problem("state-folder", f"{path} belongs to another user (UID {owner})", _HINT)
     if mode & stat.S_IWOTH:
-        return problem("state-folder", f"{path} can be written by every user", f"chmod o-w {path}")
+        return problem("state-folder", f"{path} is writable by every user", f"chmod o-w {path}")
     if stray := _of_another(path, owner):
-        told = (
-            f"{stray} does not belong to the uid {owner}, as {path} does: what its runs see is not kept there"
-        )
+        told = f"{stray} does not belong to UID {owner}, unlike {path}: runs of that UID cannot store their state there"
         return problem("state-folder", told, f"chown -R {owner} {path}")
     return ok("state-folder", path)
 
 
 def _of_another(path: str, owner: int) -> str | None:
-    """Return something in a user's folder that is not his; the superuser can write whatever is in his own."""
+    """Return a file in a user's directory that is not that user's. Root can write to any file in its own."""
     names = (f"{at}/{name}" for at, folders, files in os.walk(path) for name in (*folders, *files))
     found = islice(names, _MOST) if owner else ()
     for name in found:

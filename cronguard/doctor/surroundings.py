@@ -1,4 +1,4 @@
-"""What a guarded line needs of its node: a name, a cron that starts it, a syslog, and a cronguard that cron finds."""
+"""Checks of what a guarded crontab line needs on its node: a name, a running cron, a syslog, a cronguard in PATH."""
 
 import os
 import shutil
@@ -18,44 +18,48 @@ _CRONS = frozenset({"cron", "crond", "fcron", "dcron", "bcron-sched", "supercron
 
 
 def judge_name(node: str, nodes: tuple[str, ...]) -> Finding:
-    """Find a name that other machines have too, or that the cluster does not know."""
+    """Report a name that other machines may have too, or that is not in the configuration."""
     if node.partition(".")[0] == "localhost":
         hint = 'give it a host name, or set node = "NAME" in the configuration'
-        return problem("node", f"this node is called {node}, as others may be", hint)
+        return problem("node", f"this node is called {node}, and other nodes may be as well", hint)
     named = [name for name in nodes if not name.isdecimal()]
     if named and node not in named:
-        told = f"this node, {node}, is not among the nodes of the configuration: {', '.join(named)}"
+        told = f"this node, {node}, is not among the nodes in the configuration: {', '.join(named)}"
         return problem("node", told, 'add it there, or set node = "NAME"')
     return ok("node", node)
 
 
 def judge_cron(programs: Iterable[str] | None, timers: Iterable[str], has_systemd: bool) -> Finding:
-    """Find that nothing will start a line. `programs` are the names of what runs, `timers` units that call us."""
+    """Report that nothing starts jobs. `programs` are the running programs, `timers` are units that call cronguard."""
     if programs is None:
-        told = "what other users run is hidden here (/proc is mounted hidepid), and so may be a cron"
-        return note("cron", told, "look as root, too")
+        told = (
+            "the processes of other users are hidden (/proc is mounted with hidepid), so cron may be running"
+        )
+        return note("cron", told, "run doctor as root, too")
     if crons := sorted(_CRONS & set(programs)):
         return ok("cron", f"{', '.join(crons)} is running")
     if timers := sorted(timers):
-        return ok("cron", f"no cron is running, but systemd has {', '.join(timers)}")
+        return ok("cron", f"no cron is running, but systemd units mention cronguard: {', '.join(timers)}")
     if has_systemd:
-        told = "no cron is running, and no unit of systemd mentions cronguard"
-        return warning("cron", told, "systemctl enable --now cron (crond on Red Hat), or write a timer")
-    return problem("cron", "no cron is running: no line will be started", "start it: service cron start")
+        told = "no cron is running, and no systemd unit mentions cronguard"
+        return warning(
+            "cron", told, "start it: systemctl enable --now cron (crond on Red Hat); or write a timer"
+        )
+    return problem("cron", "no cron is running: no job will be started", "start it: service cron start")
 
 
 def running(places: Places) -> list[str] | None:
-    """Return the names of all programs that run; None if those of others are hidden, as the first one then is."""
+    """Return the names of all running programs; None if those of other users are hidden, as PID 1 then is too."""
     names = {}
     for number in os.listdir(places.processes):
         if number.isdecimal():
             with suppress(OSError), open(f"{places.processes}/{number}/comm", "rb") as file:
-                names[number] = os.fsdecode(file.read()).rstrip("\n")  # any bytes that its program likes
+                names[number] = os.fsdecode(file.read()).rstrip("\n")  # a name may have any bytes
     return list(names.values()) if "1" in names else None
 
 
 def timers(places: Places) -> list[str]:
-    """Return the units of systemd that mention us, but for the heartbeat's."""
+    """Return the systemd units that mention cronguard, except the heartbeat's."""
     found = set()
     for folder in places.units:
         with suppress(OSError):
@@ -67,49 +71,49 @@ def timers(places: Places) -> list[str]:
 
 
 def judge_time(is_kept: bool) -> Finding:
-    """Note a clock that runs by itself: it is minutes that matter, and those take a while."""
+    """Note a clock that is not synchronised: no warning, since it takes a while to be minutes off."""
     if is_kept:
-        return ok("clock-sync", "something keeps this node's clock right")
-    return note("clock-sync", "nothing keeps this node's clock right", "install chrony or systemd-timesyncd")
+        return ok("clock-sync", "this node's clock is synchronised")
+    return note("clock-sync", "this node's clock is not synchronised", "install chrony or systemd-timesyncd")
 
 
 def judge_syslog(log: str, path: str) -> Finding:
-    """Find that what is logged goes nowhere."""
+    """Report that log messages go nowhere."""
     if log != "syslog":
-        return ok("syslog", f"not asked for: log is {log}")
+        return ok("syslog", f"not used: log is {log}")
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
             sock.setblocking(False)
             sock.connect(path)
     except OSError as error:
         hint = 'start rsyslog or systemd-journald; or set log = "stderr", which cron mails, or "none"'
-        return warning("syslog", f"{path}: {error.strerror}: what becomes of runs is not logged", hint)
-    return ok("syslog", f"{path} takes what is logged")
+        return warning("syslog", f"{path}: {error.strerror}: the outcomes of runs are not logged", hint)
+    return ok("syslog", f"{path} accepts log messages")
 
 
 def judge_program(found: str | None, found_by_cron: str | None, me: int) -> Finding:
-    """Find that cron, or the jobs of other users, cannot execute us, or that others could replace us."""
+    """Report that cron or other users' jobs cannot execute cronguard, or that other users could replace it."""
     if found is None:
-        hint = "install it into /usr/local/bin, or link it there, and give lines that path"
+        hint = "install it in /usr/local/bin, or link it there, and use that path in crontab lines"
         return warning("program", "there is no cronguard in PATH", hint)
     real = os.path.realpath(found)
-    kept = [kept._replace(owner=me)] if (kept := look(real)) else []  # who installed it is his own affair
+    kept = [kept._replace(owner=me)] if (kept := look(real)) else []  # any user may have installed it
     writers = judge_writers(kept, me, "program")[0]
     if writers.do:
         return writers
     if me == 0 and (closed := _closed_to_others(real)):
-        told = f"{found}: users other than root cannot execute it: {closed}"
-        return warning(
-            "program", told, "install it where all users reach it, if their lines are to be guarded"
-        )
+        told = f"users other than root cannot execute {found}: {closed}"
+        return warning("program", told, "to guard jobs of other users, install it where they can reach it")
     if found_by_cron is None:
-        told = f"{found} is not where cron looks (PATH=/usr/bin:/bin)"
-        return note("program", told, f"give lines the whole path, as crontab wrap does: {found} run ...")
+        told = f"{found} is not in the PATH that cron uses (/usr/bin:/bin)"
+        return note(
+            "program", told, f"use the full path in the crontab, as crontab wrap does: {found} run ..."
+        )
     return ok("program", found_by_cron)
 
 
 def _closed_to_others(path: str) -> str | None:
-    """Return the file or folder that is in the way of other users."""
+    """Return which file or directory keeps other users out, with its mode; None if none does."""
     parts = [path]
     while parts[-1] != "/":
         parts.append(os.path.dirname(parts[-1]))
@@ -122,7 +126,7 @@ def _closed_to_others(path: str) -> str | None:
 
 
 def judge_surroundings(settings: Settings, places: Places) -> list[Finding]:
-    """Look at all of it."""
+    """Run all checks of this file."""
     return [
         judge_name(settings.node, settings.nodes),
         judge_cron(running(places), timers(places), os.path.isdir(places.systemd)),
@@ -137,6 +141,6 @@ def judge_surroundings(settings: Settings, places: Places) -> list[Finding]:
 
 
 def _called() -> str | None:
-    """Return the program that was called by its path, as lines may do, too."""
+    """Return the path of this program if it was called by its path, as crontab lines may do."""
     path = os.path.abspath(sys.argv[0])
     return path if os.path.basename(path) == "cronguard" and os.access(path, os.X_OK) else None

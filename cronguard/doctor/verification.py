@@ -1,4 +1,4 @@
-"""`doctor --verify`: processes of this node, and of others, swap one entry at the same time; they must make one chain."""
+"""`doctor --verify`: processes on one or more nodes swap one entry at the same time; they must make one chain."""
 
 import fcntl
 import os
@@ -23,29 +23,29 @@ from cronguard.system.linux import die_with_parent
 from cronguard.system.signals import fork
 from cronguard.system.statedir import StateDir
 
-_CONTENDERS = 4  # of each node; more of them lose more races and find no more
-_MOST = 1000  # swaps of each: what all nodes did is told in entries of 64 KiB
-_SHOWN = 3  # faults: the first ones tell what the others do
-_COME = 2  # time limits of the backend: a minute by default, as long as it takes to start it on three nodes by hand
+_CONTENDERS = 4  # processes on each node; more of them lose more races but find nothing more
+_MOST = 1000  # swaps of each process: the nodes exchange them in entries of 64 KiB
+_SHOWN = 3  # faults: the first ones show what the others would
+_COME = 2  # time limits of the backend: a minute by default, enough to start it by hand on three nodes
 
 
 class Plan(NamedTuple):
-    """For how many seconds, and with which other nodes."""
+    """How many seconds to verify for, and with which other nodes."""
 
     seconds: float
     others: tuple[str, ...]
 
     @classmethod
     def of(cls, length: str, others: str | None) -> "Plan":
-        """Raise UsageError for a length that is out of bounds, or what is no list of nodes."""
+        """Return the plan that the options specify; raises UsageError for a bad length or a bad list of nodes."""
         seconds = parse_duration(length, "--verify")
         if not 1 <= seconds <= 600:
-            raise UsageError(f"--verify: {length} is not between 1s and 10m", "10s is a good one")
+            raise UsageError(f"--verify: {length} is not between 1s and 10m", "try 10s")
         return cls(seconds, SETTINGS["nodes"].read(others, "--with") if others is not None else ())
 
 
 def verify(storage: Storage, node: str, plan: Plan) -> list[Finding]:
-    """Do it; raises BackendError if one of the others does not come, or the backend cannot be used."""
+    """Verify the backend; raises BackendError if another node does not join, or if the backend cannot be used."""
     meeting = Meeting(node, os.urandom(4).hex(), tuple(name for name in plan.others if name != node))
     with TemporaryDirectory(prefix="cronguard-") as folder:
         return [_verified(storage, meeting, plan.seconds, folder)]
@@ -68,31 +68,32 @@ def _verified(storage: Storage, meeting: Meeting, seconds: float, folder: str) -
 def judge_chain(
     attempts: list[Attempt], last: End, first: End, nodes: tuple[str, ...], seconds: float
 ) -> Finding:
-    """Say whether what was published makes one chain."""
+    """Judge whether the published records make one chain."""
     published = sum(attempt.answer == "published" for attempt in attempts)
     told = f"{len(attempts)} writes on {', '.join(nodes)} within {format_duration(seconds)}, {published} published"
     if faults := chain_faults(attempts, last, first):
         shown = "; ".join(faults[:_SHOWN])
-        hint = "guard no job by this backend: two could run at once; see its mount and BACKENDS in the manual"
-        return problem("verify", f"{told}, and {len(faults)} times that was wrong: {shown}", hint)
+        hint = "do not use this backend: two runs could overlap; check its mount, see BACKENDS in the manual"
+        told += f"; mutual exclusion does not hold (errors: {len(faults)}): {shown}"
+        return problem("verify", told, hint)
     if not published:
-        return problem("verify", f"{told}: so nothing was tried", "see whether the backend is slow, or full")
-    return ok("verify", f"{told}, each over the one before: it excludes")
+        return problem("verify", f"{told}: nothing was tested", "check whether the backend is slow or full")
+    return ok("verify", f"{told}, each replacing the one before: mutual exclusion holds")
 
 
 @contextmanager
 def _alone(state: StateDir, chain: str) -> Iterator[None]:
-    """Let one verification of a node go on at a time: nobody would know the other's swaps."""
+    """Allow one verification at a time on this node: two would not know about each other's swaps."""
     with open(state.open(state.path("verify", chain), os.O_WRONLY), "wb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BackendError("another --verify is going on here", "wait for its end") from None
+            raise BackendError("another --verify is running here", "wait until it has finished") from None
         yield
 
 
 def _contend(storage: Storage, meeting: Meeting, seconds: float, folder: str) -> None:
-    """Swap from processes of their own until the time is over; raises BackendError if one of them could not."""
+    """Swap from several processes until the time is over; raises BackendError if one of them could not."""
     until = storage.clock.boot() + seconds
     writers = [f"{meeting.me}-{meeting.run}-{number}" for number in range(_CONTENDERS)]
     pids = [fork(partial(_swap, storage, meeting.chain, writer, until, folder)) for writer in writers]
@@ -100,7 +101,9 @@ def _contend(storage: Storage, meeting: Meeting, seconds: float, folder: str) ->
     for name in sorted(os.listdir(folder)):
         if name.endswith(".error"):
             with open(f"{folder}/{name}", encoding="utf-8") as file:
-                raise BackendError(file.read(), "the others could; see whether it has a limit of connections")
+                raise BackendError(
+                    file.read(), "check its limit of connections: other processes could use it"
+                )
 
 
 def _swap(storage: Storage, key: str, writer: str, until: float, folder: str) -> None:
@@ -118,7 +121,7 @@ def _swap(storage: Storage, key: str, writer: str, until: float, folder: str) ->
 
 
 def _wait_for(pids: list[int], give_up_at: float, clock: Clock) -> None:
-    """Reap them; those that hang are killed, and left if even that does not help."""
+    """Reap the processes; those that hang are killed, and abandoned if even that does not help."""
     left = set(pids)
     while left and clock.boot() < give_up_at:
         left -= {pid for pid in left if os.waitpid(pid, os.WNOHANG)[0]}

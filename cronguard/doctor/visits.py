@@ -1,4 +1,4 @@
-"""What doctor leaves in the backend under its node's name: which machines have that name, and their versions."""
+"""The entry that doctor keeps for its node's name: which machines use that name, and their versions."""
 
 import os
 from typing import Any, NamedTuple
@@ -9,24 +9,24 @@ from cronguard.store.contract import Backend
 from cronguard.store.update import update
 
 PREFIX = "doctor/cluster/"
-LATELY = 86400.0  # seconds: doctor runs once a day, if somebody made a crontab line of it
-_MOST = 8  # machines of one name
+LATELY = 86400.0  # seconds: in a crontab, doctor is usually run once a day
+_MOST = 8  # machines that are kept for one name
 
 
 class Visits(NamedTuple):
-    """By machine: `wall`, when doctor ran there last, and `version`. `id` is another in each published entry."""
+    """For each machine: `wall`, when doctor last ran there, and `version`. Each published entry has a new `id`."""
 
     seen: dict[str, dict[str, Any]] = {}  # noqa: RUF012 - nobody changes it
     id: str = ""
     unknown: Unknown = ()
 
     def recent(self, wall: float) -> dict[str, dict[str, Any]]:
-        """Return those of the last day, by clocks that may be some minutes apart."""
+        """Return the visits of the last day, by clocks that may be some minutes apart."""
         return {name: visit for name, visit in self.seen.items() if abs(wall - visit["wall"]) < LATELY}
 
 
 def leave(backend: Backend, node: str, machine: str, wall: float) -> None:
-    """Publish that this machine was there, beside the others that lately were."""
+    """Publish a visit of this machine, and keep the recent visits of others."""
 
     def visited(old: Visits | None) -> Visits:
         known = old or Visits()
@@ -43,7 +43,7 @@ def encode(visits: Visits) -> bytes:
 
 
 def decode(data: bytes, where: str) -> Visits | None:
-    """Read an entry; None for no data. Raises StoreRefusedError, naming `where`, for what is none."""
+    """Read an entry; None for no data. Raises StoreRefusedError, naming `where`, for an invalid entry."""
     return open_envelope(data, where, _checked)
 
 

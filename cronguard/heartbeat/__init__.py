@@ -1,1 +1,1 @@
-"""Who is up: what each node sees of itself and of the others."""
+"""Which nodes are up: what each node sees of itself and of the others."""

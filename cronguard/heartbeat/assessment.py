@@ -1,4 +1,4 @@
-"""One beat's assessment: what is remembered, and what was found out now, make new verdicts. Pure."""
+"""The assessment of one heartbeat: make new verdicts from the memory and the latest observations. Pure."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -8,11 +8,11 @@ from cronguard.heartbeat.probe_handlers import Answer
 from cronguard.heartbeat.state import HeartbeatState, Other
 from cronguard.model.beat import DOWN
 
-BEAT = "beat"  # the path of a node's heartbeats, through the store
+BEAT = "beat"  # the name of the path through the store, for a node's heartbeats
 
 
 class Look(NamedTuple):
-    """What the store shows of a node's heartbeat: which one it is, when the next is due, what it says of itself."""
+    """A node's heartbeat as seen in the store: its identity, the time to the next, and what the node reports of itself."""
 
     node: str
     identity: str
@@ -23,9 +23,9 @@ class Look(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What one beat found out. `looks` is None when the store could not be reached. Seconds, boot time.
+    """The observations of one heartbeat. `looks` is None if the store could not be reached. Seconds, boot time.
 
-    `away` is for how long this node had not beaten, by wall clocks, when nothing of that is remembered.
+    `away` is the age of this node's last heartbeat, by wall clocks; it counts if the node remembers none.
     """
 
     checks: Mapping[str, Answer]
@@ -39,7 +39,7 @@ class Found(NamedTuple):
 def assess(
     memory: HeartbeatState, found: Found, counting: Counting, cluster: tuple[str, ...]
 ) -> HeartbeatState:
-    """Return what is to be remembered after this beat; `cluster` are the nodes that are known of."""
+    """Return what to remember after this heartbeat; `cluster` are the known nodes."""
     own = {
         name: memory.own.get(name, Path()).after(answer.is_good, counting)
         for name, answer in found.checks.items()
@@ -59,11 +59,11 @@ def is_fit(memory: HeartbeatState) -> bool:
 def _other(other: Other, name: str, found: Found, counting: Counting) -> Other:
     sight, beats = other.sight, other.paths.get(BEAT, Path())
     look = found.looks.get(name) if found.looks is not None else None
-    if look or (found.looks is not None and sight.identity):  # one that has vanished stands still
+    if look or (found.looks is not None and sight.identity):  # a heartbeat that has vanished counts as frozen
         identity, every = (look.identity, look.every) if look else (sight.identity, found.every)
         sight = sight.after(identity, found.now, found.every)
         beats = seen_beat(beats, other.sight, sight, every, found.every, counting)
-    has_beaten = bool(sight.identity)  # who never did has no such path, and is judged by the others
+    has_beaten = bool(sight.identity)  # a node that never did has no such path, and is judged by its others
     paths = ({BEAT: beats} if has_beaten else {}) | {
         path: other.paths.get(path, Path()).after(answer.is_good, counting)
         for path, answer in found.probes.get(name, {}).items()
@@ -74,7 +74,7 @@ def _other(other: Other, name: str, found: Found, counting: Counting) -> Other:
 
 
 def _back(memory: HeartbeatState, own: Mapping[str, Path], found: Found, counting: Counting) -> float:
-    """Return since when this node beats, and is fit, without a break: after one, since now."""
+    """Return since when this node has sent heartbeats, and been fit, without a break: after a break, since now."""
     longest = (counting.fall + 1) * found.every
     away = found.away or 0.0 if memory.back is None else found.now - memory.beaten
     is_well = all(path.state != DOWN for path in own.values())

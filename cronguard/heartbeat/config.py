@@ -1,4 +1,4 @@
-"""The heartbeat's tables of the configuration: how to count, what to check here, what to ask of whom."""
+"""The heartbeat's tables in the configuration: how to count, what to check here, what to probe on other nodes."""
 
 import os
 from collections.abc import Mapping
@@ -15,9 +15,9 @@ _KEYS = ("every", "limit", "rise", "fall", "quorum", "checks")
 
 
 class HeartbeatConfig(NamedTuple):
-    """`every`: seconds between two beats, if nothing else is said; `limit`: seconds that a probe may take.
+    """`every`: seconds between two heartbeats, unless an option overrides it; `limit`: seconds that a probe may take.
 
-    `checks` are this node's own, by name; `probes` what to ask of other nodes, by node and name.
+    `checks` are this node's own, by name; `probes` are those of other nodes, by node and name.
     """
 
     every: float = 60.0
@@ -30,10 +30,10 @@ class HeartbeatConfig(NamedTuple):
 def load_heartbeat(
     config: str | None, nodes: tuple[str, ...] = (), env: Mapping[str, str] = os.environ
 ) -> HeartbeatConfig:
-    """Read the tables `heartbeat` and `probes` of all files, the nearer winning key by key; `config` checks the rest.
+    """Read the tables `heartbeat` and `probes` of all files; the nearer file wins, key by key.
 
-    Raises ConfigError, naming the file and the key, for what is not understood, and for probes of a node that is
-    not among `nodes`.
+    The package `config` checks the other keys. Raises ConfigError, naming the file and the key, for anything
+    invalid, and for probes of a node that is not among `nodes`.
     """
     found = HeartbeatConfig()
     for path, data in read_files(config or env.get("CRONGUARD_CONFIG")):
@@ -57,7 +57,7 @@ def _with_heartbeat(found: HeartbeatConfig, table: dict[str, Any], where: str) -
         elif key == "checks":
             found = found._replace(checks={**found.checks, **_probes(value, what, CHECKS)})
         else:
-            raise ConfigError(f"{where}: unknown key {key!r}", f"known are {', '.join(_KEYS)}")
+            raise ConfigError(f"{where}: unknown key {key!r}", f"known keys: {', '.join(_KEYS)}")
     return found
 
 
@@ -68,7 +68,9 @@ def _with_probes(
     for node, asked in table.items():
         check_name(node, where)
         if nodes and node not in nodes:
-            raise ConfigError(f"{where}: {node} is not among the nodes {','.join(nodes)}", "is it misspelt?")
+            raise ConfigError(
+                f"{where}: {node} is not among the nodes {','.join(nodes)}", "check the spelling"
+            )
         probes[node] = {**probes.get(node, {}), **_probes(asked, f"{where}.{node}", PROBES)}
     return found._replace(probes=probes)
 
@@ -81,7 +83,7 @@ def _probes(value: Any, where: str, schemes: tuple[str, ...]) -> dict[str, Probe
     found = {}
     for name, text in value.items():
         if not isinstance(text, str):
-            raise ConfigError(f"{where}.{name}: {text!r} is not a text", "write it in quotes")
+            raise ConfigError(f"{where}.{name}: {text!r} is not a string", "put it in quotes")
         found[check_name(name, where)] = Probe.parse(f"{where}.{name}", text, schemes)
     return found
 

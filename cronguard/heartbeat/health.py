@@ -1,4 +1,4 @@
-"""Up or down: a path to a node by counting, a node by a quorum of its paths. Pure; all moments are boot time."""
+"""Up or down: a path to a node by counting samples, a node by a quorum of its paths. Pure; all times are boot time."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from cronguard.model.beat import DOWN, UNKNOWN, UP
 
 
 class Counting(NamedTuple):
-    """How many good samples in a row bring a path up, how many bad ones take it down; and the quorum of paths."""
+    """How many good samples in a row bring a path up, how many bad ones take it down, and the quorum of paths."""
 
     rise: int = 2
     fall: int = 3
@@ -15,26 +15,26 @@ class Counting(NamedTuple):
 
 
 class Path(NamedTuple):
-    """One way to see a node: its state, and how many samples in a row spoke against that."""
+    """One way to see a node: its state, and how many samples in a row have contradicted that state."""
 
     state: str = UNKNOWN
     against: int = 0
 
     def after(self, is_good: bool | None, counting: Counting, samples: int = 1) -> "Path":
-        """Return the path after so many samples that say the same; None, one that could not be taken, says nothing."""
+        """Return the path after `samples` equal samples; None, for one that could not be taken, changes nothing."""
         if is_good is None or samples < 1:
             return self
         if self.state == (UP if is_good else DOWN):
             return self._replace(against=0)
         if self.state == UNKNOWN and is_good:
-            return Path(UP)  # nothing speaks against it: only who was down must rise
+            return Path(UP)  # nothing contradicts it: only a path that was down must rise
         against = self.against + samples
         needed = counting.rise if is_good else counting.fall
         return Path(UP if is_good else DOWN) if against >= needed else self._replace(against=against)
 
 
 class Verdict(NamedTuple):
-    """What is held of a node, since when, and when it last came back from being down."""
+    """What this node believes about another: its state, since when, and when it last came back from being down."""
 
     state: str = UNKNOWN
     since: float = 0.0
@@ -42,9 +42,9 @@ class Verdict(NamedTuple):
 
 
 def judge(before: Verdict, paths: Mapping[str, Path], is_fit: bool, quorum: int, now: float) -> Verdict:
-    """Return the verdict on a node from its paths, and from what it says of itself while its heartbeat is seen.
+    """Return the verdict on a node from its paths, and from what it reports of itself while its heartbeat is seen.
 
-    A path of which nothing is known yet counts for the node: a wrong "up" costs a head start.
+    A path of which nothing is known yet counts in the node's favour: a wrong "up" costs a head start.
     """
     states = [path.state for path in paths.values()]
     if DOWN not in states and UP not in states:
@@ -60,9 +60,9 @@ def judge(before: Verdict, paths: Mapping[str, Path], is_fit: bool, quorum: int,
 
 
 class Sight(NamedTuple):
-    """What was last seen of another node's heartbeat: which one, and for how long it has stood unchanged.
+    """What was last seen of another node's heartbeat: its identity, and for how long it has not changed.
 
-    `quiet` grows only while this node can look: a store that is out of reach tells nothing of who beats there.
+    `quiet` grows only while this node can look: an unreachable store reveals nothing about the other node.
     """
 
     identity: str = ""
@@ -70,7 +70,7 @@ class Sight(NamedTuple):
     looked: float = 0.0
 
     def after(self, identity: str, now: float, own_every: float) -> "Sight":
-        """Return the sight after a look that found this heartbeat."""
+        """Return the sight after a look that found the heartbeat `identity`."""
         if identity != self.identity or now < self.looked:
             return Sight(identity, 0.0, now)
         return Sight(identity, self.quiet + min(now - self.looked, 2 * own_every), now)
@@ -81,8 +81,8 @@ def seen_beat(
 ) -> Path:
     """Return the path of the heartbeats after a look.
 
-    Each period of the other's that passes without a new one is a missed beat. One of this node's own periods is
-    left to it, since so late a beat may be seen.
+    Each period of the other node without a new heartbeat is a missed one. The other node gets one of this node's
+    periods on top, because a heartbeat may be seen that late.
     """
     if sight.identity != before.identity:
         return path.after(True, counting) if before.identity else path

@@ -1,4 +1,4 @@
-"""The heartbeat: look at oneself and at the others, judge, and publish it with the node's next beat."""
+"""The heartbeat: check this node and the others, judge them, and publish the verdicts with the node's heartbeat."""
 
 import os
 from contextlib import suppress
@@ -16,12 +16,12 @@ from cronguard.store.update import update
 from cronguard.system.clock import Clock, boot_id
 from cronguard.system.errors import BackendError, ConfigError, StoreRefusedError
 
-_TAKEN = 300.0  # seconds without a beat of another machine of this name, until the name counts as given up
+_TAKEN = 300.0  # seconds without a heartbeat from another machine with this name, until the name is free
 _SEPARATOR = " "
 
 
 class News(NamedTuple):
-    """What has changed, for the log: `down`, `up`, `unfit`, `fit` or `trouble`, about whom, and why."""
+    """A change, for the log: `down`, `up`, `unfit`, `fit` or `trouble`, which node or probe, and why."""
 
     word: str
     about: str
@@ -29,7 +29,7 @@ class News(NamedTuple):
 
 
 class Heartbeat:
-    """A node's heartbeat. `every` is in how many seconds the next beat is due."""
+    """A node's heartbeat. `every` is the number of seconds until the next one is due."""
 
     def __init__(
         self, node: str, cluster: tuple[str, ...], storage: Storage, config: HeartbeatConfig, every: float
@@ -40,10 +40,10 @@ class Heartbeat:
         self._run = os.urandom(8).hex()
 
     def beat(self) -> list[News]:
-        """Do one beat; returns what has changed since the last.
+        """Send one heartbeat; return what has changed since the last one.
 
-        Raises BackendError when the store cannot be reached; what was found out is remembered all the same. Raises
-        ConfigError when another machine beats under this name.
+        Raises BackendError if the store cannot be reached; observations are remembered anyway. Raises ConfigError
+        if another machine sends heartbeats under this name.
         """
         before = recall(self._storage.state, self._storage.url, self._boot)
         answers = self._ask()
@@ -89,7 +89,7 @@ class Heartbeat:
         return {row[0]: Look(*row) for row in rows}, None
 
     def _check_name(self, memory: HeartbeatState, looks: dict[str, Look] | None) -> HeartbeatState:
-        """Refuse to beat under a name under which another machine beats: each would take the other's turns."""
+        """Refuse a name under which another machine sends heartbeats: each would take the other's turns."""
         mine, theirs = machine_id(), (looks or {}).get(self._node)
         if theirs is None or theirs.machine == mine:
             return memory
@@ -97,8 +97,8 @@ class Heartbeat:
         keep(memory, self._storage.state, self._storage.url, self._boot)
         if memory.mine.quiet < _TAKEN:
             raise ConfigError(
-                f"another machine is called {self._node}, too: {theirs.machine}; this one is {mine}",
-                f'set node = "NAME" in the configuration of one of them; if that one is no more, wait {_TAKEN:g}s',
+                f"another machine is also called {self._node}: {theirs.machine}; this one is {mine}",
+                f'set node = "NAME" in the configuration of one of them; if the other no longer exists, wait {_TAKEN:g}s',
             )
         return memory
 
@@ -112,7 +112,7 @@ class Heartbeat:
 
 
 def beat_of(memory: HeartbeatState, node: str, machine: str, boot: str, clock: Clock, every: float) -> Beat:
-    """Return the next beat of a node that remembers this."""
+    """Return the next heartbeat of a node with this memory."""
     now, wall = clock.boot(), clock.wall()
     opinions = {
         name: Opinion(
@@ -140,7 +140,7 @@ def beat_of(memory: HeartbeatState, node: str, machine: str, boot: str, clock: C
 
 
 def publish(backend: Backend, beat: Beat, by: str) -> None:
-    """Publish a beat in the node's entry; what others wrote there, such as a pause, stays."""
+    """Publish a heartbeat in the node's entry; what others wrote there, such as a pause, is kept."""
 
     def renewed(old: Beat | None) -> Beat:
         known = old or Beat(beat.node)
@@ -151,7 +151,7 @@ def publish(backend: Backend, beat: Beat, by: str) -> None:
 
 
 def _fitting(beat: Beat) -> Beat:
-    """Return the beat as it fits into an entry: with hundreds of nodes, verdicts matter more than their reasons."""
+    """Return the heartbeat, shortened if it is too large: with hundreds of nodes, verdicts matter more than reasons."""
     if len(encode(beat)) <= MAX_DATA:
         return beat
     short = {node: opinion._replace(paths={}) for node, opinion in beat.opinions.items()}
@@ -159,7 +159,7 @@ def _fitting(beat: Beat) -> Beat:
 
 
 def machine_id() -> str:
-    """Return what tells two machines of one name apart."""
+    """Return an ID that distinguishes two machines with the same node name."""
     with suppress(OSError), open("/etc/machine-id", encoding="ascii", errors="replace") as file:
         if name := file.read().strip():
             return name
@@ -167,10 +167,10 @@ def machine_id() -> str:
 
 
 def read_beats(backend: Backend) -> list[list[Any]]:
-    """Return what the store shows of each node that beats: the fields of a `Look`, which survive JSON."""
+    """Return each node's heartbeat in the store: the fields of a `Look`, which survive JSON."""
     rows: list[list[Any]] = []
     for entry in backend.scan(PREFIX):
-        with suppress(StoreRefusedError):  # a broken entry is as one that is not there
+        with suppress(StoreRefusedError):  # a damaged entry counts as missing
             beat = decode(entry.data, entry.key)
             if beat and beat.beat:
                 identity = f"{beat.boot}:{beat.beat}:{beat.at}"

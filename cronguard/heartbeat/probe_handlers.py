@@ -1,4 +1,4 @@
-"""What each probe looks at: a process, an address of this node, a port, a host. Run in a child, which may be killed."""
+"""How each probe checks: a process, an address of this node, a port, a host. Runs in a child, which may be killed."""
 
 import os
 import socket
@@ -13,7 +13,7 @@ _ECHO = {socket.AF_INET: (8, 0), socket.AF_INET6: (128, 129)}  # the types of re
 
 
 class Answer(NamedTuple):
-    """Whether it is there (None: this node could not find out), and what a person should know."""
+    """Whether the target is there (None: this node could not find out), and a detail for a person."""
 
     is_good: bool | None
     detail: str = ""
@@ -26,9 +26,9 @@ def _pidfile(path: str) -> Answer:
     except OSError as error:
         return Answer(False, f"{path}: {error.strerror}")
     if not text or not text[0].isdecimal():
-        return Answer(False, f"{path} holds no process number")
+        return Answer(False, f"{path} holds no process ID")
     is_there = os.path.exists(f"/proc/{text[0]}") and not _is_zombie(text[0])
-    return Answer(is_there, "" if is_there else f"process {text[0]} of {path} is gone")
+    return Answer(is_there, "" if is_there else f"process {text[0]} from {path} is gone")
 
 
 def _process(name: str) -> Answer:
@@ -39,7 +39,7 @@ def _process(name: str) -> Answer:
 
 
 def _names(number: str) -> set[str]:
-    """Return what a process is called: the kernel's name for it, and the base names of its first two words."""
+    """Return the names of a process: the kernel's, and the base names of the first two words of its command line."""
     with suppress(OSError):
         with open(f"/proc/{number}/comm", encoding="utf-8", errors="replace") as file:
             names = {file.read().rstrip("\n")}
@@ -55,13 +55,13 @@ def _is_zombie(number: str) -> bool:
 
 
 def _address(address: str) -> Answer:
-    """Return whether this node owns an address: only then, by default, can a socket be bound to it."""
+    """Return whether this node owns an address: by default, a socket can be bound to no other address."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as sock:
         try:
             socket.inet_pton(family, address)
         except OSError:
-            return Answer(None, f"{address!r} is not an address")
+            return Answer(None, f"{address!r} is not an IP address")
         try:
             sock.bind((address, 0))
         except OSError as error:
@@ -72,7 +72,7 @@ def _address(address: str) -> Answer:
 
 
 def _binds_any(family: int) -> bool:
-    """Return whether the kernel lets addresses be bound that are not here, as fail-over set-ups ask of it."""
+    """Return whether the kernel allows binding to addresses of other nodes, as fail-over set-ups configure it."""
     version = "ipv6" if family == socket.AF_INET6 else "ipv4"
     with suppress(OSError), open(f"/proc/sys/net/{version}/ip_nonlocal_bind", encoding="ascii") as file:
         return file.read().strip() != "0"
@@ -94,10 +94,10 @@ def _own_addresses(family: int) -> set[bytes]:
 
 
 def _tcp(rest: str) -> Answer:
-    """Connect; with an expected answer, after a blank, the first bytes that come must begin with it."""
+    """Connect. If an answer is expected (the text after a blank), the first bytes received must start with it."""
     host, port, expected = host_and_port("tcp", rest)
     try:
-        sock = socket.create_connection((host, port))  # at the first of its addresses that takes it
+        sock = socket.create_connection((host, port))  # at the first of its addresses that accepts
     except socket.gaierror as error:
         return Answer(None, f"{host}: {error.strerror}")
     with sock:
@@ -111,7 +111,7 @@ def _tcp(rest: str) -> Answer:
 
 
 def host_and_port(name: str, rest: str) -> tuple[str, int, bytes]:
-    """Read HOST:PORT, and the expected answer after a blank; raises UsageError."""
+    """Parse HOST:PORT, and the expected answer after a blank; raises UsageError."""
     where, _, expected = rest.strip().partition(" ")
     host, colon, port = where.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
@@ -134,7 +134,7 @@ def _ping(host: str) -> Answer:
     packet = struct.pack("!BBHHH", kind, 0, 0, os.getpid() & 0xFFFF, 1) + mark
     with sock:
         sock.sendto(packet[:2] + _checksum(packet) + packet[4:], address)
-        while True:  # until it comes, or this process is ended
+        while True:  # until the reply comes, or this process is killed
             data = sock.recv(2048)
             header = (data[0] & 15) * 4 if is_raw and family == socket.AF_INET else 0
             if data[header : header + 1] == bytes([reply]) and data.endswith(mark):
@@ -142,7 +142,7 @@ def _ping(host: str) -> Answer:
 
 
 def echo_socket(family: int) -> tuple[socket.socket, bool]:
-    """Return a socket for echo requests: one for anybody, where the kernel's ping_group_range lets us, else a raw one."""
+    """Return a socket for echo requests, and whether it is raw: a raw one needs more rights than ping_group_range gives."""
     protocol = socket.IPPROTO_ICMPV6 if family == socket.AF_INET6 else socket.IPPROTO_ICMP
     try:
         return socket.socket(family, socket.SOCK_DGRAM, protocol), False
@@ -156,7 +156,7 @@ def _checksum(packet: bytes) -> bytes:
     return struct.pack("!H", ~(total + (total >> 16)) & 0xFFFF)
 
 
-# Those that need a program are commands; the others are asked here.
+# Probes that run a program are not here: they are handled as commands.
 HANDLERS: Mapping[str, Callable[[str], Answer]] = {
     "pidfile": _pidfile,
     "process": _process,

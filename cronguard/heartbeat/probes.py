@@ -1,4 +1,4 @@
-"""Probes: what tells whether a service, a process, an address or another node is there; side by side, in children."""
+"""Probes: check in parallel child processes whether a service, a process, an address or another node is there."""
 
 import json
 import os
@@ -17,10 +17,10 @@ from cronguard.system.signals import fork, reap
 CHECKS = ("command", "systemd", "pidfile", "process", "address")
 PROBES = ("ping", "tcp", "command")
 _LONGEST_ANSWER = 4096
-# As in resolv.conf(5). That a name server is silent is no sign of the node, and has to be known before the probe's
-# limit is over; by default a single try takes 5 s, which is all of it.
+# As in resolv.conf(5). A name server that does not answer says nothing about the node, and must be noticed before the
+# probe's limit is over. By default a single try takes 5 s, which is the whole limit.
 _RESOLVER = "timeout:1 attempts:1"
-_CANNOT_SAY = (1, 127)  # of systemctl: systemd is out of reach, systemctl is not here
+_CANNOT_SAY = (1, 127)  # statuses of systemctl: systemd cannot be reached, systemctl is not installed
 _PING_HINT = (
     "allow it with sysctl net.ipv4.ping_group_range='0 2147483647', run the heartbeat as root, or probe a port "
     "instead: tcp:HOST:PORT"
@@ -28,7 +28,7 @@ _PING_HINT = (
 
 
 class Probe(NamedTuple):
-    """One probe, as configured: `scheme:rest`, and its name. Make it with `Probe.parse`, which checks it."""
+    """A configured probe: `scheme:rest`, and its name. Make it with `Probe.parse`, which checks it."""
 
     name: str
     scheme: str
@@ -36,15 +36,15 @@ class Probe(NamedTuple):
 
     @classmethod
     def parse(cls, name: str, text: str, schemes: tuple[str, ...]) -> "Probe":
-        """Raise UsageError for an unknown scheme, or one without what it is about."""
+        """Return the probe; raises UsageError for an unknown scheme, or a scheme with nothing after it."""
         scheme, colon, rest = text.partition(":")
         if scheme not in schemes:
             raise UsageError(
-                f"{name}: {text!r} is no probe", f"write {', '.join(f'{s}:...' for s in schemes)}"
+                f"{name}: {text!r} is not a probe", f"write {', '.join(f'{s}:...' for s in schemes)}"
             )
         if not colon or not rest.strip():
             raise UsageError(
-                f"{name}: {text!r} does not say what to look at", f"see {scheme} in cronguard.toml(5)"
+                f"{name}: {text!r} does not say what to check", f"see {scheme} in cronguard.toml(5)"
             )
         if scheme == "tcp":
             host_and_port(name, rest)
@@ -52,13 +52,13 @@ class Probe(NamedTuple):
 
 
 def run_probes(probes: Mapping[str, Probe], limit: float) -> dict[str, Answer]:
-    """Ask all at once, each in a process group of its own, which is killed after `limit` seconds."""
+    """Run all probes in parallel, each in its own process group, which is killed after `limit` seconds."""
     running: dict[str, _Child] = {}
     try:
         for key, probe in probes.items():
             running[key] = _Child(probe)
         _wait_for_all(list(running.values()), limit)
-    finally:  # also when this process is told to stop
+    finally:  # also if this process is stopped
         answers = {key: child.answer(limit) for key, child in running.items()}
     return answers
 
@@ -76,7 +76,7 @@ def _wait_for_all(running: list["_Child"], limit: float) -> None:
 
 
 def check_ping(probes: Mapping[str, Probe]) -> None:
-    """Raise ConfigError if there is something to ping and this user may not: that is no sign of anything."""
+    """Raise ConfigError if a probe pings and this user may not: its failure would say nothing about the node."""
     for probe in probes.values():
         if probe.scheme == "ping":
             try:
@@ -86,7 +86,7 @@ def check_ping(probes: Mapping[str, Probe]) -> None:
 
 
 class _Child:
-    """A process that asks one thing. Its answer comes through a pipe, or is its exit status."""
+    """A process that runs one probe. Its answer comes through a pipe, or is its exit status."""
 
     def __init__(self, probe: Probe) -> None:
         self._probe = probe
@@ -96,11 +96,11 @@ class _Child:
         self.exit = os.pidfd_open(self._pid)
 
     def answer(self, limit: float) -> Answer:
-        """Return the answer of one that has ended; kill one that has not, and its group with it."""
-        poll = select.poll()  # not select.select: with hundreds of probes descriptors are above its 1024
+        """Return the answer of a process that has ended; kill one that has not. Either way, kill its group."""
+        poll = select.poll()  # not select.select: hundreds of probes exceed its limit of 1024 descriptors
         poll.register(self.exit, select.POLLIN)
         is_late = not poll.poll(0)
-        os.kill(self._pid, signal.SIGKILL)  # it may have been too slow even to begin its group
+        os.kill(self._pid, signal.SIGKILL)  # it may not have started its group yet
         with suppress(ProcessLookupError):
             os.killpg(self._pid, signal.SIGKILL)
         answer = Answer(False, f"no answer within {limit:g}s") if is_late else self._told()
@@ -152,7 +152,7 @@ def _become(argv: list[str]) -> None:
 
 
 def _become_systemctl(unit: str, writer: int) -> None:
-    """Ask systemctl in a child of this one: its status must become an answer that tells "not there" from "cannot ask"."""
+    """Ask systemctl in a child of this process: the answer must distinguish "not active" from "cannot say"."""
     pid = os.fork()
     if not pid:
         _become(["systemctl", "is-active", "--quiet", "--", unit])

@@ -1,4 +1,4 @@
-"""What this node's heartbeat remembers from one beat to the next, on this boot."""
+"""What this node remembers from one heartbeat to the next, on this boot."""
 
 import json
 from contextlib import suppress
@@ -9,7 +9,7 @@ from cronguard.system.statedir import StateDir
 
 
 class Other(NamedTuple):
-    """What is remembered of another node."""
+    """What this node remembers about another."""
 
     verdict: Verdict = Verdict()
     sight: Sight = Sight()
@@ -17,10 +17,11 @@ class Other(NamedTuple):
 
 
 class HeartbeatState(NamedTuple):
-    """`beats` counts those that were published, `beaten` is when the last one was, `back` since when without a break.
+    """`beats` counts the published heartbeats, and `beaten` is when the last one was published.
 
-    `own` are this node's checks, `mine` what was last seen under this node's name, `troubles` what was complained
-    of. All moments are boot time.
+    `back` is since when this node has sent heartbeats, and been fit, without a break. `own` are this node's checks,
+    `mine` is what was last seen under this node's name, and `troubles` are the problems that were reported. All times
+    are boot time.
     """
 
     beats: int = 0
@@ -34,7 +35,7 @@ class HeartbeatState(NamedTuple):
 
 
 def recall(state: StateDir, url: str, boot: str) -> HeartbeatState:
-    """Return what was kept; nothing after a boot, when all that was counted is over."""
+    """Return what was kept on this boot; counts from an earlier boot no longer apply."""
     with suppress(ValueError, TypeError, KeyError, AttributeError):
         kept = json.loads(state.load("heartbeat", url))
         if kept["boot"] == boot:
@@ -43,7 +44,7 @@ def recall(state: StateDir, url: str, boot: str) -> HeartbeatState:
 
 
 def keep(memory: HeartbeatState, state: StateDir, url: str, boot: str) -> None:
-    """Keep it for the next beat; where that is not possible, each beat begins to count anew."""
+    """Keep the memory for the next heartbeat; if that is not possible, each heartbeat starts counting anew."""
     state.store("heartbeat", url, json.dumps({**memory._asdict(), "boot": boot}).encode())
 
 

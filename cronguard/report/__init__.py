@@ -1,1 +1,1 @@
-"""What people and monitoring systems read."""
+"""Reports for people and monitoring systems."""

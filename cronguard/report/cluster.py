@@ -1,4 +1,4 @@
-"""The nodes of a backend and the queues of its jobs, as rows that people and programs read."""
+"""The nodes of a backend and the queues of its jobs, as rows for people and programs."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from cronguard.system.errors import StoreRefusedError
 
 
 def nodes(backend: Backend, known: tuple[str, ...], wall: float) -> list[dict[str, Any]]:
-    """Return a row per node: those in the store, and those that are configured and have never been seen."""
+    """Return a row for each node in the store, and for each configured node that has never been seen."""
     beats, broken = _beats(backend)
     jobs = _jobs(backend)
     rows = [_node(beats.get(name, Beat(name)), beats, jobs, wall) for name in sorted({*beats, *known})]
@@ -22,7 +22,7 @@ def nodes(backend: Backend, known: tuple[str, ...], wall: float) -> list[dict[st
 
 
 def queues(backend: Backend, ns: str | None) -> list[dict[str, Any]]:
-    """Return a row per job that has a queue, or runs that wait for it; the queue as the next run will find it."""
+    """Return a row for each job with a queue or with waiting runs. Queues are shown as the next run will find them."""
     found: dict[str, dict[str, Any]] = {}
     for kind in ("queue", "waiters"):
         for entry in backend.scan(f"{kind}/{ns}/" if ns else f"{kind}/"):
@@ -87,7 +87,7 @@ def _node(beat: Beat, beats: dict[str, Beat], jobs: dict[str, list[str]], wall: 
 
 
 def _state(beat: Beat, states: set[str], wall: float) -> str:
-    """Return the verdict: that of the others, if they are of one mind, else that its own beat is recent or not."""
+    """Return the verdict of the other nodes, if they have one; else judge by whether its own heartbeat is recent."""
     if beat.paused(wall):
         return "paused"
     if states == {UP, DOWN}:

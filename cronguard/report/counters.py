@@ -1,4 +1,4 @@
-"""What was counted on this node: how the runs of its users ended, and why others were skipped."""
+"""The counters of this node: how the runs of its users ended, and why runs were skipped."""
 
 import os
 import pwd
@@ -11,14 +11,14 @@ from cronguard.model.job import is_name
 from cronguard.store.files.mounts import kind_of
 from cronguard.system.statedir import FULL, StateDir
 
-# One that is not added to for so long, in seconds, is of a job that is no more; a quarterly job still lives.
+# Seconds: a counter that has not grown for so long belongs to a job that no longer exists, not to a quarterly job.
 _FORGOTTEN = 100 * 86400.0
-_MOST = 10_000  # files that are looked at: a user could make millions of them, and Prometheus would keep each
+_MOST = 10_000  # files that are read: a user could make millions of them, and Prometheus would keep them all
 _LOCAL = {"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "overlay", "tmpfs", "xfs", "zfs"}
 
 
 class Event(NamedTuple):
-    """What is counted: `kind` is `run` or `skip`, `word` the outcome or the reason, `user` whose run it was."""
+    """What is counted: `kind` is `run` or `skip`, `word` the outcome or the reason, `user` the owner of the run."""
 
     kind: str
     ns: str
@@ -28,9 +28,9 @@ class Event(NamedTuple):
 
 
 def counted(state: StateDir, node: str, wall: float, *, all_users: bool) -> dict[Event, int]:
-    """Return the counters of this node and user, or those of all its users that keep them in their homes.
+    """Return the counters of this node and user, or those of all its users who keep them in their home directories.
 
-    Homes that may be another machine's disk are not looked into: that could take for ever.
+    Home directories that may be on another machine's disk are skipped: reading them could take for ever.
     """
     _tidy(state.counters, wall)
     found = _read(state.counters)
@@ -58,7 +58,7 @@ def _tidy(folder: str, wall: float) -> None:
 
 
 def _files(folder: str) -> Iterator[tuple[str, list[str]]]:
-    """Yield what has the name of a counter, with the parts of that; whatever else lies there is not ours to touch."""
+    """Yield the files that are named like counters, with the parts of their names; other files are not ours to touch."""
     with suppress(OSError), os.scandir(folder) as files:
         for file in islice(files, _MOST):
             parts = file.name.split("@")
@@ -82,9 +82,9 @@ def _in_homes(node: str) -> list[str]:
 
 
 def _is_here(folder: str, mountinfo: str) -> bool:
-    """Return whether it is a folder on a disk of this machine, by looking only where that cannot hang.
+    """Return whether it is a directory on a disk of this machine. Looks only where that cannot hang.
 
-    No symbolic link is followed: a user could lead root anywhere by one.
+    Symbolic links are not followed: through one, a user could lead root anywhere.
     """
     path = ""
     for name in folder.split("/")[1:]:

@@ -1,4 +1,4 @@
-"""The text format that Prometheus and node_exporter's textfile collector read."""
+"""The text format that Prometheus and the textfile collector of node_exporter read."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -7,7 +7,7 @@ Labels = tuple[tuple[str, str], ...]
 
 
 class Family(NamedTuple):
-    """A metric: its name, its type (`gauge` or `counter`), what it means, and a value for each set of labels."""
+    """A metric: its name, its type (`gauge` or `counter`), its meaning, and a value for each set of labels."""
 
     name: str
     kind: str
@@ -16,7 +16,7 @@ class Family(NamedTuple):
 
 
 def expose(families: Iterable[Family]) -> str:
-    """Return the families as text; one without samples is left out."""
+    """Return the families as text; families without samples are left out."""
     return "".join(_family(family) for family in families if family.samples)
 
 

@@ -1,4 +1,4 @@
-"""What became of a job's ticks: the runs that its record tells of, and the ticks that none of them was for."""
+"""The history of a job: the runs in its record, and the ticks that had no run."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,14 +11,15 @@ if TYPE_CHECKING:
     from cronguard.schedule.schedule import Schedule
 
 MISSED, OVERRUN = "missed", "overrun"
-_GRACE = 60.0  # seconds: cron wakes once a minute, so a tick so young may still be run
-_MOST = 200  # ticks: as many as a wide screen shows, out of the half a million of a year of minutes
+_GRACE = 60.0  # seconds: cron wakes up once a minute, so the run of a tick as recent as this may still start
+_MOST = 200  # ticks: as many as a wide screen shows; a year of minutes has half a million
 
 
 class Run(NamedTuple):
-    """One line of a history. Moments are epoch seconds; `node` is empty, and so are they, for a tick that no run was for.
+    """One line of a history. Times are seconds since the epoch. A tick without a run has no node and no times.
 
-    `state` is an outcome of a record (`crashed`, too), `running`, `revoked`, or: MISSED, OVERRUN (an earlier run went on).
+    `state` is an outcome of a record (including `crashed`), `running`, `revoked`, MISSED, or OVERRUN (an earlier run
+    was still going on).
     """
 
     job: str
@@ -32,12 +33,12 @@ class Run(NamedTuple):
 
     @property
     def seconds(self) -> float | None:
-        """How long it took, if it has ended."""
+        """The duration of the run, if it has ended."""
         return None if self.started is None or self.ended is None else max(0.0, self.ended - self.started)
 
 
 def recorded(backend: Backend, ns: str | None, job: str | None) -> dict[str, list[dict[str, Any]]]:
-    """Return what the backend knows of each job, or of one: outcomes in order, the run that goes on last."""
+    """Return the outcomes that the backend knows of each job, or of one job, in order; a run in progress is last."""
     if job is not None:
         entries = [latest(backend, f"lease/{job}")]
     else:
@@ -52,7 +53,7 @@ def _outcomes(record: Record) -> list[dict[str, Any]]:
 
 
 def runs(job: str, outcomes: Iterable[dict[str, Any]]) -> list[Run]:
-    """Return a job's runs by tick; an outcome that is not as ours are is left out."""
+    """Return a job's runs in the order of their ticks; malformed outcomes are left out."""
     found = [run for outcome in outcomes if (run := _run(job, outcome))]
     return sorted(found, key=lambda run: (run.tick, run.attempt))
 
@@ -84,7 +85,7 @@ def _is_number(value: Any) -> bool:
 
 
 def with_missed(found: Sequence[Run], schedule: "Schedule", now: float) -> list[Run]:
-    """Return the runs, and a line for each tick of the schedule since the first of them that none was for."""
+    """Return the runs, and a line for each later tick of the schedule that had no run."""
     if not found:
         return []
     ran = {run.tick for run in found}
@@ -98,7 +99,7 @@ def with_missed(found: Sequence[Run], schedule: "Schedule", now: float) -> list[
 
 
 def is_busy(found: Sequence[Run], at: float) -> bool:
-    """Return whether an earlier run was still going on at this tick, which is why a run of it was skipped."""
+    """Return whether an earlier run was still going on at this tick, so that the run of this tick was skipped."""
     return any(
         run.started is not None
         and run.tick < at

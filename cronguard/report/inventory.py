@@ -1,4 +1,4 @@
-"""What a backend holds, as rows that people and programs read."""
+"""The leases and pauses in a backend, as rows for people and programs."""
 
 from typing import Any
 
@@ -14,16 +14,16 @@ _SHOWN = ("state", "node", "pid", "user", "program", "token", "attempt", "ttl", 
 
 
 def leases(backend: Backend, ns: str | None, wall: float) -> list[dict[str, Any]]:
-    """Return a row per job, in the order of their names; forgotten ones are left out. Keys never go away."""
+    """Return a row for each job, sorted by name; forgotten jobs are left out. Keys are never removed."""
     prefix = f"lease/{check_name(ns, '--ns')}/" if ns is not None else "lease/"
     rows = (_row(entry, wall) for entry in backend.scan(prefix))
     return [row for row in rows if row]
 
 
 def paused(backend: Backend, ns: str | None, wall: float) -> list[dict[str, Any]]:
-    """Return a row for all that is paused now: nodes, then namespaces and jobs; of one namespace, only these.
+    """Return a row for everything that is paused now: nodes, then namespaces and jobs; with `ns`, only that namespace.
 
-    Keys never go away.
+    Keys are never removed.
     """
     rows = []
     for prefix in (pauses.PREFIX,) if ns is not None else (beat.PREFIX, pauses.PREFIX):

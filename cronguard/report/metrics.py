@@ -1,4 +1,4 @@
-"""What an operator's alerts look at: of each job from its record, of this node from its counters."""
+"""The metrics for alerts: those of each job from its record, those of this node from its counters."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -12,23 +12,23 @@ from cronguard.store.contract import Backend
 from cronguard.system.errors import StoreRefusedError
 
 _OF_JOBS = (
-    ("last_start_timestamp_seconds", "When the last run of the job began."),
-    ("last_success_timestamp_seconds", "When a run of the job last ended with status 0; 0: never."),
-    ("last_end_timestamp_seconds", "When the last run of the job that ended did so."),
-    ("last_duration_seconds", "How long that run took."),
-    ("last_exit_status", "The exit status of that run."),
+    ("last_start_timestamp_seconds", "When the last run of the job started."),
+    ("last_success_timestamp_seconds", "When a run of the job last ended with status 0; 0 if never."),
+    ("last_end_timestamp_seconds", "When the last finished run of the job ended."),
+    ("last_duration_seconds", "How long the last finished run of the job took."),
+    ("last_exit_status", "The exit status of the last finished run of the job."),
 )
 
 
 def facts(backend: Backend) -> list[dict[str, Any]]:
-    """Return what the records tell, a row for each job; one that cannot be read has nothing but its names."""
+    """Return the facts in the records, a row for each job; the row of an unreadable record has only its names."""
     rows = ((entry.key.split("/", 2)[1:], entry) for entry in backend.scan("lease/"))
     return [{"labels": labels} | _told(entry.data, entry.key) for labels, entry in rows if entry.data]
 
 
 def families(rows: Sequence[Mapping[str, Any]] | None, counts: Mapping[Event, int]) -> Iterable[Family]:
-    """Return all metrics; `rows` is None when the backend could not be asked."""
-    yield _gauge("build_info", "Which cronguard wrote this.", {(("version", __version__),): 1})
+    """Return all metrics; `rows` is None if the backend could not be reached."""
+    yield _gauge("build_info", "The version of cronguard that wrote this.", {(("version", __version__),): 1})
     yield _gauge("backend_up", "Whether the backend answered.", {(): int(rows is not None)})
     if rows is not None:
         yield from _of_jobs(rows)
@@ -54,28 +54,28 @@ def _told(data: bytes, key: str) -> dict[str, Any]:
 
 
 def _last(record: Record) -> Run | None:
-    """Return the last run that is over, as the history tells it in the order of the claims."""
+    """Return the last finished run; the history is in the order of the claims."""
     return next((run for outcome in reversed(record.history) for run in runs(record.job, [outcome])), None)
 
 
 def _success(record: Record) -> float:
-    """Return when it last succeeded; an older cronguard writes that into the history alone."""
+    """Return when the job last succeeded; an older cronguard writes that only into the history."""
     told = (run.ended for run in runs(record.job, record.history) if run.state == "done")
     return max([record.succeeded or 0.0, *(at for at in told if at is not None)])
 
 
 def _of_jobs(rows: Sequence[Mapping[str, Any]]) -> Iterable[Family]:
     unreadable = sum(not row["is_readable"] for row in rows)
-    yield _gauge("unreadable_records", "Records of jobs that this version cannot read.", {(): unreadable})
+    yield _gauge("unreadable_records", "Job records that this version cannot read.", {(): unreadable})
     known = [(_names(*row["labels"]), row) for row in rows if row["is_readable"]]
     yield _gauge(
         "running",
-        "1 while a run of the job has its lease, on this node; else 0, and the node that had it last.",
+        "1 while a run on this node holds the lease of the job; else 0, with the last node that held it.",
         {(*job, ("node", row["node"])): int(row["running"]) for job, row in known},
     )
     yield _gauge(
         "last_outcome",
-        "How the last run of the job that is over ended, and where.",
+        "How and where the last finished run of the job ended.",
         {
             (*job, *zip(("node", "outcome"), row["outcome"], strict=True)): 1
             for job, row in known
@@ -90,21 +90,21 @@ def _of_node(counts: Mapping[Event, int]) -> Iterable[Family]:
     of_runs = {event: value for event, value in counts.items() if event.kind == "run"}
     yield _counter(
         "runs_total",
-        "Runs on this node by how they ended; unavailable: not begun, the backend was out of reach.",
+        "Runs on this node by outcome; unavailable: not started, because the backend could not be reached.",
         {_counted(event, "outcome"): value for event, value in of_runs.items()},
     )
     skips = {_counted(event, "reason"): value for event, value in counts.items() if event.kind == "skip"}
-    yield _counter("skips_total", "Runs on this node that were skipped, by reason.", skips)
-    # At 0 from the beginning: what springs up at 1 is no increase to Prometheus, and each loss is to be seen.
+    yield _counter("skips_total", "Skipped runs on this node by reason.", skips)
+    # Losses start at 0: to Prometheus, a counter that first appears at 1 has not increased, and a loss would be missed.
     losses = dict.fromkeys((_counted(event) for event in counts), 0)
     losses |= {_counted(event): value for event, value in of_runs.items() if event.word == "lost"}
     yield _counter(
-        "lease_losses_total", "Runs on this node that were stopped as their lease was lost.", losses
+        "lease_losses_total", "Runs on this node that were stopped because their lease was lost.", losses
     )
 
 
 def _names(ns: str, job: str) -> Labels:
-    """Return the labels of a job; `job` is what Prometheus calls that which it scrapes, and would be renamed."""
+    """Return the labels of a job. A label `job` would be renamed: Prometheus uses that name for what it scrapes."""
     return ("namespace", ns), ("name", job)
 
 

@@ -1,4 +1,4 @@
-"""What people read: tables, JSON, moments."""
+"""Output for people: tables, JSON, times."""
 
 import json
 import time
@@ -18,24 +18,24 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def as_json(value: Any) -> str:
-    """Return JSON that a person can read too."""
+    """Return JSON that a person can read, too."""
     return json.dumps(value, indent=2, sort_keys=True)
 
 
 def local_time(wall: float) -> str:
-    """Say when, on this machine's clock."""
+    """Return a time as text, in this machine's time zone."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(wall))
 
 
 def moment(wall: float, now: float) -> str:
-    """Say when, on this machine's clock, and how far that is from now."""
+    """Return a time as text, in this machine's time zone, with its distance from now."""
     shown = local_time(wall)
     distance = format_duration(abs(now - wall))
     return f"{shown} ({distance} ago)" if wall <= now else f"{shown} (in {distance})"
 
 
 def wants_colour(stream: Any, env: Mapping[str, str]) -> bool:
-    """Return whether colours help there: on a terminal that has them, unless NO_COLOR says otherwise."""
+    """Return whether to use colours: on a terminal that has them, unless NO_COLOR is set."""
     return bool(stream.isatty()) and not env.get("NO_COLOR") and env.get("TERM") != "dumb"
 
 
@@ -45,7 +45,7 @@ def coloured(text: str, code: str, colour: bool) -> str:
 
 
 def difference(old: str, new: str, title: str, colour: bool = False) -> str:
-    """Return a unified difference with one line of context, or nothing if there is none."""
+    """Return a unified diff with one line of context; it is empty if nothing differs."""
     from difflib import unified_diff
 
     lines = unified_diff(_ended(old), _ended(new), title, f"{title} (new)", n=1, lineterm="")
@@ -63,7 +63,7 @@ def _ended(text: str) -> list[str]:
 
 
 def speaks_unicode(stream: Any, env: Mapping[str, str]) -> bool:
-    """Return whether what is written there can show signs beyond ASCII."""
+    """Return whether the stream can show characters beyond ASCII."""
     locale = env.get("LC_ALL") or env.get("LC_CTYPE") or env.get("LANG")
     if locale in ("C", "POSIX"):  # Python would write UTF-8 even then
         return False
@@ -71,7 +71,7 @@ def speaks_unicode(stream: Any, env: Mapping[str, str]) -> bool:
 
 
 def terminal_width() -> int:
-    """Return how many columns there are: those of the terminal, or 80."""
+    """Return the number of columns of the terminal, or 80."""
     import shutil
 
     return shutil.get_terminal_size().columns

@@ -1,7 +1,7 @@
-"""Runs as a picture in SVG: a lane for each node, time from left to right.
+"""Runs as an SVG picture: a lane for each node, time from left to right.
 
-Made with the standard library's ElementTree, which escapes whatever a node or a job is called. A plotting library
-would be sixty megabytes for some rectangles, and svgwrite is not maintained any more.
+The standard library's ElementTree makes it, and escapes the names of nodes and jobs. A plotting library would be
+sixty megabytes for a few rectangles, and svgwrite is no longer maintained.
 """
 
 import math
@@ -18,12 +18,12 @@ _COLOURS = {
 _NOBODYS = (MISSED, OVERRUN)
 _WIDTH, _LANE, _MARGIN, _LETTER = 960, 28, 24, 7.0
 _TOP = 40
-_LEAST = 4.0  # a run of a second in a picture of a week is still seen
+_LEAST = 4.0  # even a run of a second in a picture of a week must be visible
 _STEPS = (60, 300, 600, 1800, 3600, 7200, 21600, 43200, 86400, 7 * 86400, 30 * 86400)
 
 
 def draw(runs: Sequence[Run], now: float) -> str:
-    """Return an SVG document of a job's or several jobs' runs; what goes on, or crashed, is drawn up to the next or now."""
+    """Return an SVG document of the runs of one or more jobs; a run in progress is drawn up to now."""
     lanes = sorted({(run.job, run.node) for run in runs if run.node})
     jobs = sorted({run.job for run in runs})
     rows = [row for job in jobs for row in [*(lane for lane in lanes if lane[0] == job), *_nobody(runs, job)]]
@@ -46,7 +46,7 @@ def draw(runs: Sequence[Run], now: float) -> str:
 
 
 class _Axis:
-    """From moments to places."""
+    """Convert times to horizontal positions."""
 
     def __init__(self, runs: Sequence[Run], now: float, left: float) -> None:
         self.begin = min(run.tick for run in runs)
@@ -60,7 +60,7 @@ class _Axis:
         return round(self.left + share * self.width, 1)
 
     def marks(self) -> list[float]:
-        most = self.width / 90  # as many as there is room for a moment in letters
+        most = self.width / 90  # as many labels as fit
         least = (self.end - self.begin) / most
         step = next((step for step in _STEPS if step >= least), math.ceil(least / _STEPS[-1]) * _STEPS[-1])
         first = int(-(-self.begin // step)) * step

@@ -1,4 +1,4 @@
-"""Runs as a picture of text: a row for each node, a column for each tick."""
+"""Runs as a picture in text: a row for each node, a column for each tick."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,8 +14,8 @@ class Mark(NamedTuple):
     colour: str
 
 
-# One sign a state also without colours, which a pipe, a colour-blind person and a printout have in common. Beyond ASCII
-# only what every terminal's font has, one column wide.
+# Each state has its own sign, because a pipe, a printout and a colour-blind person have no colours. Beyond ASCII, only
+# signs that every terminal's font has, one column wide.
 MARKS = {
     "done": Mark("●", "#", "32"),
     "failed": Mark("✗", "x", "31"),
@@ -30,13 +30,13 @@ MARKS = {
 }
 UNKNOWN = Mark("?", "?", "0")
 _NOBODY = "(nobody)"
-_NARROWEST = 8  # ticks; a narrower terminal breaks the lines
+_NARROWEST = 8  # ticks; a narrower terminal wraps the lines
 
 
 def draw(runs: Sequence[Run], width: int, *, unicode: bool = True, colour: bool = False) -> str:
-    """Return the newest ticks that fit into the width, the oldest at the left, and what the signs mean.
+    """Return the newest ticks that fit into the width, the oldest on the left, and a legend of the signs.
 
-    Of several runs for a tick on one node, the last is shown.
+    If a node had several runs for a tick, the last one is shown.
     """
     if not runs:
         return ""

@@ -20,34 +20,34 @@ def entry(store, node="web2"):
 def test_a_node_is_paused_and_resumed(store):
     pause(store, "web2", UNTIL_RESUMED, KNOWN)
     assert entry(store).pause == UNTIL_RESUMED
-    assert resume(store, "web2", KNOWN) == "web2 takes its turns again"
+    assert resume(store, "web2", KNOWN) == "web2 is resumed"
     assert entry(store).pause is None
     assert resume(store, "web2", KNOWN) == "web2 is not paused"
 
 
-def test_a_pause_may_end_by_itself(store):
+def test_a_pause_may_expire(store):
     pause(store, "web2", UNTIL_RESUMED._replace(until=1300.0), KNOWN)
     assert not entry(store).pause.holds(1300.0)
     assert entry(store).pause.holds(1299.0)
 
 
-def test_a_misspelt_node_is_refused_with_those_that_are_known(store):
-    with pytest.raises(UsageError, match="wbe2 is not known here; known are web1, web2"):
+def test_a_misspelt_node_is_refused_and_the_known_nodes_are_listed(store):
+    with pytest.raises(UsageError, match="unknown node wbe2; known nodes: web1, web2"):
         pause(store, "wbe2", UNTIL_RESUMED, KNOWN)
-    with pytest.raises(UsageError, match="wbe2 is not known here; known are web1, web2"):
+    with pytest.raises(UsageError, match="unknown node wbe2; known nodes: web1, web2"):
         resume(store, "wbe2", KNOWN)
 
 
-def test_a_node_that_nobody_knows_yet_is_paused_by_force(store):
+def test_an_unknown_node_is_paused_with_force(store):
     pause(store, "web9", UNTIL_RESUMED, KNOWN, force=True)
     assert entry(store, "web9").pause == UNTIL_RESUMED
 
 
-def test_a_pause_that_an_old_listing_does_not_show_is_taken_back(store):
+def test_a_pause_that_a_stale_listing_does_not_show_is_removed(store):
     before = store.inner.read(beat_key("web2"))
     pause(store, "web2", UNTIL_RESUMED, KNOWN)
     store.listing, store.is_fresh = before, False
-    assert resume(store, "web2", KNOWN) == "web2 takes its turns again"
+    assert resume(store, "web2", KNOWN) == "web2 is resumed"
 
 
 def test_a_node_that_has_run_something_is_known(store):
@@ -55,7 +55,7 @@ def test_a_node_that_has_run_something_is_known(store):
     pause(store, "web7", UNTIL_RESUMED, KNOWN)
 
 
-def test_a_heartbeat_leaves_the_pause_and_what_it_does_not_know(store):
+def test_a_heartbeat_keeps_the_pause_and_unknown_fields(store):
     store.inner.swap(store.inner.read(beat_key("web2")), beats.encode(
         Beat("web2", pause=UNTIL_RESUMED, sequence=4, unknown=(("zzz", 1),))
     ))  # fmt: skip
@@ -92,5 +92,5 @@ def test_the_verdicts_of_hundreds_of_nodes_fit_into_an_entry(store):
     Beat("web1", 7, "m", "b/x", 1.5, 2.5, 5.0, 0.5, False, {"app": "down"}, {"app": "refused"},
          {"web2": Opinion("up", 1.0, {"beat": "up"}, 3.0)}, UNTIL_RESUMED, "me", 3, (("zzz", None),)),
 ])  # fmt: skip
-def test_what_is_written_is_read(beat):
+def test_an_entry_is_read_back_as_it_was_written(beat):
     assert beats.decode(beats.encode(beat), "here") == beat

@@ -37,7 +37,7 @@ def test_a_job_and_its_namespace_are_paused_and_resumed(store):
     assert (entry(store).whole, entry(store).jobs) == (None, {})
 
 
-def test_who_resumes_the_wrong_one_of_two_is_told_of_the_other(store):
+def test_resuming_the_wrong_one_of_two_pauses_names_the_other(store):
     pause(store, INVOICES, FOREVER, force=False)
     told = resume(store, BILLING, 1001.0)
     assert told == f"namespace billing is not paused; still paused: {JOB} (cronguard resume {JOB})"
@@ -46,33 +46,33 @@ def test_who_resumes_the_wrong_one_of_two_is_told_of_the_other(store):
 
 
 @pytest.mark.parametrize("target", [Target(A_JOB, "billing/invocies"), Target(A_JOB, "biling/invoices")])
-def test_a_misspelt_job_is_refused_with_those_that_are_like_it(store, target):
-    with pytest.raises(UsageError, match="is not known here; like it are billing/invoices") as refused:
+def test_a_misspelt_job_is_refused_and_similar_names_are_listed(store, target):
+    with pytest.raises(UsageError, match="is unknown; similar names: billing/invoices") as refused:
         pause(store, target, FOREVER, force=False)
     assert "--force" in refused.value.hint
     assert entry(store) is None
-    with pytest.raises(UsageError, match="is not known here; like it are billing/invoices"):
+    with pytest.raises(UsageError, match="is unknown; similar names: billing/invoices"):
         resume(store, target, 1001.0)
 
 
 def test_a_misspelt_namespace_is_refused(store):
-    with pytest.raises(UsageError, match="namespace biling is not known here; like it are billing"):
+    with pytest.raises(UsageError, match="namespace biling is unknown; similar names: billing"):
         pause(store, Target(NAMESPACE, "biling"), FOREVER, force=False)
 
 
-def test_a_job_that_has_yet_to_run_is_paused_by_force_and_resumed_without(store):
+def test_a_job_that_has_never_run_is_paused_with_force_and_resumed_without(store):
     first = Target(A_JOB, "billing/first")
     pause(store, first, FOREVER, force=True)
     assert resume(store, first, 1001.0) == "billing/first is resumed"
 
 
-def test_a_job_that_an_old_listing_does_not_show_is_known(store):
+def test_a_job_that_a_stale_listing_does_not_show_is_known(store):
     store.scan = lambda prefix: iter(())
     store.listing, store.is_fresh = Entry(JOB.key, 0, b""), False
     pause(store, INVOICES, FOREVER, force=False)
 
 
-def test_a_pause_that_an_old_listing_does_not_show_is_taken_back(store):
+def test_a_pause_that_a_stale_listing_does_not_show_is_removed(store):
     before = store.inner.read(pauses_key("billing"))
     pause(store, INVOICES, FOREVER, force=False)
     store.listing, store.is_fresh = before, False
@@ -100,10 +100,10 @@ def test_an_entry_of_a_newer_cronguard_is_left_alone(store):
             act()
 
 
-# what is shown
+# reports
 
 
-def test_what_is_paused_is_told_with_these_keys(store):
+def test_a_pause_is_reported_with_these_keys(store):
     pause(store, INVOICES, FOREVER, force=False)
     pause(store, Target(NAMESPACE, "other"), FOREVER._replace(until=2000.0), force=True)
     more = {"since": 1000.0, "reason": "books", "by": "root@web1"}
@@ -114,7 +114,7 @@ def test_what_is_paused_is_told_with_these_keys(store):
     assert paused(store, "billing", 1001.0) == [job]
 
 
-def test_pauses_that_cannot_be_read_are_told_as_such(store):
+def test_unreadable_pauses_are_reported(store):
     store.inner.swap(store.inner.read(pauses_key("billing")), b"{")
     [row] = paused(store, None, 1001.0)
     assert (row["kind"], row["name"]) == ("namespace", "billing")
@@ -125,12 +125,12 @@ def test_pauses_that_cannot_be_read_are_told_as_such(store):
     (INVOICES, True), (BILLING, True), (Target(NODE, "web2"), True),
     (Target(A_JOB, "billing/other"), False), (Target(NAMESPACE, "bill"), False), (Target(NODE, "web1"), False),
 ])  # fmt: skip
-def test_what_still_runs_is_told_of_the_target_alone(store, target, is_its):
+def test_only_runs_of_the_target_are_reported_as_running(store, target, is_its):
     store.publish(record())
     assert running(store, target) == ([f"{JOB} on web2 (pid 22)"] if is_its else [])
 
 
-def test_what_an_old_listing_does_not_show_as_running_is_looked_at_again(store):
+def test_a_run_that_a_stale_listing_does_not_show_is_found(store):
     before = store.inner.read(JOB.key)
     store.publish(record())
     store.scan = lambda prefix: iter([before])
@@ -138,6 +138,6 @@ def test_what_an_old_listing_does_not_show_as_running_is_looked_at_again(store):
     assert running(store, BILLING) == [f"{JOB} on web2 (pid 22)"]
 
 
-def test_a_broken_lease_is_none_that_runs(store):
+def test_a_damaged_lease_does_not_count_as_running(store):
     store.inner.swap(store.inner.read(JOB.key), encode_lease(record())[:-9])
     assert running(store, BILLING) == []

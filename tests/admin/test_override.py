@@ -7,7 +7,7 @@ from cronguard.lease.grant import Grant, Lost
 from cronguard.system.errors import StoreRefusedError, UsageError
 
 
-def test_unlocking_tells_the_holder_to_stop_and_says_so(store, clock):
+def test_unlock_tells_the_holder_to_stop_and_reports_it(store, clock):
     store.publish(record())
     told = unlock(store, JOB, clock, force=False)
     assert (store.record().state, store.record().is_running) == ("revoked", True)
@@ -52,7 +52,7 @@ def test_a_holder_whose_lease_was_freed_by_force_has_lost_it(store, clock):
     assert isinstance(holder.renew(), Lost)
 
 
-def test_a_forced_unlock_does_not_make_a_contender_of_the_same_tick_a_person(store, clock):
+def test_a_forced_unlock_does_not_turn_a_waiting_run_of_the_tick_into_a_manual_one(store, clock):
     store.publish(record(node="web1", boot="boot-1"))
     contender = ask(retry="never")  # started before, and still waiting
     unlock(store, JOB, clock, force=True)
@@ -60,14 +60,14 @@ def test_a_forced_unlock_does_not_make_a_contender_of_the_same_tick_a_person(sto
 
 
 @pytest.mark.parametrize("force", [False, True])
-def test_a_job_that_does_not_run_is_left_as_it_is(store, clock, force):
+def test_a_job_that_is_not_running_is_left_as_it_is(store, clock, force):
     store.publish(ended())
     assert unlock(store, JOB, clock, force=force) == "billing/invoices is not locked (last: done on web2)"
     assert store.record() == ended()
 
 
 @pytest.mark.parametrize("force", [False, True])
-def test_a_job_that_is_not_there_is_a_usage_error(store, clock, force):
+def test_a_job_that_does_not_exist_is_a_usage_error(store, clock, force):
     with pytest.raises(UsageError, match="billing/invoices: there is no such job") as refusal:
         unlock(store, JOB, clock, force=force)
     assert "cronguard locks --all" in refusal.value.hint
@@ -75,7 +75,7 @@ def test_a_job_that_is_not_there_is_a_usage_error(store, clock, force):
         forget(store, JOB, force=force)
 
 
-def test_a_forgotten_job_begins_anew_with_a_greater_token(store, clock):
+def test_a_forgotten_job_starts_anew_with_a_higher_token(store, clock):
     store.publish(ended(token=7))
     assert forget(store, JOB, force=False) == "billing/invoices is forgotten"
     assert store.record() is None
@@ -90,7 +90,7 @@ def test_a_running_job_is_not_forgotten(store):
     assert store.record() == record()
 
 
-def test_a_running_job_is_forgotten_by_force_and_its_holder_told(store):
+def test_a_running_job_is_forgotten_with_force_and_its_holder_learns_of_it(store):
     holder = lease(store)
     holder.acquire()
     forget(store, JOB, force=True)
@@ -98,7 +98,7 @@ def test_a_running_job_is_forgotten_by_force_and_its_holder_told(store):
 
 
 @pytest.mark.parametrize("change", [unlock, forget])
-def test_who_is_overtaken_looks_again(store, clock, change):
+def test_a_change_that_loses_a_race_is_repeated(store, clock, change):
     store.publish(record())
     overtaken = iter([record(beat=2), record(beat=3)])
     store.during_swap = lambda: (following := next(overtaken, None)) and store.publish(following)
@@ -106,7 +106,7 @@ def test_who_is_overtaken_looks_again(store, clock, change):
     assert store.record() is None or (store.record().state, store.record().beat) == ("cancelled", 4)
 
 
-def test_who_is_overtaken_for_ever_gives_up(store, clock):
+def test_a_change_that_loses_every_race_is_given_up(store, clock):
     store.publish(record())
     store.during_swap = lambda: store.publish(record())
     with pytest.raises(HeldError, match="changes too fast"):
@@ -122,7 +122,7 @@ def test_a_stale_listing_does_not_hide_the_holder(store, clock):
 
 
 @pytest.mark.parametrize("force", [False, True])
-def test_what_cannot_be_read_is_not_overwritten(store, clock, force):
+def test_an_unreadable_record_is_not_overwritten(store, clock, force):
     store.inner.swap(store.inner.read(JOB.key), b"precious")
     for change in (lambda: unlock(store, JOB, clock, force=force), lambda: forget(store, JOB, force=force)):
         with pytest.raises(StoreRefusedError):
@@ -130,7 +130,7 @@ def test_what_cannot_be_read_is_not_overwritten(store, clock, force):
     assert store.inner.read(JOB.key).data == b"precious"
 
 
-def test_a_forgotten_job_has_no_queue_any_more(store):
+def test_a_forgotten_job_has_no_queue(store):
     store.publish(ended())
     for kind in ("queue", "waiters"):
         store.inner.swap(store.inner.read(f"{kind}/{JOB}"), b"{broken")

@@ -112,9 +112,9 @@ def test_pauses_have_these_keys_as_json_and_locks_have_their_own(ask, known):
 
 def test_a_misspelt_target_is_refused_and_force_pauses_a_job_that_has_never_run(node, ask, known):
     before = content(node.store)
-    told(ask("pause", "billing/nighly"), 64, "billing/nighly is not known here; like it are billing/nightly")
-    told(ask("pause", "--ns", "biling"), 64, "namespace biling is not known here; like it are billing")
-    told(ask("resume", "billing/nighly"), 64, "billing/nighly is not known here")
+    told(ask("pause", "billing/nighly"), 64, "billing/nighly is unknown; similar names: billing/nightly")
+    told(ask("pause", "--ns", "biling"), 64, "namespace biling is unknown; similar names: billing")
+    told(ask("resume", "billing/nighly"), 64, "billing/nighly is unknown")
     told(ask("pause", "a/b", "--ns", "a"), 64, "a/b and --ns a: only one is allowed")
     assert content(node.store) == before
     assert ask("pause", "billing/first", "--force").returncode == 0
@@ -150,7 +150,7 @@ def beat(node, name, wall):
 def test_a_dead_node_is_forgotten_and_a_living_one_is_not(node, ask):
     beat(node, "web8", 1_000_000.0)
     ask("heartbeat")
-    told(ask("forget", "--node", "web1"), 75, "web1 is alive: it beat")
+    told(ask("forget", "--node", "web1"), 75, "web1 is alive: its last heartbeat was")
     assert ask("forget", "--node", "web8").stdout == "web8 is forgotten\n"
     assert [row["node"] for row in json.loads(ask("nodes", "--json").stdout)] == ["web1"]
     assert ask("forget", "--node", "web1", "--force").stdout == "web1 is forgotten\n"

@@ -68,7 +68,7 @@ def test_a_crontab_on_two_servers_is_guarded_as_the_readme_says(servers, tmp_pat
     text = section("README.md", "## Quick start: a crontab on two servers")
     install, guard, look = re.findall(r"^```shell\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     before = CRONTAB.format(paid=tmp_path / "paid")
-    for server, told in zip(servers, ["made", "is there"], strict=True):
+    for server, told in zip(servers, ["created", "exists"], strict=True):
         done = server.does(install)
         assert re.search(rf"^ok +init +.*{told}", done.stdout, re.MULTILINE), done.stdout + done.stderr
         assert re.search("^ok +backend ", done.stdout, re.MULTILINE), done.stdout

@@ -1,4 +1,4 @@
-"""A store that publishes whatever it is told, over whatever is there: nothing on it excludes."""
+"""A store that publishes any data over whatever is there: it provides no mutual exclusion."""
 
 from cronguard.store.files.directory import DirectoryBackend
 from cronguard.store.files.share import Share

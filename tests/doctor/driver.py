@@ -1,7 +1,7 @@
-"""The command line on a machine of a test: driver.py FACTS ARGUMENT...
+"""Run a command line on a test's machine: driver.py FACTS ARGUMENT...
 
-FACTS is JSON: `places` that are not the real ones; `version`, another one of cronguard; `ahead`, by how many seconds
-the wall clock is wrong. The scheme `careless:` is a directory whose swap publishes without comparing.
+FACTS is JSON: `places` to look at instead of the real ones; `version`, another version of cronguard; `ahead`, the
+number of seconds that the wall clock is ahead. The scheme `careless:` is a directory whose swap publishes without comparing.
 """
 
 import json

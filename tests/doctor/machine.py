@@ -1,4 +1,4 @@
-"""A healthy node: all that doctor looks at is there and as it should be, until a test spoils one thing."""
+"""A healthy node: everything that doctor checks is as it should be, until a test breaks one thing."""
 
 import json
 import os
@@ -11,13 +11,13 @@ import cronguard
 
 DRIVER = str(Path(__file__).parent / "driver.py")
 ROOT = Path(cronguard.__file__).parents[1]
-# The disk of the machine, and what the nodes share: the lines are as real machines print them.
+# The disk of the machine, and the share of the nodes, as the kernel lists their mounts on real machines.
 DISK = "27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw"
 NFS = "40 27 0:45 / {share} rw,relatime shared:77 - nfs4 10.0.0.1:/ rw,vers=4.2,hard,local_lock=none"
 
 
 class Machine:
-    """A node in a folder of its own; `config` is written anew before each call, `facts` are told to the driver."""
+    """A node in its own folder; `config` is what its configuration file holds, `facts` are given to the driver."""
 
     def __init__(self, folder, name="web1", share=None):
         self.folder = folder
@@ -53,7 +53,7 @@ class Machine:
         return {**{name: f"{self.folder}/{path}" for name, path in named.items()}, "units": []}
 
     def processes(self, *names):
-        """Have these programs running and no others."""
+        """Let these programs run, and no others."""
         for number in range(1, 10):
             (self.folder / "proc" / str(number)).mkdir(parents=True, exist_ok=True)
             (self.folder / "proc" / str(number) / "comm").write_text("kthreadd\n")
@@ -74,7 +74,7 @@ class Machine:
         return [*wrapped_by, sys.executable, DRIVER, json.dumps(self.facts), *map(str, argv)]
 
     def call(self, *argv, wrapped_by=(), **more):
-        """Run a command line to its end. What hangs at its storage may hold its stderr, so that is a file."""
+        """Run a command line to its end. A process that hangs on storage may keep stderr open, so that is a file."""
         said = self.folder / "said"
         with said.open("w") as file:
             done = subprocess.run(
@@ -93,7 +93,7 @@ class Machine:
         return done.returncode, {row["name"]: row for row in found}
 
     def ill(self, *argv, **more):
-        """Return the names of what is not well, with how bad it is; what is not well has an advice, and a status."""
+        """Return the warnings and problems by name; each must have advice, and the exit status must match."""
         status, found = self.doctor(*argv, **more)
         bad = {name: row["state"] for name, row in found.items() if row["state"] in ("warning", "problem")}
         assert all(found[name]["do"] for name in bad), found

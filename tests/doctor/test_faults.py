@@ -1,4 +1,4 @@
-"""Faults that are put into a healthy node, one at a time: each is found, and nothing else is complained of.
+"""Faults that are put into a healthy node, one at a time: doctor finds each one, and reports nothing else.
 
 docs/doctor.md lists them.
 """
@@ -28,13 +28,13 @@ BOUND_BY_MODES = (
 )
 
 
-def test_a_healthy_node_has_no_false_alarm(machine):
+def test_a_healthy_node_raises_no_false_alarm(machine):
     assert machine.ill() == {}
     assert machine.run("--name", "job", "--", "true").returncode == 0
     assert machine.ill() == {}
 
 
-def test_a_healthy_node_among_others_has_none_either(machine, other):
+def test_healthy_nodes_with_one_store_raise_no_false_alarm(machine, other):
     for tick in ("2026-01-01T00:00Z", "2026-01-01T00:01Z", "2026-01-01T00:02Z"):
         for command in ("true", "echo"):
             for node in (machine, other):
@@ -209,14 +209,14 @@ def heartbeat_that_stopped(machine):
     return {"heartbeat": "problem"}
 
 
-def record_that_is_none(machine):
+def invalid_record(machine):
     folder = machine.share / "v1" / "lease" / "shop" / "job" / f"{1:020}"
     folder.mkdir(parents=True)
     (folder / "record.json").write_text("<html></html>")
     return {"records": "problem"}
 
 
-def queue_that_is_none(machine):
+def invalid_queue(machine):
     folder = machine.share / "v1" / "queue" / "shop" / "job" / f"{1:020}"
     folder.mkdir(parents=True)
     (folder / "record.json").write_text("[]")
@@ -269,7 +269,7 @@ ALONE = [
     soft_mount, share_in_memory, state_on_a_server, state_open_to_all, state_in_the_way, clock_two_hours_ahead,
     clock_two_minutes_behind, no_cron, no_cron_but_systemd, no_syslog, program_that_others_can_replace, no_program,
     name_of_every_machine, name_that_the_cluster_does_not_know, standby_without_a_heartbeat, heartbeat_that_stopped,
-    record_that_is_none, queue_that_is_none, dead_holder, lost_lease,
+    invalid_record, invalid_queue, dead_holder, lost_lease,
 ]  # fmt: skip
 
 
@@ -281,7 +281,7 @@ def test_a_fault_is_found_and_nothing_else(machine, spoil):
 
 @pytest.mark.skipif(not IS_ROOT, reason="needs root")
 @pytest.mark.parametrize("spoil", [state_of_another_user, program_closed_to_others])
-def test_a_fault_that_only_root_can_have_is_found_and_nothing_else(machine, spoil):
+def test_a_fault_that_only_root_can_make_is_found_and_nothing_else(machine, spoil):
     expected = spoil(machine)
     assert machine.ill() == expected
 
@@ -326,14 +326,14 @@ def test_an_earlier_run_that_hangs_at_the_storage_is_found(machine):
 
 
 def private(*script):
-    """A machine of its own, as far as mounts go."""
+    """Return the words that run a command in its own mount namespace, after the script."""
     if not IS_ROOT or subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
-        pytest.skip("no private mount namespace can be made here")
+        pytest.skip("cannot create a mount namespace here")
     return ("unshare", "--mount", "sh", "-ec", " && ".join([*script, 'exec "$@"']), "sh")
 
 
 @pytest.mark.parametrize("name", ["state", "share"])
-def test_a_disk_that_is_about_to_be_full_is_found(machine, name):
+def test_a_disk_that_is_nearly_full_is_found(machine, name):
     folder = machine.folder / name
     folder.mkdir(exist_ok=True)
     small = private(f"mount -t tmpfs -o size=1m,mode=755 none {folder}")
@@ -347,8 +347,8 @@ def test_a_disk_without_room_for_files_is_found(machine):
 
 
 @pytest.mark.parametrize("trace", ["doctor", "heartbeat", "run"])
-def test_another_machine_of_this_name_is_found_whatever_it_did(machine, ground, trace):
-    """The other machine has another machine-id and, since a run tells only its boot, another boot id."""
+def test_another_machine_with_this_name_is_found_whatever_it_ran(machine, ground, trace):
+    """The other machine has another machine-id and, because a run records only its boot, another boot ID."""
     (ground / "id").write_text("0123456789abcdef0123456789abcdef\n")
     (ground / "boot").write_text("01234567-89ab-cdef-0123-456789abcdef\n")
     elsewhere = private(
@@ -362,10 +362,10 @@ def test_another_machine_of_this_name_is_found_whatever_it_did(machine, ground, 
     assert done.stderr == ""
     expected = {"same-name": "problem"}
     assert machine.ill() == expected
-    assert machine.ill() == expected  # it does not go away by looking
+    assert machine.ill() == expected  # it does not go away when doctor runs again
 
 
-def test_without_a_cron_the_real_process_table_says_so_and_with_one_it_does_not(machine, ground):
+def test_a_cron_is_looked_up_in_the_real_process_table(machine, ground):
     if not shutil.which("cron", path="/usr/sbin"):
         pytest.skip("Debian's cron is not installed")
     machine.facts["places"]["processes"] = "/proc"
@@ -383,19 +383,19 @@ def test_without_a_cron_the_real_process_table_says_so_and_with_one_it_does_not(
     assert machine.ill(wrapped_by=with_cron) == {}
 
 
-def test_a_program_may_have_a_name_of_any_bytes(machine):
+def test_the_name_of_a_program_may_contain_any_bytes(machine):
     (machine.folder / "proc" / "7" / "comm").write_bytes(b"\xff\xfe\n")
     assert machine.ill() == {}
 
 
-def test_where_the_programs_of_others_are_hidden_a_missing_cron_is_no_finding(machine):
+def test_a_missing_cron_is_not_reported_if_processes_are_hidden(machine):
     machine.processes("systemd", "sh")
     assert machine.ill() == {"cron": "problem"}
     shutil.rmtree(machine.folder / "proc" / "1")
     assert machine.ill() == {}
 
 
-def test_a_broken_entry_of_pauses_is_found_as_it_lets_nothing_run(machine):
+def test_a_damaged_entry_of_pauses_is_found_because_it_stops_all_runs(machine):
     machine.run("--ns", "billing", "--name", "job", "--", "true")
     machine.call("pause", "--config", machine.file, "--ns", "billing")
     _edit(machine, "pause/cluster/billing", '"jobs"', '"sboj"')
@@ -415,7 +415,7 @@ def test_lock_files_on_a_file_system_without_shared_locks_are_refused(machine, f
     assert machine.ill() == {"backend": "problem"}
 
 
-def test_a_store_that_hangs_is_found_within_the_time_limit_and_hides_nothing(machine, fuse):
+def test_a_store_that_hangs_is_found_within_the_time_limit_beside_other_faults(machine, fuse):
     machine.write_config(backend=f"dir:{fuse.path}", backend_timeout=2)
     machine.processes("sshd")
     fuse.faults.set(fusefs.Fault("mkdir", "hang"))
@@ -423,14 +423,14 @@ def test_a_store_that_hangs_is_found_within_the_time_limit_and_hides_nothing(mac
     fuse.faults.clear()
 
 
-def test_a_timer_of_systemd_will_do_for_a_cron(machine):
+def test_a_systemd_timer_can_replace_cron(machine):
     no_cron_but_systemd(machine)
     (machine.folder / "job.service").write_text("[Service]\nExecStart=cronguard run --name job -- job\n")
     machine.facts["places"]["units"] = [str(machine.folder)]
     assert machine.ill() == {}
 
 
-def test_what_is_counted_as_many_is_many():
+def test_there_are_at_least_fifteen_faults():
     assert len(ALONE) >= 15
 
 
@@ -446,7 +446,7 @@ def _children(pid):
     return [int(child) for child in found] if len(found) >= 2 else []
 
 
-def test_what_is_looked_at_is_listed(machine):
+def test_all_checks_are_listed_in_the_document(machine):
     listed = set(
         re.findall(r"`([\w-]+)`", "".join(re.findall(r"^\| (`.*?) \|", DOCUMENT.read_text(), re.MULTILINE)))
     )

@@ -1,4 +1,4 @@
-"""What is decided of facts that no test can have for real, or that lie at a bound."""
+"""The findings for facts that a test cannot make for real, or that lie at a limit."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def mount(kind, *options):
         (mount("nfs4", "hard", "noac"), "ok"),
         (mount("nfs4", "soft"), "warning"),
         (mount("nfs", "softerr"), "warning"),
-        (mount("cifs", "soft"), "note"),  # the default there, and another thing
+        (mount("cifs", "soft"), "note"),  # the default for cifs, with another meaning
         (mount("fuse.glusterfs"), "note"),
         (mount("9p"), "note"),
         (mount("xfs"), "note"),
@@ -58,7 +58,7 @@ def test_a_share_is_judged_by_its_mount(found, state):
 @pytest.mark.parametrize(
     ("kind", "state"), [("ext4", "ok"), ("tmpfs", "ok"), ("nfs4", "warning"), ("fuse.sshfs", "warning")]
 )
-def test_a_state_folder_belongs_on_a_local_disk(kind, state):
+def test_a_state_directory_belongs_on_a_local_disk(kind, state):
     assert judge_home("/var/lib/cronguard", mount(kind)).state == state
 
 
@@ -71,22 +71,22 @@ def test_a_state_folder_belongs_on_a_local_disk(kind, state):
         (100 << 20, 0, 0, "ok"),
     ],
 )
-def test_room_is_bytes_and_files(free, files, files_free, state):
+def test_room_is_judged_by_bytes_and_by_files(free, files, files_free, state):
     room = SimpleNamespace(f_bavail=free >> 12, f_frsize=4096, f_files=files, f_favail=files_free)
     assert judge_room("room", "/mnt", room).state == state
 
 
-def test_kernel_locks_that_exclude_do(tmp_path):
+def test_kernel_locks_that_provide_mutual_exclusion_are_ok(tmp_path):
     assert judge_locks(str(tmp_path), try_lock).state == "ok"
     assert os.listdir(tmp_path) == []
 
 
-def test_locks_that_two_can_have_are_found(tmp_path):
+def test_locks_that_two_processes_can_hold_are_found(tmp_path):
     told = judge_locks(str(tmp_path), lambda fd: True)
-    assert told.state == "problem" and "two processes had the lock" in told.what
+    assert told.state == "problem" and "two processes held the lock" in told.what
 
 
-def test_locks_that_nobody_can_have_are_found(tmp_path):
+def test_locks_that_no_process_can_take_are_found(tmp_path):
     assert "cannot be locked" in judge_locks(str(tmp_path), lambda fd: False).what
 
 
@@ -135,11 +135,11 @@ ROOT = Folder("/share", 0, 7, 0o2770)
         (ROOT._replace(mode=0o777), [], "warning"),
     ],
 )
-def test_what_is_below_the_root_is_to_be_as_open_as_the_root(root, below, state):
+def test_directories_below_the_root_must_be_as_open_as_the_root(root, below, state):
     assert judge_access(root, below).state == state
 
 
-def test_what_another_user_left_in_a_state_folder_is_found(tmp_path):
+def test_files_of_another_user_in_a_state_directory_are_found(tmp_path):
     me, user = os.geteuid(), os.geteuid() + 1
     assert judge_owner(str(tmp_path), user, 0o700, user).state == "ok"
     (tmp_path / "node").mkdir()
@@ -157,7 +157,7 @@ def test_files_are_judged_by_owner_mode_and_folder():
     assert state(owner=1001) == state(mode=0o646) == state(folder_mode=0o777) == "problem"
 
 
-def test_a_name_is_one_machines_for_a_day():
+def test_a_name_belongs_to_one_machine_for_a_day():
     def state(*traces):
         return judge_machines(ME, traces).state
 
@@ -172,7 +172,7 @@ def test_a_name_is_one_machines_for_a_day():
     )
 
 
-def test_the_newest_trace_of_a_node_tells_its_version():
+def test_the_newest_trace_of_a_node_shows_its_version():
     old, new = Trace("web2", "", "0.9", 1.0), Trace("web2", "", "1.0", 2.0)
     assert judge_versions(ME, [new, old]).state == "ok"
     assert "web2 has 0.9" in judge_versions(ME, [new, old._replace(wall=3.0)]).what
@@ -188,11 +188,11 @@ def test_the_newest_trace_of_a_node_tells_its_version():
         (Beat("web1", beat=1, boot="b", at=900.0, is_fit=False, checks={"app": "down"}), True, "warning"),
     ],
 )  # fmt: skip
-def test_a_heartbeat_is_judged_by_who_needs_it(beat, is_needed, state):
+def test_a_heartbeat_is_judged_by_whether_it_is_needed(beat, is_needed, state):
     assert judge_heartbeat(beat, is_needed, "b", 1000.0, 5000.0).state == state
 
 
-def test_a_visit_leaves_those_of_the_last_day():
+def test_a_visit_keeps_those_of_the_last_day():
     backend = MemoryBackend()
     for machine, wall in (("old", 0.0), ("m2", LATELY), ("m1", LATELY + 10)):
         visit(backend, "web1", machine, wall)
@@ -204,12 +204,12 @@ def test_a_visit_leaves_those_of_the_last_day():
     assert Visits().recent(0.0) == {}
 
 
-def test_a_group_that_breaks_hides_no_other():
+def test_a_group_of_checks_that_fails_does_not_stop_the_others():
     def broken():
-        raise ValueError("what nobody thought of")
+        raise ValueError("unexpected")
 
     (told,) = survived("mount", broken)
-    assert (told.name, told.state) == ("mount", "problem") and "what nobody thought of" in told.what
+    assert (told.name, told.state) == ("mount", "problem") and "unexpected" in told.what
 
 
 def attempts(count):
@@ -219,7 +219,7 @@ def attempts(count):
     ]
 
 
-def test_what_a_node_did_fits_into_entries_and_comes_back_whole():
+def test_the_swaps_of_a_node_fit_into_entries_and_are_read_back_complete():
     backend, clock = MemoryBackend(), Clock()
     mine, theirs = Meeting("web1", "r1", ("web2",)), Meeting("web2", "r2", ("web1",))
     met = {"web2": "r2"}, {"web1": "r1"}
@@ -234,22 +234,22 @@ def test_what_a_node_did_fits_into_entries_and_comes_back_whole():
     assert sum(len(entry.data) for entry in backend.scan("verify/")) < 1000
 
 
-def test_who_comes_alone_begins_where_the_chain_is():
+def test_a_node_that_verifies_alone_starts_at_the_end_of_the_chain():
     backend, alone = MemoryBackend(), Meeting("web1", "r1", ())
     backend.swap(Entry(alone.chain, 0, b""), json.dumps({"id": "x"}).encode())
     assert join(backend, alone, 0.0, Clock()) == (End("x", 1), {})
 
 
-def test_a_note_of_another_time_is_nobody():
+def test_a_note_of_an_earlier_meeting_does_not_count():
     backend = MemoryBackend()
     tell(backend, Meeting("web2", "old", ("web1",)), {"web1": "older"}, [])
-    with pytest.raises(BackendError, match="web2 did not come"):
+    with pytest.raises(BackendError, match="web2 did not join"):
         join(backend, Meeting("web1", "r1", ("web2",)), 0.0, Clock())
-    with pytest.raises(BackendError, match="web2 did not come"):
+    with pytest.raises(BackendError, match="web2 did not join"):
         gather(backend, Meeting("web1", "r1", ("web2",)), {"web2": "new"}, 0.0, Clock())
 
 
-def test_the_same_nodes_meet_whoever_counts_them():
+def test_the_same_nodes_meet_in_whatever_order_they_are_named():
     assert (
         Meeting("a", "1", ("b", "c")).chain
         == Meeting("c", "2", ("a", "b")).chain
@@ -257,7 +257,7 @@ def test_the_same_nodes_meet_whoever_counts_them():
     )
 
 
-def test_a_verdict_without_a_swap_is_none():
+def test_a_verification_without_a_swap_is_a_problem():
     assert judge_chain([], End(), End(), ("web1",), 1.0).state == "problem"
     assert (
         judge_chain(

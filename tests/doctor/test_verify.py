@@ -1,4 +1,4 @@
-"""`doctor --verify`: processes of one node and of several find out whether a store excludes."""
+"""`doctor --verify`: processes on one or more nodes check that a store provides mutual exclusion."""
 
 import json
 import os
@@ -39,57 +39,61 @@ def together(*machines):
 
 
 @pytest.mark.parametrize("scheme", ["dir", "file"])
-def test_a_store_that_excludes_is_told_from_one_that_does_not(machine, scheme):
+def test_a_store_that_provides_mutual_exclusion_is_ok(machine, scheme):
     machine.write_config(backend=f"{scheme}:{machine.share}")
     told = verify(machine)
-    assert told["state"] == "ok" and "writes on web1" in told["what"] and "excludes" in told["what"]
+    assert (
+        told["state"] == "ok"
+        and "writes on web1" in told["what"]
+        and "mutual exclusion holds" in told["what"]
+    )
 
 
 def test_a_store_that_publishes_without_comparing_is_found(machine):
     machine.write_config(backend=f"careless:{machine.share}")
     told = verify(machine, status=1)
-    assert told["state"] == "problem" and "times that was wrong" in told["what"]
+    assert told["state"] == "problem" and "mutual exclusion does not hold" in told["what"]
 
 
-def test_again_and_again_is_as_well_as_once_and_leaves_no_locks(machine):
+def test_a_second_verification_works_too_and_no_locks_are_left(machine):
     assert [verify(machine)["state"] for _ in range(2)] == ["ok", "ok"]
     locks = machine.call("locks", "--all", "--json", "--config", machine.file)
     assert json.loads(locks.stdout) == []
     assert machine.ill() == {}
 
 
-def test_two_nodes_come_to_one_verdict_and_leave_little(machine, other):
+def test_two_nodes_reach_the_same_verdict_and_leave_little_data(machine, other):
     (status, ours), (their_status, theirs) = together(machine, other)
     assert (status, their_status) == (0, 0)
     assert ours["what"].split(" writes")[0] == theirs["what"].split(" writes")[0]
-    assert "published, each over the one before" in ours["what"]
+    assert "published, each replacing the one before" in ours["what"]
     newest = [max(key.iterdir()) for key in (machine.share / "v1" / "verify").glob("*/*")]
     assert sum(os.path.getsize(version / "record.json") for version in newest) < 10_000
     assert [status for status, _ in together(other, machine)] == [0, 0]
 
 
-def test_two_nodes_find_a_store_that_does_not_exclude(machine, other):
+def test_two_nodes_find_a_store_without_mutual_exclusion(machine, other):
     for node in (machine, other):
         node.write_config(backend=f"careless:{machine.share}")
     for status, finding in together(machine, other):
-        assert status == 1 and "times that was wrong" in finding["what"]
+        assert status == 1 and "mutual exclusion does not hold" in finding["what"]
 
 
-def test_two_nodes_that_do_not_really_share_miss_each_other(machine, ground):
-    """Both call it by one name, and each has a copy of his own."""
+def test_two_nodes_that_do_not_really_share_a_store_report_each_other(machine, ground):
+    """Both use the same name for the store, but each has its own copy."""
     apart = Machine(ground / "apart", "web2")
     for node in (machine, apart):
         node.write_config(backend_timeout=2)
     (status, ours), (their_status, theirs) = together(machine, apart)
     apart.close()
     assert (status, their_status) == (1, 1)
-    assert ours["what"].startswith("web2 did not come") and theirs["what"].startswith("web1 did not come")
+    assert ours["what"].startswith("web2 did not join") and theirs["what"].startswith("web1 did not join")
 
 
-def test_a_node_that_came_another_time_has_not_come(machine, other):
+def test_a_node_that_took_part_earlier_does_not_count_as_present(machine, other):
     together(machine, other)
     machine.write_config(backend_timeout=2)
-    assert verify(machine, "--with", "web2", status=1)["what"].startswith("web2 did not come")
+    assert verify(machine, "--with", "web2", status=1)["what"].startswith("web2 did not join")
 
 
 def test_nothing_is_verified_on_a_backend_that_cannot_be_used(machine):
@@ -97,10 +101,10 @@ def test_nothing_is_verified_on_a_backend_that_cannot_be_used(machine):
     assert verify(machine, status=1)["what"].startswith("not tested")
 
 
-def test_a_node_that_can_keep_nothing_is_told_so_and_the_rest_as_well(machine):
+def test_a_node_that_cannot_store_anything_gets_a_problem_and_the_other_findings(machine):
     machine.state.write_text("a file")
     told = verify(machine, status=1)
-    assert told["state"] == "problem" and "could not be looked at" in told["what"]
+    assert told["state"] == "problem" and "could not be checked" in told["what"]
 
 
 @pytest.mark.parametrize(
@@ -115,7 +119,7 @@ def test_a_node_that_can_keep_nothing_is_told_so_and_the_rest_as_well(machine):
         (["--backend", "local", "--verify", "1s", "--with", "web2"], "the local backend has no other nodes"),
     ],
 )
-def test_what_makes_no_sense_is_said_in_a_line(machine, argv, value):
+def test_options_that_make_no_sense_are_refused_in_one_line(machine, argv, value):
     done = machine.call("doctor", "--config", machine.file, *argv)
     assert (done.returncode, done.stdout) == (64, "")
     assert value in done.stderr.splitlines()[0] and "hint: " in done.stderr

@@ -32,12 +32,12 @@ def test_an_engine_passes_all_checks_and_provides_mutual_exclusion(name, place):
     found = findings(STORES[name](place), place, "--init", "--verify", "2s")
     about_the_store = ("init", "backend", "clock", "records", "same-name", "versions", "verify")
     assert {word: found[word]["state"] for word in about_the_store} == dict.fromkeys(about_the_store, "ok")
-    assert "excludes" in found["verify"]["what"]
+    assert "mutual exclusion holds" in found["verify"]["what"]
 
 
 def test_the_administrator_creates_the_table(place):
     store = STORES["postgres"](place)
-    assert findings(store, place, "--init")["init"]["what"] == "the table public.cronguard is there"
+    assert findings(store, place, "--init")["init"]["what"] == "the table public.cronguard exists"
     assert (
         session.postgres().sql("SELECT count(*) FROM public.cronguard").strip() == "1"
     )  # doctor's own entry

@@ -23,7 +23,7 @@ def look(number, node="web2", every=5.0, fit=True):
 
 
 def beats(memory, *numbers, now=1000.0, every=5.0, probes=None, counting=COUNTING, fit=True, checks=None):
-    """Let one beat after the other find these numbers of the other's heartbeat; None: the store is out of reach."""
+    """Send a heartbeat for each number, which is that of the other node's heartbeat; None: the store is unreachable."""
     for number in numbers:
         looks = None if number is None else {"web2": look(number, fit=fit)}
         asked = {"web2": probes or {}}
@@ -49,7 +49,7 @@ def test_a_path_falls_after_so_many_failures_in_a_row_and_rises_after_so_many_an
     assert path_after(True, False, False, False, True, True) == UP
 
 
-def test_a_path_of_which_nothing_is_known_falls_as_slowly_as_any():
+def test_an_unknown_path_falls_as_slowly_as_any_other():
     assert path_after(False, False) == UNKNOWN
     assert path_after(False, False, False) == DOWN
 
@@ -86,7 +86,7 @@ def test_a_node_is_down_only_when_its_quorum_cannot_be_reached():
         assert judge(Verdict(), paths, True, quorum, 5.0).state == expected
 
 
-def test_a_path_that_is_not_known_counts_for_the_node():
+def test_an_unknown_path_counts_in_favour_of_the_node():
     assert judge(Verdict(), {"beat": Path(DOWN), "ip": Path()}, True, 1, 5.0).state == UP
 
 
@@ -94,7 +94,7 @@ def test_a_node_of_which_nothing_is_known_is_unknown():
     assert judge(Verdict(), {"beat": Path()}, True, 1, 5.0).state == UNKNOWN
 
 
-def test_a_node_that_says_it_is_unfit_is_down_whatever_answers():
+def test_a_node_that_reports_itself_unfit_is_down_even_if_its_paths_are_up():
     assert judge(Verdict(UP), {"beat": Path(UP), "ip": Path(UP)}, False, 1, 5.0).state == DOWN
 
 
@@ -105,10 +105,10 @@ def test_a_verdict_knows_since_when_and_when_the_node_came_back():
     assert judge(Verdict(), {"a": Path(UP)}, True, 1, 9.0).back is None
 
 
-# heartbeats as they are seen
+# heartbeats as other nodes see them
 
 
-def test_a_heartbeat_that_goes_on_is_up_and_one_that_stands_still_goes_down_in_its_own_time():
+def test_a_heartbeat_that_continues_is_up_and_a_frozen_one_goes_down_after_three_periods():
     memory, now = beats(HeartbeatState(), 1, 2, 3)
     assert state(memory) == UP
     memory, now = beats(memory, 3, 3, 3, now=now)
@@ -121,7 +121,7 @@ def test_a_heartbeat_that_goes_on_is_up_and_one_that_stands_still_goes_down_in_i
     assert state(memory) == UP
 
 
-def test_a_slow_heartbeat_is_given_its_own_time_by_a_quick_observer():
+def test_a_quick_observer_judges_a_slow_heartbeat_by_its_period():
     sight, path = Sight(), Path(UP)
     for number in range(40):
         before, sight = sight, sight.after("boot:1", 5.0 * number, 5.0)
@@ -129,14 +129,14 @@ def test_a_slow_heartbeat_is_given_its_own_time_by_a_quick_observer():
         assert path.state == (UP if 5 * number < 185 else DOWN)
 
 
-def test_what_a_store_out_of_reach_does_not_show_is_no_missed_beat():
+def test_an_unreachable_store_is_no_missed_heartbeat():
     memory, now = beats(HeartbeatState(), 1, 2, *[None] * 50)
     assert state(memory) == UP
     memory, _ = beats(memory, 2, now=now)
     assert state(memory) == UP
 
 
-def test_a_node_whose_storage_alone_is_dead_is_not_down_if_it_answers_elsewhere_and_the_reverse():
+def test_a_node_is_down_only_if_both_its_heartbeats_and_its_probes_fail():
     memory, _ = beats(HeartbeatState(), 1, 2, 2, 2, 2, 2, 2, probes={"ip": GOOD})
     assert memory.others["web2"].paths[BEAT].state == DOWN and state(memory) == UP
     memory, _ = beats(HeartbeatState(), *range(9), probes={"ip": BAD})
@@ -145,28 +145,28 @@ def test_a_node_whose_storage_alone_is_dead_is_not_down_if_it_answers_elsewhere_
     assert state(memory) == DOWN
 
 
-def test_a_node_that_never_beat_is_judged_by_its_probes_alone():
+def test_a_node_that_never_sent_a_heartbeat_is_judged_by_its_probes_only():
     memory = HeartbeatState()
     for number in range(6):
-        looks = {} if number < 4 else None  # a store that is out of reach changes nothing
+        looks = {} if number < 4 else None  # an unreachable store changes nothing
         found = Found({}, {"web2": {"ip": BAD}}, looks, 1000.0 + 5 * number, 5.0)
         memory = assess(memory, found, COUNTING, ("web2",))
         assert state(memory) == (UNKNOWN if number < 2 else DOWN)
 
 
-def test_a_heartbeat_that_vanished_from_the_store_goes_down_as_one_that_stands_still():
+def test_a_heartbeat_that_vanished_from_the_store_goes_down_like_a_frozen_one():
     memory, now = beats(HeartbeatState(), 1, 2, 3)
     for number in range(6):
         memory = assess(memory, Found({}, {}, {}, now + 5 * number, 5.0), COUNTING, ("web2",))
     assert state(memory) == DOWN
 
 
-def test_a_node_that_is_configured_and_was_never_seen_is_unknown():
+def test_a_configured_node_that_was_never_seen_is_unknown():
     memory = assess(HeartbeatState(), Found({}, {}, {}, 5.0, 5.0), COUNTING, ("web2",))
     assert state(memory) == UNKNOWN
 
 
-def test_a_node_that_beats_and_says_it_is_unfit_is_down():
+def test_a_node_whose_heartbeats_report_it_unfit_is_down():
     memory, now = beats(HeartbeatState(), 1, 2, 3)
     memory, _ = beats(memory, 4, now=now, fit=False)
     assert state(memory) == DOWN
@@ -175,16 +175,16 @@ def test_a_node_that_beats_and_says_it_is_unfit_is_down():
 # this node itself
 
 
-def test_own_checks_make_a_node_unfit_by_counting_too():
+def test_own_checks_also_need_several_failures_to_make_a_node_unfit():
     memory, now = beats(HeartbeatState(), 1, 2, checks={"app": BAD})
     assert is_fit(memory)
     memory, now = beats(memory, 3, now=now, checks={"app": BAD})
     assert not is_fit(memory)
     memory, now = beats(memory, 4, 5, now=now, checks={"app": GOOD})
-    assert is_fit(memory) and memory.back == now - 10  # the last beat at which it was not fit
+    assert is_fit(memory) and memory.back == now - 10  # the last heartbeat at which it was not fit
 
 
-def test_a_check_that_is_not_configured_any_more_counts_no_more():
+def test_a_check_that_is_no_longer_configured_does_not_count():
     memory, now = beats(HeartbeatState(), 1, 2, 3, checks={"app": BAD})
     memory, _ = beats(memory, 4, now=now)
     assert is_fit(memory)
@@ -199,12 +199,12 @@ def test_a_node_counts_from_the_end_of_its_own_break():
     assert memory.back == now + 60
 
 
-def test_what_is_not_remembered_is_told_by_the_last_beat_in_the_store():
+def test_without_a_memory_the_last_heartbeat_in_the_store_shows_the_break():
     for away, back in ((None, 0.0), (15.0, 0.0), (60.0, 1000.0)):
         assert assess(HeartbeatState(), Found({}, {}, {}, 1000.0, 5.0, away), COUNTING, ()).back == back
 
 
-def test_what_could_not_be_asked_is_told_with_the_rest():
+def test_a_probe_that_could_not_be_run_is_among_the_details():
     memory, _ = beats(HeartbeatState(), 1, probes={"ip": UNABLE, "port": BAD}, checks={"app": BAD})
     assert memory.details == {"app": "refused", "web2 ip": "no such host", "web2 port": "refused"}
 
@@ -212,7 +212,7 @@ def test_what_could_not_be_asked_is_told_with_the_rest():
 # memory
 
 
-def test_what_is_kept_is_recalled_and_forgotten_with_the_boot(state):
+def test_the_memory_is_recalled_and_forgotten_with_the_boot(state):
     memory, _ = beats(HeartbeatState(), 1, 2, probes={"ip": BAD}, checks={"app": GOOD})
     memory = memory._replace(troubles=("x",), mine=Sight("a", 1.0, 2.0))
     keep(memory, state, "dir:/x", "boot-1")
@@ -220,7 +220,7 @@ def test_what_is_kept_is_recalled_and_forgotten_with_the_boot(state):
     assert recall(state, "dir:/x", "boot-2") == recall(state, "dir:/y", "boot-1") == HeartbeatState()
 
 
-def test_a_damaged_memory_is_none(state):
+def test_a_damaged_memory_counts_as_empty(state):
     for data in (b"{", b"[]", b'{"boot":"boot-1"}', b'{"boot":"boot-1","others":[]}'):
         state.store("heartbeat", "dir:/x", data)
         assert recall(state, "dir:/x", "boot-1") == HeartbeatState()

@@ -44,7 +44,7 @@ def test_all_tables_are_read(read):
     assert found.probes["web2"]["mail"][1:] == ("tcp", "web2:25 220")
 
 
-def test_a_file_without_them_means_the_defaults(read):
+def test_a_file_without_these_tables_means_the_defaults(read):
     found = read('backend = "local"')
     assert (found.every, found.counting, found.checks, found.probes) == (60, Counting(), {}, {})
 
@@ -56,17 +56,17 @@ def test_a_file_without_them_means_the_defaults(read):
     ("[heartbeat]\nevery = 'soon'", "heartbeat.every: 'soon'"),
     ("[heartbeat]\nlimit = 0", "heartbeat.limit: 0"),
     ("[heartbeat]\nchecks = 'x'", "heartbeat.checks is not a table"),
-    ("[heartbeat.checks]\na = 'http://x'", "heartbeat.checks.a: 'http://x' is no probe"),
-    ("[heartbeat.checks]\na = 'ping:web2'", "heartbeat.checks.a: 'ping:web2' is no probe"),
-    ("[heartbeat.checks]\na = 'pidfile:'", "does not say what to look at"),
-    ("[heartbeat.checks]\na = 1", "heartbeat.checks.a: 1 is not a text"),
+    ("[heartbeat.checks]\na = 'http://x'", "heartbeat.checks.a: 'http://x' is not a probe"),
+    ("[heartbeat.checks]\na = 'ping:web2'", "heartbeat.checks.a: 'ping:web2' is not a probe"),
+    ("[heartbeat.checks]\na = 'pidfile:'", "does not say what to check"),
+    ("[heartbeat.checks]\na = 1", "heartbeat.checks.a: 1 is not a string"),
     ("[heartbeat.checks]\n'a b' = 'process:x'", "'a b' is not a valid name"),
     ("[probes.web2]\np = 'tcp:web2'", "probes.web2.p: 'web2' is not HOST:PORT"),
     ("[probes.web2]\np = 'tcp:web2:99999'", "is not HOST:PORT"),
     ("[probes.wbe2]\np = 'tcp:web2:99'", "probes: wbe2 is not among the nodes web1,web2"),
     ("[probes]\nweb2 = 'ping:x'", "probes.web2 is not a table"),
 ])  # fmt: skip
-def test_what_is_wrong_is_told_with_its_place(read, text, told):
+def test_an_error_names_its_place(read, text, told):
     with pytest.raises(ConfigError, match=r"c\.toml") as error:
         read(text, ("web1", "web2"))
     assert told in str(error.value)

@@ -39,21 +39,21 @@ def listener(greeting=b""):
 
 @pytest.fixture
 def sleeper(tmp_path):
-    """A process of this test, which carries its folder in its words."""
+    """A process that sleeps until the test is over."""
     process = subprocess.Popen(["sleep", "1000"], cwd=tmp_path)
     yield process
     process.kill()
     process.wait()
 
 
-def test_a_port_is_there_when_it_takes_a_connection():
+def test_a_port_is_there_if_it_accepts_a_connection():
     with listener() as port:
         assert ask(f"tcp:127.0.0.1:{port}").is_good is True
     answer = ask(f"tcp:127.0.0.1:{port}")
     assert (answer.is_good, answer.detail) == (False, "Connection refused")
 
 
-def test_a_port_is_there_when_any_address_of_its_host_takes_a_connection(monkeypatch):
+def test_a_port_is_there_if_any_address_of_its_host_accepts_a_connection(monkeypatch):
     with listener() as port:
         found = [
             (socket.AF_INET, socket.SOCK_STREAM, 0, "", (host, port)) for host in ("127.0.0.2", "127.0.0.1")
@@ -72,7 +72,7 @@ def test_a_port_must_answer_as_expected_if_something_is_expected():
         assert ask(f"tcp:127.0.0.1:{port} 220").is_good is False
 
 
-def test_a_host_without_an_address_tells_nothing_of_the_node():
+def test_a_host_without_an_address_says_nothing_about_the_node():
     answer = ask("tcp:nowhere.invalid:22")
     assert answer.is_good is None and answer.detail.startswith("nowhere.invalid: ")
 
@@ -89,8 +89,8 @@ print({text: answer.is_good for text, answer in run_probes(asked, 5.0).items()})
 """
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can have a name server of its own")
-def test_a_name_server_that_does_not_answer_tells_nothing_of_the_node(tmp_path):
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for its own name server")
+def test_a_name_server_that_does_not_answer_says_nothing_about_the_node(tmp_path):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.53.53", 53))
         argv = ["unshare", "--mount", "sh", "-c", SILENT, "sh", str(tmp_path / "resolv.conf"), sys.executable]
@@ -104,7 +104,7 @@ def test_an_address_is_owned_or_not():
     assert ask("address:here").is_good is None
 
 
-# In a network of its own, where the kernel lets any address be bound, as with keepalived.
+# In its own network namespace, where the kernel allows binding to any address, as with keepalived.
 BOUND = """
 echo 1 > /proc/sys/net/ipv4/ip_nonlocal_bind && echo 1 > /proc/sys/net/ipv6/ip_nonlocal_bind &&
 ip link set lo up && ip address add 10.9.8.7/24 dev lo && ip address add 10.9.8.8/24 dev lo && exec "$0" -c '
@@ -115,14 +115,14 @@ for text in ("10.9.8.7", "10.9.8.8", "10.9.8.9", "::1", "2001:db8::1"):
 """
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a network of its own")
-def test_an_address_that_can_be_bound_is_not_owned_for_that():
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for its own network namespace")
+def test_an_address_that_can_be_bound_is_not_necessarily_owned():
     done = subprocess.run(
         ["unshare", "--net", "sh", "-c", BOUND, sys.executable],
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     if "File system" in done.stderr or "unshare" in done.stderr:
-        pytest.skip("no network of its own is to be had here")
+        pytest.skip("cannot create a network namespace here")
     assert done.stdout.split() == ["True", "True", "False", "True", "False"], done.stderr
 
 
@@ -136,7 +136,7 @@ def test_a_pid_file_names_a_living_process_or_not(tmp_path, sleeper):
         lambda: ask(f"pidfile:{path}").is_good is False, "the end of the process"
     )  # a zombie, not reaped
     path.write_text("none\n")
-    assert "no process number" in ask(f"pidfile:{path}").detail
+    assert "no process ID" in ask(f"pidfile:{path}").detail
 
 
 def test_a_process_is_found_by_its_name(tmp_path):
@@ -148,7 +148,7 @@ def test_a_process_is_found_by_its_name(tmp_path):
         process.kill()
 
 
-def test_a_command_says_it_by_its_status():
+def test_a_command_answers_with_its_exit_status():
     assert ask("command:exit 0").is_good is True
     answer = ask("command:echo noise; echo more >&2; exit 3")
     assert (answer.is_good, answer.detail) == (False, "exit status 3")
@@ -163,7 +163,7 @@ def test_a_commands_whole_group_is_killed_at_its_limit(tmp_path):
     wait_until(lambda: not mentioning(str(tmp_path)), "the end of the group")
 
 
-def test_a_probe_that_was_killed_leaves_no_zombie_to_a_heartbeat_that_goes_on():
+def test_a_probe_that_was_killed_leaves_no_zombie():
     def zombies():
         rows = subprocess.run(
             ["ps", "-o", "stat=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=False
@@ -176,14 +176,14 @@ def test_a_probe_that_was_killed_leaves_no_zombie_to_a_heartbeat_that_goes_on():
     wait_until(lambda: ask("command:true").is_good and zombies() <= before, "the end of the zombies")
 
 
-def test_what_a_command_leaves_in_its_group_goes_with_it(tmp_path):
+def test_processes_that_a_command_leaves_in_its_group_are_killed(tmp_path):
     answer = ask(f"command:sh -c 'echo {tmp_path}; sleep 1000' & exit 0")
     assert answer.is_good is True
-    wait_until(lambda: not mentioning(str(tmp_path)), "the end of what it left")
+    wait_until(lambda: not mentioning(str(tmp_path)), "the end of its processes")
 
 
-def test_probes_are_asked_side_by_side(tmp_path):
-    """Each waits for all others: one after the other they would never end."""
+def test_probes_run_in_parallel(tmp_path):
+    """Each waits for all the others: one after another, they would never end."""
     fifo = [
         f"command:touch {tmp_path}/{n}; until [ $(ls {tmp_path} | wc -l) = 5 ]; do sleep 0.05; done"
         for n in range(5)
@@ -192,7 +192,7 @@ def test_probes_are_asked_side_by_side(tmp_path):
     assert all(answer.is_good for answer in run_probes(probes, 60.0).values())
 
 
-def test_a_unit_is_active_or_not_or_nobody_can_say(tmp_path, monkeypatch):
+def test_a_unit_is_active_or_inactive_or_unknown(tmp_path, monkeypatch):
     def systemctl(status):
         (tmp_path / "systemctl").write_text(
             f'#!/bin/sh\n[ "$*" = "is-active --quiet -- app.service" ] && exit {status}\nexit 9\n'
@@ -231,7 +231,7 @@ def test_a_host_that_does_not_answer_is_not_there():
     assert ask("ping:240.0.0.1", limit=1.0).is_good is False  # an address that nobody can have
 
 
-# As somebody who may not ping: nobody, without the right to raw sockets.
+# As the user nobody, who may not ping and has no right to raw sockets.
 UNPRIVILEGED = """
 import os, sys
 from cronguard.system.errors import ConfigError
@@ -247,7 +247,7 @@ else:
 """
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")
 def test_a_user_who_may_not_ping_is_told_how_to_allow_it():
     done = subprocess.run(
         [sys.executable, "-c", UNPRIVILEGED], capture_output=True, text=True, check=False, timeout=60
@@ -261,7 +261,7 @@ def test_a_user_who_may_not_ping_is_told_how_to_allow_it():
         )
 
 
-def test_a_probe_that_is_told_to_stop_leaves_nothing(tmp_path):
+def test_a_probe_that_is_stopped_leaves_no_process(tmp_path):
     script = (
         "import signal, sys\nfrom cronguard.heartbeat.probes import Probe, run_probes\n"
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))\n"

@@ -46,14 +46,14 @@ def test_a_node_is_what_the_others_say_it_is(store):
     assert set(row) == KEYS and set(row["seen_by"]) == {"web1", "web3"} and row["age"] == 500.0
 
 
-def test_who_says_nothing_any_more_is_not_asked(store):
-    """web2 is dead, and thought badly of web1 when it died."""
+def test_the_opinion_of_a_dead_node_does_not_count(store):
+    """web2 is dead, and believed web1 to be down when it died."""
     beat(store, "web1")
     beat(store, "web2", ago=500.0, opinions={"web1": opinion("down")})
     assert states(store) == {"web1": "up", "web2": "unknown"}
 
 
-def test_a_node_that_is_configured_and_was_never_seen_is_shown(store):
+def test_a_configured_node_that_was_never_seen_is_shown(store):
     assert (
         rows(store, "web9")["web9"] | {"state": "unknown", "beat": None, "age": None}
         == rows(store, "web9")["web9"]
@@ -65,7 +65,7 @@ def test_an_unfit_node_without_observers_is_down(store):
     assert states(store) == {"web1": "down"}
 
 
-def test_a_paused_node_is_paused_and_its_jobs_are_told(store):
+def test_a_paused_node_is_shown_as_paused_with_its_jobs(store):
     beat(store, "web2", pause=Pause(0.0, None, "reboot", "me"))
     store.publish(record())
     row = rows(store)["web2"]
@@ -73,12 +73,12 @@ def test_a_paused_node_is_paused_and_its_jobs_are_told(store):
 
 
 @pytest.mark.parametrize("facts", [{"wall": inf}, {"pause": Pause(0.0, inf, "", "me")}, {"every": nan}])
-def test_a_moment_that_nobody_can_be_told_is_a_broken_entry(store, facts):
+def test_an_entry_with_an_impossible_time_is_unreadable(store, facts):
     put(store, beat_key("web1"), beats.encode(Beat("web1", beat=3)._replace(**facts)))
     assert rows(store)["web1"]["state"] == "unreadable"
 
 
-def test_a_broken_entry_is_one_row_and_no_error(store):
+def test_a_damaged_entry_is_one_row_and_no_error(store):
     put(store, beat_key("web1"), b"{")
     put(store, "queue/a/b", b"[]")
     assert rows(store)["web1"]["state"] == "unreadable"
@@ -94,7 +94,7 @@ def test_a_queue_is_shown_as_the_next_run_will_find_it(store):
     assert (row["job"], row["last"], row["waiting"]) == (str(JOB), "web1", [])
 
 
-def test_those_who_wait_are_shown_without_the_one_that_runs(store):
+def test_waiting_runs_are_shown_without_the_one_that_is_running(store):
     waiting = (Waiter("run-b", "web2", 2, 0.0), Waiter("run-c", "web3", 3, 1.0))
     put(store, f"waiters/{JOB}", waiters.encode(Waiters(waiting, "x", 1)))
     store.publish(record(run="run-b"))

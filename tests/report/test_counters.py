@@ -23,7 +23,7 @@ def hammer(root):
         StateDir(root, "web1").count(*HELD)
 
 
-def test_what_was_counted_is_read_with_its_user(state):
+def test_counters_are_read_with_their_user(state):
     for _ in range(3):
         state.count(*HELD)
     state.count("run", "billing", "invoices", "lost")
@@ -39,7 +39,7 @@ def test_many_processes_count_at_once_and_none_is_missed(state):
     assert read(state) == {Event(*HELD, ME): 2000}
 
 
-def test_a_counter_does_not_grow_without_end(state):
+def test_a_counter_does_not_grow_without_limit(state):
     state.count(*HELD)
     path = f"{state.counters}/{'@'.join(HELD)}"
     with open(path, "ab") as file:
@@ -52,7 +52,7 @@ def test_a_counter_does_not_grow_without_end(state):
     assert read(state) == {Event(*HELD, ME): 1}
 
 
-def test_there_are_not_more_and_more_counters(state, monkeypatch):
+def test_the_number_of_counters_is_limited(state, monkeypatch):
     monkeypatch.setattr(statedir, "_MOST_COUNTERS", 3)
     for number in range(9):
         state.count("run", "n", f"job{number}", "done")
@@ -67,7 +67,7 @@ def test_the_longest_names_have_a_counter(state):
     assert [event.job for event in read(state)] == [longest]
 
 
-def test_a_counter_of_a_job_that_is_no_more_is_forgotten(state):
+def test_a_counter_of_a_job_that_no_longer_exists_is_forgotten(state):
     state.count(*HELD)
     os.utime(f"{state.counters}/{'@'.join(HELD)}", (1e9, 1e9))
     state.count("run", "n", "j", "done")
@@ -75,8 +75,8 @@ def test_a_counter_of_a_job_that_is_no_more_is_forgotten(state):
     assert [event.job for event in read(state, 1e9 + 101 * 86400)] == ["j"]
 
 
-def test_what_is_no_counter_is_not_removed_however_old_it_is(state, tmp_path):
-    """Who may write to the folder could lead root to any other one by a symbolic link."""
+def test_a_file_that_is_not_a_counter_is_not_removed_however_old_it_is(state, tmp_path):
+    """A user who can write to the folder could lead root to any other folder through a symbolic link."""
     (tmp_path / "shadow").write_text("precious")
     os.utime(tmp_path / "shadow", (1e9, 1e9))
     os.makedirs(os.path.dirname(state.counters))
@@ -85,7 +85,7 @@ def test_what_is_no_counter_is_not_removed_however_old_it_is(state, tmp_path):
     assert (tmp_path / "shadow").exists()
 
 
-def test_not_all_of_a_flood_of_counters_is_read(state, monkeypatch):
+def test_only_a_limited_number_of_counters_is_read(state, monkeypatch):
     monkeypatch.setattr(counters, "_MOST", 3)
     for number in range(9):
         state.count("run", "n", f"job{number}", "done")
@@ -93,20 +93,20 @@ def test_not_all_of_a_flood_of_counters_is_read(state, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["x", "run@a@b", "run@a@b@c@d", "walk@a@b@c", "run@a b@c@d", "run@@b@c"])
-def test_other_files_are_no_counters(state, name):
+def test_other_files_are_not_counters(state, name):
     state.count(*HELD)
     open(f"{state.counters}/{name}", "w").close()
     assert read(state) == {Event(*HELD, ME): 1}
 
 
-def test_a_folder_that_cannot_be_written_costs_the_count_and_nothing_else(tmp_path):
+def test_a_folder_that_is_not_writable_costs_only_the_count(tmp_path):
     (tmp_path / "file").write_text("")
     state = StateDir(str(tmp_path / "file"), "web1")
     state.count(*HELD)
     assert read(state) == {}
 
 
-def test_a_counter_that_somebody_has_made_huge_says_no_more_than_a_full_one(state):
+def test_a_huge_counter_counts_as_a_full_one(state):
     state.count(*HELD)
     os.truncate(f"{state.counters}/{'@'.join(HELD)}", 1 << 40)
     assert read(state) == {Event(*HELD, ME): FULL}
@@ -114,7 +114,7 @@ def test_a_counter_that_somebody_has_made_huge_says_no_more_than_a_full_one(stat
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """The home of a user who has guarded lines, on a machine where all that is tmp_path is a local disk."""
+    """The home directory of a user with guarded jobs, on a machine where tmp_path is a local disk."""
     folder = tmp_path / "home" / "app"
     theirs = StateDir(str(folder / ".local/state/cronguard"), "web1")
     theirs.count(*HELD)
@@ -128,18 +128,18 @@ def of_all(state, node="web1"):
     return counted(state, node, 0.0, all_users=True)
 
 
-def test_root_counts_what_users_count_in_their_homes(state, home):
+def test_root_adds_the_counters_in_users_homes(state, home):
     state.count(*HELD)
     assert of_all(state) == {Event(*HELD, ME): 2}
     assert of_all(state, "web2") == {Event(*HELD, ME): 1}
 
 
-def test_what_is_read_in_homes_is_not_changed(state, home):
+def test_counters_in_homes_are_not_changed(state, home):
     assert counted(state, "web1", 1e12, all_users=True) == {Event(*HELD, ME): 1}
     assert of_all(state) == {Event(*HELD, ME): 1}
 
 
-def test_no_home_on_a_disk_of_another_machine_is_looked_into(state, home, monkeypatch):
+def test_homes_on_another_machines_disk_are_not_read(state, home, monkeypatch):
     monkeypatch.setattr(counters, "kind_of", lambda _, path: "nfs4" if path.endswith("/app") else "ext4")
     looked = []
     monkeypatch.setattr(counters.os.path, "islink", lambda path: looked.append(path) or False)
@@ -147,13 +147,13 @@ def test_no_home_on_a_disk_of_another_machine_is_looked_into(state, home, monkey
     assert looked and not [path for path in looked if "/app" in path]
 
 
-def test_root_follows_no_link_that_a_user_made(state, home):
+def test_root_does_not_follow_a_link_that_a_user_made(state, home):
     os.rename(home / ".local/state", home / "elsewhere")
     os.symlink(home / "elsewhere", home / ".local/state")
     assert of_all(state) == {}
 
 
-def test_the_kind_of_a_mount_is_that_of_the_last_one_on_the_way():
+def test_the_kind_of_a_path_is_that_of_its_innermost_mount():
     mountinfo = (
         "1 0 8:1 / / rw - ext4 /dev/a rw\n2 1 0:9 / /home rw shared:1 - nfs4 server:/home rw,vers=4.2\n"
     )

@@ -25,10 +25,10 @@ def outcomes(*found):
     return [{**ended().outcome(), **changes} for changes in found]
 
 
-# what the record tells
+# what the record holds
 
 
-def test_a_record_tells_of_its_outcomes_and_of_the_run_that_goes_on(store):
+def test_a_record_has_its_outcomes_and_the_run_in_progress(store):
     first = ended(history=(ended().outcome(),))
     store.publish(first)
     assert recorded(store, None, "billing/invoices") == {"billing/invoices": [first.history[0]]}
@@ -65,7 +65,7 @@ def test_runs_are_in_the_order_of_their_ticks_and_attempts():
     [{"tick": "x"}, {"tick": None}, {"state": 5}, {"state": "\x1b[31m"}, {"node": "a b"}, {"node": None}, {"started": "x"}, {"ended": 1e99},
      {"status": "0"}, {"attempt": None}, {"started": float("nan")}],
 )  # fmt: skip
-def test_an_outcome_that_is_not_as_ours_are_is_left_out(changes):
+def test_a_malformed_outcome_is_left_out(changes):
     assert runs("b/j", outcomes(changes)) == []
     assert runs("b/j", [{}, {"tick": TICK.label}]) == []
 
@@ -73,7 +73,7 @@ def test_an_outcome_that_is_not_as_ours_are_is_left_out(changes):
 # what was missed
 
 
-def test_a_tick_that_no_run_was_for_was_missed():
+def test_a_tick_without_a_run_was_missed():
     found = with_missed([run(0), run(1), run(4)], EVERY_MINUTE, AT + 6 * 60 + 30)
     assert [(r.tick - AT, r.state) for r in found if not r.node] == [
         (120, MISSED),
@@ -100,7 +100,7 @@ def test_after_a_crash_ticks_are_missed():
     assert [r.state for r in found] == ["crashed", MISSED, "done"]
 
 
-def test_a_job_without_runs_has_missed_nothing_that_is_known():
+def test_a_job_without_runs_has_no_missed_ticks():
     assert with_missed([], EVERY_MINUTE, AT) == []
 
 
@@ -125,7 +125,7 @@ RUNS = [
 ]
 
 
-def test_the_picture_has_a_row_a_node_and_a_column_a_tick():
+def test_the_picture_has_a_row_for_each_node_and_a_column_for_each_tick():
     assert timeline.draw(RUNS, 80, unicode=False).splitlines() == [
         "          2026-11-22T05:30Z ... 2026-11-22T05:33Z",
         "web1      #..>",
@@ -136,7 +136,7 @@ def test_the_picture_has_a_row_a_node_and_a_column_a_tick():
     assert timeline.draw(RUNS, 80).splitlines()[1] == "web1      ●··▶"
 
 
-def test_each_state_has_signs_of_its_own():
+def test_each_state_has_its_own_signs():
     for signs in zip(*timeline.MARKS.values(), strict=True):
         assert len(set(signs)) == len(signs) or signs[0].isdigit()
     assert all(mark.plain.isascii() for mark in timeline.MARKS.values())
@@ -150,27 +150,27 @@ def test_a_narrow_terminal_shows_the_newest_ticks():
     assert "#" * 8 in timeline.draw(many, 3, unicode=False)
 
 
-def test_the_meaning_of_the_signs_is_broken_between_words():
+def test_the_legend_wraps_between_words():
     states = [run(minute, state=state) for minute, state in enumerate(timeline.MARKS)]
     legend = timeline.draw(states, 40, unicode=False).splitlines()[2:]
     assert len(legend) > 2 and all(len(line) <= 40 for line in legend)
 
 
-def test_colours_are_there_only_when_wanted():
+def test_colours_are_used_only_if_requested():
     assert "\x1b[32m●\x1b[0m" in timeline.draw(RUNS, 80, colour=True)
     assert "\x1b" not in timeline.draw(RUNS, 80)
 
 
-def test_a_state_of_a_newer_cronguard_is_drawn_as_well():
+def test_a_state_of_a_newer_cronguard_is_drawn_too():
     assert "? asleep" in timeline.draw([run(state="asleep")], 80)
 
 
-def test_nothing_is_drawn_as_nothing():
+def test_without_runs_the_picture_is_empty():
     assert timeline.draw([], 80) == ""
     assert ET.fromstring(svg.draw([], AT)).tag.endswith("svg")
 
 
-def test_a_picture_in_svg_has_a_bar_a_run_with_what_it_was():
+def test_an_svg_picture_has_a_bar_with_a_title_for_each_run():
     root = ET.fromstring(svg.draw(RUNS, AT + 400))
     said = [bar[0].text for bar in root.iter("{http://www.w3.org/2000/svg}rect") if len(bar)]
     assert said == [

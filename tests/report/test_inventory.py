@@ -17,7 +17,7 @@ def put(store, job, data):
     store.inner.swap(store.inner.read(key), data)
 
 
-def test_a_held_lease_is_told_with_all_that_a_person_wants_to_know(store, clock):
+def test_a_held_lease_is_shown_with_all_keys(store, clock):
     put(store, "billing/invoices", encode(record()))
     clock.advance(5)
     [row] = leases(store, None, clock.wall())
@@ -30,7 +30,7 @@ def test_a_held_lease_is_told_with_all_that_a_person_wants_to_know(store, clock)
     )
 
 
-def test_an_ended_lease_is_held_until_no_time(store, clock):
+def test_a_lease_that_is_not_held_has_no_end(store, clock):
     put(store, "billing/invoices", encode(ended("failed", status=3)))
     [row] = leases(store, None, clock.wall())
     assert set(row) == KEYS

@@ -14,7 +14,7 @@ DONE = {"tick": TICK.label, "node": "web3", "state": "done", "status": 0, "token
 
 
 def parsed(rows, counts=()):
-    """Return what Prometheus' own parser reads: a value for each name and its labels."""
+    """Return what Prometheus' own parser reads: the values by name and labels."""
     text = expose(families(rows, dict(counts)))
     return {
         (sample.name, *(sample.labels[name] for name in sorted(sample.labels))): sample.value
@@ -33,11 +33,11 @@ def of(*known):
 
 
 def about(found, name):
-    """Return the values of a metric by its labels but for the namespace."""
+    """Return the values of a metric by its labels, without the namespace."""
     return {key[1:-1]: value for key, value in found.items() if key[0] == f"cronguard_{name}"}
 
 
-def test_a_job_that_was_run_well():
+def test_a_job_that_succeeded():
     found = of(record().settled("done", 0, TICK.epoch + 4.5, 1.0))
     assert about(found, "last_success_timestamp_seconds") == {("job0",): TICK.epoch + 4.5}
     assert about(found, "last_start_timestamp_seconds") == {("job0",): TICK.epoch + 1.0}
@@ -55,7 +55,7 @@ def test_a_job_that_is_running_has_the_outcome_of_the_run_before():
     assert about(found, "last_start_timestamp_seconds") == {("job0",): TICK.epoch + 1.0}
 
 
-def test_a_job_that_never_ended_well_says_so_and_one_that_never_ended_has_no_outcome():
+def test_a_job_that_never_succeeded_has_0_and_one_that_never_ended_has_no_outcome():
     found = of(record())
     assert about(found, "last_success_timestamp_seconds") == {("job0",): 0.0}
     assert not about(found, "last_duration_seconds") and not about(found, "last_exit_status")
@@ -86,7 +86,7 @@ def test_a_success_that_an_older_cronguard_wrote_into_the_history_counts():
     assert about(of(later), "last_success_timestamp_seconds") == {("job0",): 950.0}
 
 
-def test_a_record_that_cannot_be_read_is_counted_and_hides_no_other():
+def test_an_unreadable_record_is_counted_and_does_not_hide_the_others():
     found = of(b"{", ended(), b'{"format": 99}')
     assert found["cronguard_unreadable_records",] == 2
     assert [key[1] for key in found if key[0] == "cronguard_running"] == ["job1"]
@@ -103,7 +103,7 @@ def test_without_the_backend_the_counters_remain():
     assert "cronguard_unreadable_records" not in {key[0] for key in found}
 
 
-def test_runs_and_lease_losses_are_counted_apart_and_losses_begin_at_nothing():
+def test_runs_and_lease_losses_are_counted_separately_and_losses_start_at_0():
     counts = {
         Event("run", "b", "j", "done", "app"): 5,
         Event("run", "b", "j", "lost", "app"): 2,
@@ -116,7 +116,7 @@ def test_runs_and_lease_losses_are_counted_apart_and_losses_begin_at_nothing():
 
 
 @given(st.lists(st.tuples(st.text(), st.floats(allow_nan=False)), max_size=4), st.text())
-def test_whatever_a_label_or_a_meaning_holds_the_parser_reads_it_back(values, meaning):
+def test_the_parser_reads_back_any_label_and_meaning(values, meaning):
     samples = {(("a", text), ("b", "x")): value for text, value in values}
     text = expose([Family("cronguard_x", "gauge", meaning, samples)])
     found = list(text_string_to_metric_families(text))
@@ -127,6 +127,6 @@ def test_whatever_a_label_or_a_meaning_holds_the_parser_reads_it_back(values, me
 @pytest.mark.parametrize(
     "name", sorted({family.name for family in families([], {Event("run", "b", "j", "lost", "a"): 1})})
 )
-def test_a_counter_is_called_a_total_and_nothing_else_is(name):
+def test_the_names_of_counters_and_only_those_end_in_total(name):
     kinds = {family.name: family.kind for family in families([], {})}
     assert name.endswith("_total") == (kinds[name] == "counter")

@@ -289,7 +289,7 @@ def test_a_paused_node_runs_nothing_until_it_is_resumed(cluster, call, options):
         cluster.run(*options, "--head-start", FAR, "--tick", tick(1), *shell("true"), node="web2").status == 0
     )
     assert "paused: reboot" in call("web2", "nodes")
-    assert call("web2", "resume", "--node", "web1") == "web1 takes its turns again\n"
+    assert call("web2", "resume", "--node", "web1") == "web1 is resumed\n"
     assert (
         cluster.run(*options, "--head-start", "1s", "--tick", tick(2), *shell("true"), node="web1").status
         == 0

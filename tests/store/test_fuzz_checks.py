@@ -34,18 +34,22 @@ def test_a_good_chain_has_no_faults():
         (
             [*GOOD, Attempt("z", "f", 60, 61, 62, "published", 70)],
             ("f", 60),
-            "z was reported published and is not in the chain",
+            "z was reported as published but is not in the chain",
         ),
         ([a for a in GOOD if a.id != "c"], ("f", 60), "version 30 holds 'c', which nobody wrote"),
-        (GOOD, ("f", 70), "f was published as version 60 and is version 70"),
+        (GOOD, ("f", 70), "f was published as version 60 but is version 70"),
         (GOOD[1:], ("f", 60), "version 10 holds 'a', which nobody wrote"),
-        ([GOOD[0]._replace(replaces="q"), *GOOD[1:]], ("f", 60), "the first version replaced 'q'"),
-        ([*GOOD[:-1], GOOD[-1]._replace(over=60)], ("f", 60), "f is version 60, over 60"),
+        (
+            [GOOD[0]._replace(replaces="q"), *GOOD[1:]],
+            ("f", 60),
+            "the chain does not start where it should: its first record replaced 'q'",
+        ),
+        ([*GOOD[:-1], GOOD[-1]._replace(over=60)], ("f", 60), "f is version 60 but replaces version 60"),
         ([*GOOD, GOOD[0]], ("f", 60), "a was attempted 2 times"),
         (
             [*GOOD[:-1], GOOD[-1]._replace(began=1, ended=2)],
             ("f", 60),
-            "f is after e in the chain, and had ended before",
+            "f follows e in the chain but finished before e started",
         ),
     ],
 )
@@ -85,4 +89,6 @@ def test_times_of_two_machines_are_not_compared():
 
 
 def test_a_chain_that_starts_at_the_wrong_record_is_detected():
-    assert chain_faults(GOOD[4:], End("f", 60), End("q", 30)) == ["the first version replaced 'c'"]
+    assert chain_faults(GOOD[4:], End("f", 60), End("q", 30)) == [
+        "the chain does not start where it should: its first record replaced 'c'"
+    ]
