@@ -13,7 +13,9 @@ from .schedule import draw
 from .timelines import calm
 from .world import World
 
-HEAD_START = 8.0  # seconds: five nodes' head starts fit into a minute, and it exceeds the calm schedules' clock offsets
+HEAD_START = (
+    8.0  # seconds: five head starts fit into a minute, and it exceeds the calm schedules' clock offsets
+)
 NODES = tuple(f"node{number}" for number in range(5))
 BASE = Strategy(nodes=NODES, head_start=HEAD_START)
 STRATEGIES = {
