@@ -9,14 +9,17 @@ from cronguard.store.contract import Backend, Entry, latest
 from cronguard.system.clock import Clock
 from cronguard.system.errors import BackendError, StoreRefusedError
 from cronguard.turns.preempt import turn as preempt
-from cronguard.turns.turn import Strategy, Turn
+from cronguard.turns.turn import STRATEGIES, Strategy, Turn
 
 if TYPE_CHECKING:
     from cronguard.advice.queueing import Queueing
     from cronguard.advice.waiting_line import WaitingLine
     from cronguard.model.beat import Beat
     from cronguard.model.pause import Pause
+    from cronguard.model.tick import Tick
     from cronguard.turns.known import Known, Peer
+
+    Strategic = Callable[[str, Tick, Known], Turn]
 
 _FREE = Turn(0.0, "there is nothing to decide")
 
@@ -51,11 +54,12 @@ class Advice:
         Raises BackendError if it cannot be determined whether the job is paused.
         """
         is_free = isinstance(verdict, Claim)
-        if not (is_free or self._strategy.is_fair or self._strategy.name == "round-robin"):
+        is_queued = STRATEGIES[self._strategy.name] == "queue"
+        if not (is_free or self._strategy.is_fair or is_queued):
             return _FREE
         stands = self._strategy.is_fair and not isinstance(verdict, Skip)
         wait = self._in_line(record, is_free=is_free) if stands else _FREE
-        if not is_free and (self._strategy.name != "round-robin" or self._queue):
+        if not is_free and (not is_queued or self._queue):
             return wait
         own = self._own_beat()
         if paused := self._paused(own):
@@ -90,22 +94,18 @@ class Advice:
         return _never(str(against[0]), against[1]) if against else None
 
     def _turn(self, record: Record | None, own: "Beat | None") -> Turn:
-        me, tick = self._strategy.me, self._ask.tick
-        if self._strategy.name == "standby":
-            from cronguard.turns.standby import turn as standby
+        needs = STRATEGIES[self._strategy.name]
+        if needs == "nothing":
+            return preempt(self._strategy.me, self._ask.tick, None)
+        from importlib import import_module
 
-            return standby(me, tick, self._known(own, self._strategy.nodes))
-        if self._strategy.name == "time-slice":
-            from cronguard.turns.time_slice import turn as time_slice
+        turn: Strategic = import_module(f"cronguard.turns.{self._strategy.name.replace('-', '_')}").turn
+        if needs == "queue":
+            return self._queued_turn(turn, record, own)
+        return turn(self._strategy.me, self._ask.tick, self._known(own, self._strategy.nodes))
 
-            return time_slice(me, tick, self._known(own, self._strategy.nodes))
-        if self._strategy.name == "round-robin":
-            return self._round_robin(record, own)
-        return preempt(me, tick, None)
-
-    def _round_robin(self, record: Record | None, own: "Beat | None") -> Turn:
+    def _queued_turn(self, turn: "Strategic", record: Record | None, own: "Beat | None") -> Turn:
         from cronguard.advice.queueing import Queueing
-        from cronguard.turns.round_robin import turn
 
         if self._queue is None:
             self._queue = Queueing(self._backend, self._ask, self._answered, is_look=self._is_look)

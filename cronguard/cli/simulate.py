@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cronguard.config.settings import SETTINGS
 from cronguard.system.errors import UsageError
 
 if TYPE_CHECKING:
@@ -16,41 +17,33 @@ _HEADERS = ("TICK", "NODE", "STATE", "ATTEMPT", "LATE", "TOOK")
 _START = "2026-01-01T00:00Z"  # arbitrary, but always the same
 
 
+# Options of `run` that mean the same here. Some of their defaults do not.
+_OPTIONS = (
+    "strategy",
+    "nodes",
+    "head_start",
+    "failback_after",
+    "ttl",
+    "kill_after",
+    "wait",
+    "retry",
+    "timezone",
+)
+_FLAGS = ("strict", "cover", "fair", "every_run")
+_HELP = {
+    "nodes": "Nodes in order of precedence, or how many (default: 2).",
+    "timezone": "Time zone of the schedule (default: UTC).",
+}
+
+
 def _settings_options(function: Any) -> Any:
     """Add the options that have the same meaning as for `run`."""
-    options = (
-        (
-            "--strategy",
-            "preempt|standby|round-robin|time-slice",
-            "How to decide whose turn it is (default: preempt).",
-        ),
-        ("--nodes", "A,B|N", "Nodes in order of precedence, or how many (default: 2)."),
-        ("--head-start", "TIME", "Head start of each node over the next one (default: 15s)."),
-        (
-            "--failback-after",
-            "TIME",
-            "How long a primary must be back up before it goes first again (default: 0).",
-        ),
-        ("--ttl", "TIME", "How long the lease lasts without a renewal (default: 180s)."),
-        ("--kill-after", "TIME", "Time from SIGTERM to SIGKILL (default: 10s, or ttl/6 if less)."),
-        ("--wait", "TIME", "Watch a held lease for this long instead of skipping at once."),
-        (
-            "--retry",
-            "never|crashed|failed",
-            "Which runs may be repeated for the same tick (default: crashed).",
-        ),
-        ("--timezone", "ZONE", "Time zone of the schedule (default: UTC)."),
-    )
-    flags = (
-        ("--strict", "Round robin: never run before the head of the queue."),
-        ("--cover", "Time slices: run a slice that its own node does not run, after a head start."),
-        ("--fair", "Start waiting runs in order of arrival."),
-        ("--every-run", "Plain mutual exclusion: run even if this tick has already been run."),
-    )
-    for name, help_ in reversed(flags):
-        function = click.option(name, is_flag=True, default=None, help=help_)(function)
-    for name, metavar, help_ in reversed(options):
-        function = click.option(name, metavar=metavar, default=None, help=help_)(function)
+    for key in reversed((*_OPTIONS, *_FLAGS)):
+        setting = SETTINGS[key]
+        function = click.option(
+            *setting.spellings(key), key, default=None, is_flag=not setting.metavar,
+            metavar=setting.metavar or None, help=_HELP.get(key, setting.help),
+        )(function)  # fmt: skip
     return function
 
 
@@ -126,7 +119,7 @@ def _scenario(
 
 def _settings(schedule: str, timezone: str, options: dict[str, Any]) -> "Settings":
     """Return the settings. No file or variable is read, so the same options always draw the same picture."""
-    from cronguard.config.settings import SETTINGS, Settings
+    from cronguard.config.settings import Settings
     from cronguard.model.tick import Tick
     from cronguard.model.timing import Timing
     from cronguard.run.plan import check_nodes, strategy_of

@@ -14,6 +14,11 @@ class Turn(NamedTuple):
     word: str = "not-its-turn"
 
 
+# What each strategy needs to know: nothing, the other nodes, or the queue of the job and the nodes in it. A strategy
+# is the function `turn` in the file of its name.
+STRATEGIES = {"preempt": "nothing", "standby": "nodes", "time-slice": "nodes", "round-robin": "queue"}
+
+
 class Strategy(NamedTuple):
     """A strategy and its settings. Durations are seconds.
 

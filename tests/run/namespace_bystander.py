@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 moment, command = sys.argv[1], sys.argv[2:]
 bystanders = []
@@ -93,10 +94,8 @@ def is_over():
     """Reap, as process 1 must, and return whether only the bystanders are left."""
     for pid, _, _, state in list(rows()):
         if state == "Z" and pid not in {one.pid for one in bystanders}:
-            try:
+            with suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
-            except ChildProcessError:
-                pass
     alive = {pid for pid, _, _, state in rows() if state != "Z"}
     return alive <= {1, *(one.pid for one in bystanders), *bystanders_children}
 

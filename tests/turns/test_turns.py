@@ -1,5 +1,6 @@
 """The rules that every strategy must follow, and what each strategy does."""
 
+from importlib import import_module
 from math import inf
 
 import pytest
@@ -7,11 +8,13 @@ from fakes import TICK
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cronguard.config.settings import SETTINGS
 from cronguard.turns.known import Known, Peer
 from cronguard.turns.preempt import turn as preempt
 from cronguard.turns.round_robin import turn as round_robin
 from cronguard.turns.standby import turn as standby
 from cronguard.turns.time_slice import turn as time_slice
+from cronguard.turns.turn import STRATEGIES as NAMES
 
 NODES = ("web1", "web2", "web3", "web4")
 STRATEGIES = (preempt, standby, round_robin, time_slice)
@@ -106,3 +109,13 @@ def test_a_covered_slice_goes_to_the_next_nodes_in_order():
     facts = Known(nodes=NODES, number=6, is_covered=True)  # the slice of the third node
     starts = {node: time_slice(node, TICK, facts).head_start for node in NODES}
     assert starts == {"web3": 0, "web4": 15, "web1": 30, "web2": 45}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_strategy_has_a_file_with_its_turn(name):
+    assert import_module(f"cronguard.turns.{name.replace('-', '_')}").turn in STRATEGIES
+
+
+def test_the_setting_knows_every_strategy_and_no_other():
+    assert set(SETTINGS["strategy"].metavar.split("|")) == set(NAMES)
+    assert {SETTINGS["strategy"].read(name, "--strategy") for name in NAMES} == set(NAMES)
