@@ -47,9 +47,11 @@ def make_directory(storage: Storage, group: str | None) -> str:
         if os.path.isdir(path):
             return f"{path} exists"
         if storage.state.load("store", storage.url):
-            raise BackendError(f"{path} is gone, but this node has used it", "is the share mounted?")
+            raise BackendError(
+                f"{path} is gone, but this node has used it", "check that the share is mounted"
+            )
         if not os.path.isdir(os.path.dirname(path)):
-            raise BackendError(f"{os.path.dirname(path)} does not exist", "is the share mounted?")
+            raise BackendError(f"{os.path.dirname(path)} does not exist", "check that the share is mounted")
         os.mkdir(path, _OWN)
         if number is None:
             return (

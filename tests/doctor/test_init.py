@@ -55,7 +55,7 @@ def test_nothing_is_left_if_the_group_cannot_be_set(machine, monkeypatch):
 
 def test_nothing_is_created_if_the_parent_directory_is_missing(machine):
     machine.write_config(backend=f"dir:{machine.share}/not-mounted/new")
-    assert made(machine, status=1)["do"] == "is the share mounted?"
+    assert made(machine, status=1)["do"] == "check that the share is mounted"
     assert not (machine.share / "not-mounted").exists()
 
 
