@@ -56,7 +56,7 @@ class Backend(Protocol):
 
     Locks, renewals, takeovers and queues are written once, above the backend, with `swap` alone. Every method raises
     BackendError, with a hint for a person, for anything unexpected. A lost race is not an error but a return value.
-    A call on hung storage may never return, so callers make it in a process that can be abandoned.
+    A call on hung storage may never return, so callers make it where it can be abandoned.
     """
 
     def read(self, key: str) -> Entry:
@@ -86,7 +86,7 @@ class Backend(Protocol):
     def wait(self, entry: Entry, timeout: float) -> None:
         """Return when the entry may have changed, or after `timeout` seconds.
 
-        A later `read` MUST show what others had published by the time `wait` returned, despite any caches.
+        A later `read` MUST, despite any caches, show what others had published by the time `wait` returned.
         """
         ...
 
@@ -209,7 +209,7 @@ def check_key(key: str) -> str:
 
 
 def is_key(key: str) -> bool:
-    """Return whether the key may be one of ours: others who use the store may have keys below our prefix."""
+    """Return whether the key may be one of ours. In a shared store, others may have keys below our prefix."""
     parts = key.split("/")
     return len(parts) == 3 and all(map(is_name, parts))
 

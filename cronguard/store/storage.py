@@ -20,7 +20,7 @@ from cronguard.system.statedir import StateDir
 
 
 class Storage(NamedTuple):
-    """A backend as the commands use it: they send work to it, and an answer comes back or not.
+    """A backend as the commands use it: they send work to it, and get an answer or none.
 
     `lane` names a separate gate, for work so frequent that runs would have to wait behind it.
     """

@@ -141,7 +141,7 @@ def test_a_wrong_password_is_recognised_whatever_the_servers_language(german, no
 
 
 def test_a_user_with_too_many_connections_is_not_a_wrong_password(german, nodes):
-    """The server also disconnects it after its password, with a German message, but when another run ends it gets in."""
+    """The server also disconnects it after its password, in German, but it gets in when another run ends."""
     german.servers.sql("ALTER ROLE cron CONNECTION LIMIT 1")
     first = run(nodes, german.from_file(RIGHT), *nodes.alive(60))
     wait_until(nodes.is_running, "the job")

@@ -141,7 +141,7 @@ class Attempt:
                 raise ViolationError("the next tick does not run")
 
     def _go_on_meanwhile(self, others, runs):
-        """Let the others continue while the call hangs. If it hangs in a lock, they get an error and try again later."""
+        """Let the others continue while the call hangs. If it hangs in a lock, they fail and try again later."""
         for _ in range(runs):
             try:
                 next(others)
@@ -153,7 +153,7 @@ class Attempt:
         return others
 
     def _finish(self, held, grant):
-        """Renew and settle; return until when the lease was held. A holder that waited beyond its deadline has lost it."""
+        """Renew and settle; return until when the lease was held. A holder past its deadline has lost it."""
         now, renewed = self._clock.boot(), held.renew()
         if now >= grant.deadline:
             return grant.deadline

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class Trouble(NamedTuple):
-    """What happens to a call, and when it continues: after how many runs of others, or how many calls of the same step."""
+    """What happens to a call, and when it continues: after so many runs of others, or calls of the same step."""
 
     doing: str
     errno: int

@@ -7,7 +7,10 @@ from cronguard.doctor.contender import logged
 
 
 class Hold(NamedTuple):
-    """One period for which a lease was held. `stopped` is None if the holder was killed; `tick` is its number, if any."""
+    """One period for which a lease was held.
+
+    `stopped` is None if the holder was killed; `tick` is its number, if any.
+    """
 
     node: str
     token: int

@@ -51,7 +51,7 @@ def test_a_lease_is_held_by_one_at_a_time_with_growing_tokens(fuzz):
 
 
 def test_writers_killed_in_the_middle_break_no_chain(shared_fuzz):
-    """They are killed at any moment, even half-way through a write. Later writers continue from the published version."""
+    """They are killed at any moment, even half-way through a write. Later writers continue from the last version."""
     fuzz, dice = shared_fuzz, random.Random(1)
     for generation in range(3):
         writers = [fuzz.start("swap", f"web{n}-{generation}", 10_000) for n in range(CONTENDERS)]

@@ -82,7 +82,7 @@ class EtcdBackend:
             start = b64decode(found[-1]["key"]) + b"\0"
 
     def wait(self, entry: Entry, timeout: float) -> None:
-        """Watch the key. A read after the watch has started finds a change that was made before."""
+        """Watch the key. A read after the watch has started finds any earlier change."""
         give_up_at = self._clock.boot() + timeout
         while (left := give_up_at - self._clock.boot()) > 0:
             try:
@@ -93,7 +93,7 @@ class EtcdBackend:
                 self._clock.sleep(min(0.1, left))
 
     def now(self) -> float | None:
-        """Return the time of a member's clock, from its last answer if that is recent. It shows whole seconds."""
+        """Return the time of a member's clock, from its last answer if that is recent. It counts whole seconds."""
         if time.monotonic() - self._gateway.answered > _FRESH:
             self._insistence.ask(lambda _: self._gateway.get("/version"))
         since = time.monotonic() - self._gateway.answered

@@ -141,9 +141,8 @@ class FileBackend:
             if slots.load(fd, path) not in over:
                 return False
             slots.store(fd, new.version, new.data)
-        if (
-            new.version == 1
-        ):  # the process that created the file may have crashed before its name was on the disk
+        # The process that created the file may have crashed before its name was on the disk.
+        if new.version == 1:
             self._port.sync(os.path.dirname(path))
         return True
 

@@ -69,8 +69,8 @@ def make_missing(port: FilePort, top: str, folder: str) -> None:
 def store_time(port: FilePort, folder: str) -> float:
     """Return the store's time, that of a directory just created; raises FileNotFoundError without `folder`.
 
-    A file would not do: on newer kernels its time may be the client's (attribute delegation, RFC 9754). Creating the
-    directory also changes `folder`, so an NFS client's next listing of `folder` comes from the server.
+    A file cannot be used instead: on newer kernels its time may be the client's (attribute delegation, RFC 9754).
+    Creating the directory also changes `folder`, so an NFS client's next listing of `folder` comes from the server.
     """
     probe = f"{folder}/{STAGING}{unique()}"
     port.make(probe)

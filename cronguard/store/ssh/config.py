@@ -69,7 +69,7 @@ def _route(address: Address, config: "SSHConfig | None", seen: list[str]) -> lis
     options = _options(address, config)
     if options.get("proxycommand"):
         raise ConfigError(
-            f"{_FILE}: ProxyCommand, for {address.host}, is not supported: its end cannot be told apart from the host's",
+            f"{_FILE}: ProxyCommand, for {address.host}, is not supported: its failure looks the same as one of the host",
             "use ProxyJump, or ProxyCommand none",
         )
     jumps = [jump.strip() for jump in options.get("proxyjump", "none").split(",")]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # time for another connection within the 30 s that a backend may take to answer, or within a shorter lease. So a step
 # gets at most a third of it.
 _STEP = 10.0
-# Seconds. A heartbeat is sent at least every ten seconds; this is for a longer silence, as of a waiting run.
+# Seconds. A heartbeat is sent at least every ten seconds; this is for a longer silence, for example of a waiting run.
 _KEEPALIVE = 15
 _WARN_EVERY = 86400.0  # once a day is enough for the reader of cron's mail
 # A key's type is also that of its signatures, except for RSA.
@@ -95,9 +95,8 @@ class Dialer:
         known = KnownHosts(host.known_hosts)
         with self._limited(f"{host.name}: the greeting", sock.close):
             transport = Transport(sock)
-        transport.auth_timeout = (
-            None  # it uses the wall clock: when that is set, a key would seem to be refused
-        )
+        # This limit uses the wall clock: when that is set, a key would seem to be refused.
+        transport.auth_timeout = None
         undo.callback(transport.close)
         with self._limited(f"{host.name}: the greeting and key exchange", transport.close):
             _prefer(transport, known.types(host.known_as))
@@ -131,7 +130,7 @@ class Dialer:
                     raise ConnectionError(f"{host.name}: the login: {_told(error)}") from error
         why = "; ".join([*refused, *keys.excuses]) or "there is no key in ~/.ssh"
         raise StoreForbiddenError(
-            f"{host.user}@{host.name} accepts no key for the login: {why}",
+            f"cannot log in to {host.user}@{host.name}: {why}",
             f"try ssh -v {host.user}@{host.name}; under cron there is no agent, so the key must be a file without "
             "a passphrase",
         )
@@ -214,8 +213,7 @@ def _import_paramiko() -> None:
     finally:
         if not had:
             del sys.modules["invoke"]
-    logger = logging.getLogger(
-        "paramiko"
-    )  # failures raise errors; the library would print them to stderr, too
+    # Failures raise errors; the library would print them to stderr, too.
+    logger = logging.getLogger("paramiko")
     logger.addHandler(logging.NullHandler())
     logger.propagate = False

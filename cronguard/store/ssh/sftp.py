@@ -138,10 +138,11 @@ class Sftp:
         """Rename, but never replace an existing name.
 
         This is SSH_FXP_RENAME, which must fail if the new name exists. It is not posix-rename@openssh.com, whose
-        purpose is to replace: a server other than OpenSSH's may do so by removing the existing one first. For a directory,
-        OpenSSH's server checks whether the new name exists, and then calls rename(2). Another process may take the name
-        in between. rename(2) decides, which is atomic and refuses to replace a directory that is not empty, as every
-        version is.
+        purpose is to replace: a server other than OpenSSH's may do so by removing the existing name first.
+
+        For a directory, OpenSSH's server checks whether the new name exists, and then calls rename(2). Another process
+        may take the name in between. rename(2) decides, which is atomic and refuses to replace a directory that is not
+        empty, as every version is.
         """
         self._do(old, wire.RENAME, wire.path(old) + wire.path(new))
 

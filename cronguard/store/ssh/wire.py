@@ -136,10 +136,10 @@ def owner(uid: int, gid: int) -> bytes:
 
 
 def span(offset: int, length: int) -> bytes:
-    """Return the part of a file to read."""
+    """Encode which part of a file to read."""
     return struct.pack(">QI", offset, length)
 
 
 def part(offset: int, data: bytes) -> bytes:
-    """Return the data to write, and where to write it."""
+    """Encode the data to write and the place for it."""
     return struct.pack(">Q", offset) + string(data)

@@ -126,7 +126,7 @@ def test_a_foreign_file_is_refused_and_left_as_it_is(lock_files, path, content):
         lambda: lock_files.wait(Entry(KEY, 0, b""), 0.0),
         lambda: list(lock_files.scan("lease/")),
     ):
-        with pytest.raises(StoreRefusedError, match="is not a lock file"):
+        with pytest.raises(StoreRefusedError, match="is not a cronguard lock file"):
             call()
     with open(path, "rb") as file:
         assert file.read() == content

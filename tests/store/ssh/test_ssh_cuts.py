@@ -25,7 +25,7 @@ from cronguard.system.statedir import StateDir
 
 JOB = Job("billing", "invoices")
 TTL = 600.0
-# The steps keep the suite short. CRONGUARD_TEST_EVERY=1 cuts at every message, in about three minutes on an idle machine.
+# The steps keep the suite short. CRONGUARD_TEST_EVERY=1 cuts at every message: three minutes on an idle machine.
 EVERY = int(os.environ.get("CRONGUARD_TEST_EVERY", "0"))
 pytestmark = pytest.mark.slow
 
