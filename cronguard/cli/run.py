@@ -109,8 +109,10 @@ def _argv(line: str | None, words: tuple[str, ...]) -> list[str]:
 
 def _run(plan: "Plan", settings: Settings) -> int:
     from cronguard.lease.claim import Skip
+    from cronguard.run.clean import start_clean
     from cronguard.run.guard import Guard
 
+    start_clean()
     log, clock = _log(plan, settings), Clock()
     began = clock.boot()
     guard = Guard(plan, os.environ, clock, log.write)

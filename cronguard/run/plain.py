@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 
+from cronguard.run.clean import start_clean
 from cronguard.run.limits import TIMED_OUT, Limits
 from cronguard.run.offspring import Offspring
 from cronguard.run.process import Process
@@ -21,6 +22,7 @@ def run_plain(argv: Sequence[str], env: Mapping[str, str], limit: float | None) 
     It inherits our streams and our terminal, signals are forwarded to it, and stopping it stops its whole process
     tree. Raises CommandNotFoundError and CommandNotExecutableError.
     """
+    start_clean()
     linux.become_subreaper()
     signals = Signals()
     process = Process(find_program(argv[0], env.get("PATH")), argv, env)
