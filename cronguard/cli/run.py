@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from cronguard.system.log import Log
     from cronguard.system.statedir import StateDir
 
-_COMPLAIN_EVERY = 3600.0  # seconds; a crontab line that runs every minute must not send sixty mails an hour
 _NO_BACKEND = (
     'no backend is configured, so other machines may run this job too; set backend = "dir:/shared/directory" '
     'in /etc/cronguard/config.toml, or "local" if that is what you want'
@@ -122,25 +121,27 @@ def _run(plan: "Plan", settings: Settings) -> int:
         return _unavailable(guard, plan, settings, log, error)
     except CronguardError as error:
         log.write("warning", "error", status=error.status, detail=str(error))
-        _count(plan, "run", "lost" if isinstance(error, TooLateError) else "error")
+        if not guard.is_counted:
+            _count(plan, "run", "lost" if isinstance(error, TooLateError) else "error")
         raise
-    _forget_complaint(plan)
     if isinstance(result, Skip):
         log.write("debug", "skipped", reason=result.reason, detail=result.detail)
         _say(settings, f"skipped {plan.ask.job}, {result.reason}: {result.detail}")
-        _count(plan, "skip", result.reason)
         return settings.skip_status
     level = "info" if result.word == "done" and not result.detail else "warning"
     took = round(clock.boot() - began, 1)
     log.write(level, result.word, status=result.status, seconds=took, detail=result.detail or None)
     _tell(settings, plan, result.word, result.detail)
-    _count(plan, "run", result.word)
+    if not guard.is_counted:
+        _count(plan, "run", result.word)
     return result.status
 
 
 def _count(plan: "Plan", kind: str, word: str) -> None:
-    """Count the run or skip for `cronguard metrics`."""
-    plan.errand.state.count(kind, plan.ask.job.ns, plan.ask.job.name, word)
+    """Count a run for `cronguard metrics` that its keeper could not count."""
+    from cronguard.run.counting import count_aside
+
+    count_aside(plan.errand.state, kind, plan.ask.job.ns, plan.ask.job.name, word)
 
 
 def _tell(settings: Settings, plan: "Plan", word: str, detail: str) -> None:
@@ -183,17 +184,11 @@ def _unavailable(guard: "Guard", plan: "Plan", settings: Settings, log: "Log", e
 
 
 def is_news(state: "StateDir", url: str, *, is_loud: bool) -> bool:
-    """Return whether to report an unreachable backend: at the start of the outage, and then once an hour."""
-    age = state.age("complaint", url, Clock().wall())
-    if age is not None and 0 <= age < _COMPLAIN_EVERY and not is_loud and not is_terminal():
-        return False
-    state.store("complaint", url, url.encode())
-    return True
+    """Return whether to report an unreachable backend: always if somebody is watching, else now and then."""
+    from cronguard.run import counting
 
-
-def _forget_complaint(plan: "Plan") -> None:
-    if plan.errand.state.age("complaint", plan.errand.url, 0.0) is not None:
-        plan.errand.state.remove("complaint", plan.errand.url)
+    is_due = counting.is_news(state, url, Clock().wall())
+    return is_due or is_loud or is_terminal()
 
 
 def _explain(plan: "Plan", settings: Settings) -> int:

@@ -6,27 +6,34 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from cronguard.system.descriptors import leave_all
 from cronguard.system.signals import fork
 
 _left: set[int] = set()  # children that SIGKILL did not end
 
 
-def aside(work: Callable[[], None], limit: float) -> bool:
-    """Do the work in a child within `limit` seconds; return whether it was done. Never waits any longer.
+def aside(work: Callable[[], None], limit: float) -> int | None:
+    """Do the work in a child within `limit` seconds, and return the child's exit status. Never waits any longer.
 
-    Nothing is done if no process can be started.
+    Returns None if it takes longer, and if no process can be started.
     """
+
+    def work_alone() -> None:
+        leave_all()
+        work()
+
     try:
-        pid = fork(work)
+        pid = fork(work_alone)
     except OSError:
-        return False
+        return None
     _left.add(pid)
-    if not _ends(pid, limit):
+    give_up_at = time.monotonic() + limit
+    while (status := _status(pid)) is None and time.monotonic() < give_up_at:
+        time.sleep(0.001)
+    if status is None:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        _ends(pid, 0.1)
-        return False
-    return True
+    return status
 
 
 def leave_behind(pid: int) -> None:
@@ -37,24 +44,17 @@ def leave_behind(pid: int) -> None:
 def left_behind() -> frozenset[int]:
     """Return the PIDs of the children that still hang: they are not the command's."""
     for pid in tuple(_left):
-        _has_ended(pid)
+        _status(pid)
     return frozenset(_left)
 
 
-def _ends(pid: int, limit: float) -> bool:
-    give_up_at = time.monotonic() + limit
-    while not _has_ended(pid):
-        if time.monotonic() >= give_up_at:
-            return False
-        time.sleep(0.002)
-    return True
-
-
-def _has_ended(pid: int) -> bool:
+def _status(pid: int) -> int | None:
+    """Return the exit status of a child, and reap it; None if it has not ended."""
     try:
-        has_ended = os.waitpid(pid, os.WNOHANG)[0] == pid
+        found, status = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
-        has_ended = True
-    if has_ended:
-        _left.discard(pid)
-    return has_ended
+        found, status = pid, 0
+    if found != pid:
+        return None
+    _left.discard(pid)
+    return os.waitstatus_to_exitcode(status)

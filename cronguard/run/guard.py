@@ -50,9 +50,14 @@ class Guard:
         if isinstance(answer, Signum):
             return Result(128 + answer, "cancelled", f"{answer.name} arrived before the lease was claimed")
         if isinstance(answer, Skip):
-            keeping.end()
+            keeping.dismiss()
             return answer
         return self._run_command(keeping, answer)
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the keeper has counted this run, or is about to."""
+        return self._keeping is not None and self._keeping.is_counted
 
     def run_unguarded(self) -> Result:
         """Run without a lease, because the user prefers that to not running at all."""
@@ -102,7 +107,8 @@ class Guard:
             return _more(result, f"processes {pids} cannot be killed; the lease is left to expire")
         limit = self._plan.errand.backend_timeout
         state = "cancelled" if result.word == "revoked" else result.word
-        if keeping.settle(state, result.status, min(limit, _SETTLE_LOST) if state == "lost" else limit):
+        limit = min(limit, _SETTLE_LOST) if state == "lost" else limit
+        if keeping.settle(state, result.status, limit, result.word):
             return result
         return _more(result, "" if state == "lost" else _UNWRITTEN, keeping.trouble)
 

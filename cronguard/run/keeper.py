@@ -15,12 +15,14 @@ from cronguard.lease.claim import Skip
 from cronguard.lease.grant import Grant, Lost
 from cronguard.lease.lease import Lease
 from cronguard.lease.seen import Sightings
+from cronguard.run.counting import count
 from cronguard.run.errand import Errand
 from cronguard.run.mailbox import Mailbox
 from cronguard.run.watchdog import Watchdog
 from cronguard.store.contract import Backend, Terms, open_backend
 from cronguard.store.gate import Gate
 from cronguard.system.clock import Clock
+from cronguard.system.descriptors import leave_all
 from cronguard.system.errors import BackendError, CronguardError, StoreRefusedError, as_message, no_process
 from cronguard.system.link import Link
 from cronguard.system.proctree import Stat
@@ -76,6 +78,11 @@ class Keeper:
         finally:
             os._exit(0)
 
+    def _count(self, kind: str, word: str) -> None:
+        """Count the run for `cronguard metrics`, when the guard has its answer: the state directory may hang."""
+        job = self._errand.ask.job
+        count(self._errand.state, self._errand.url, kind, job.ns, job.name, word)
+
     def _fail(self, error: CronguardError) -> None:
         self._link.send("failed", **as_message(error))
 
@@ -92,6 +99,7 @@ class Keeper:
         if isinstance(answer, Skip):
             self._leave_queue()
             self._link.send("skipped", reason=answer.reason, detail=answer.detail)
+            self._count("skip", answer.reason)
             return
         self._tell(answer)
         self._renew_until_told(answer)
@@ -134,6 +142,8 @@ class Keeper:
         while True:
             if order := self._orders.take(pause):
                 self._settle(order["state"], order["status"], order["limit"])
+                if order["word"]:
+                    self._count("run", order["word"])
                 return
             pause = heartbeat
             if isinstance(answer, Grant) and self._watchdog.guard_answers():
@@ -165,9 +175,4 @@ def _leave_cron(link: int) -> None:
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTSTP):
         signal.signal(signum, signal.SIG_IGN)  # the guard forwards them, and tells us when it is over
     os.chdir("/")
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) != link:
-            with suppress(OSError):  # the listing's own descriptor is closed by now
-                os.close(int(name))
-    for _ in range(3):
-        os.open(os.devnull, os.O_RDWR)
+    leave_all(but=link)

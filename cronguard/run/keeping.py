@@ -27,6 +27,7 @@ BEAT = 0.5  # seconds between two signs of life to the keeper, which does not re
 # a request every second.
 _RESTART = 1.0
 _CANCELLING = 5.0  # seconds to take a claim back when the run is cancelled
+_FINISHING = 1.0  # seconds for the keeper to count the run: the state directory may hang
 _LONGEST_SLEEP = 0.25  # timers stop while the machine is suspended: the loops must wake and look at the clock
 
 
@@ -41,7 +42,7 @@ class Keeping:
         self._leader: proctree.Stat | None = None
         self._trouble = ""
         self.deadline = inf
-        self.has_stopped_job = False
+        self.has_stopped_job = self.is_counted = False
 
     def acquire(self, signals: Signals) -> "Grant | Skip | signal.Signals":
         """Wait for the claim, and return its answer; if a signal ended the waiting, return the signal.
@@ -97,15 +98,27 @@ class Keeping:
             self._revive(is_resumed=True)
         return None
 
-    def settle(self, state: str, status: int | None, limit: float) -> bool:
-        """Settle within about `limit` seconds, and return whether that worked; replace a frozen or dead keeper once."""
-        is_written = self._settle(state, status, limit)
+    def settle(self, state: str, status: int | None, limit: float, word: str = "") -> bool:
+        """Settle within about `limit` seconds, and return whether that worked; replace a frozen or dead keeper once.
+
+        Then the keeper counts the run under `word`, if that is given.
+        """
+        is_written = self._settle(state, status, limit, word)
         if is_written is None and self._keeper.end():
             self._started = -inf
             self._revive(is_resumed=True)
-            is_written = self._settle(state, status, limit)
-        self.end()
+            is_written = self._settle(state, status, limit, word)
+        self.is_counted = is_written is not None and bool(word)
+        self.dismiss()
         return bool(is_written)
+
+    def dismiss(self) -> None:
+        """Let the keeper finish: it has answered, and only counts the run. Kill it if that takes long."""
+        give_up_at = self._clock.boot() + _FINISHING
+        while self._keeper.link.is_open and self._clock.boot() < give_up_at:
+            self._clock.wait([self._keeper.link.fileno()], give_up_at, _LONGEST_SLEEP)
+            self._keeper.receive()
+        self.end()
 
     def end(self) -> None:
         """Kill the keeper; a lease that is claimed but not settled will expire."""
@@ -138,7 +151,10 @@ class Keeping:
             raise from_message(message)
         if kind == "warned":
             say(message["text"])
-        return Skip(message["reason"], message["detail"]) if kind == "skipped" else None
+        if kind != "skipped":
+            return None
+        self.is_counted = True
+        return Skip(message["reason"], message["detail"])
 
     def _cancelled(self, signum: signal.Signals) -> signal.Signals:
         if self.deadline < inf:
@@ -160,9 +176,9 @@ class Keeping:
         patience = answered + min(self._errand.backend_timeout, _CANCELLING)
         return patience if self._keeper.link.is_open else min(patience, self._started + self._rest())
 
-    def _settle(self, state: str, status: int | None, limit: float) -> bool | None:
+    def _settle(self, state: str, status: int | None, limit: float, word: str = "") -> bool | None:
         """Return whether the outcome was recorded; None if the keeper does not answer."""
-        self._keeper.link.send("settle", state=state, status=status, limit=limit)
+        self._keeper.link.send("settle", state=state, status=status, limit=limit, word=word)
         give_up_at = self._clock.boot() + limit + 1.0
         while self._keeper.link.is_open and self._clock.boot() < give_up_at:
             self._clock.wait([self._keeper.link.fileno()], give_up_at, _LONGEST_SLEEP)

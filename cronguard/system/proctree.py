@@ -7,6 +7,7 @@ import time
 from contextlib import suppress
 from typing import NamedTuple
 
+from cronguard.system.descriptors import leave_all
 from cronguard.system.signals import fork
 
 _SCAN_LIMIT = 1.0  # seconds for reading environments: this can hang on a process that is stuck in the kernel
@@ -133,10 +134,7 @@ def carriers(variable: str, value: str) -> list[Stat]:
 
 
 def _scan(wanted: bytes, writer: int) -> None:
-    for fd in map(int, os.listdir("/proc/self/fd")):  # an open copy of a link would hide its owner's death
-        if fd != writer:
-            with suppress(OSError):
-                os.close(fd)
+    leave_all(but=writer)  # an open copy of a link would hide its owner's death
     for name in os.listdir("/proc"):
         if name.isdecimal() and (row := stat(int(name))) and _carries(row, wanted):
             os.write(writer, f"{row.pid}:{row.start} ".encode())

@@ -55,7 +55,7 @@ def test_a_run_that_is_stopped_does_not_kill_them(cluster, earlier, tmp_path):
 def test_a_signal_reaches_the_command_and_its_status_comes_back(cluster, earlier):
     line = "trap 'exit 7' TERM; touch ready; while :; do sleep 0.05; done"
     run = cluster.start(*shell(line), wrapped_by=becoming(earlier))
-    wait_until(lambda: (cluster.root / "ready").exists(), "the trap")
+    wait_until((cluster.root / "ready").exists, "the trap")
     run.send(signal.SIGTERM)
     assert run.end().status == 7
     assert earlier.process().is_alive

@@ -137,6 +137,27 @@ def test_the_user_may_prefer_an_unguarded_run_to_no_run(mounted, mount):
     assert "running unguarded" in done.err
 
 
+@pytest.mark.parametrize("daemons", ["wait", "kill"])
+def test_a_keeper_that_is_stuck_is_not_a_daemon_of_the_unguarded_command(mounted, mount, daemons):
+    mount.faults.set(ALL)
+    options = ["--backend-timeout", GIVEN_UP, "--if-unavailable", "run", "--daemons", daemons]
+    done = mounted.run(*options, "-c", "echo ran")
+    assert (done.status, done.out) == (0, "ran\n")
+    assert "running unguarded" in done.err
+    assert len(stuck(mounted)) == 1
+
+
+def test_a_guard_does_not_wait_for_a_state_directory_on_the_storage_that_hangs(mounted, mount, tmp_path):
+    state = {"CRONGUARD_STATE_DIR": str(tmp_path / "mnt" / "state")}
+    assert mounted.run("--tick", tick(0), "--", "true", env=state).status == 0
+    run = mounted.start("--ttl", TTL, "--tick", tick(1), "--", "sleep", 600, env=state)
+    mounted.wait_for_state("running")
+    mount.faults.set(ALL)
+    done = run.end()
+    assert done.status == 76
+    assert "lost: the lease could not be renewed in time" in done.err
+
+
 @pytest.mark.parametrize("call", ["*", "rename", "fsync"])
 def test_when_storage_hangs_during_a_run_the_job_is_dead_before_its_ttl_ends(mounted, mount, member, call):
     run = mounted.start("--ttl", TTL, "--tick", tick(1), "--", *member.command)

@@ -42,3 +42,35 @@ def test_a_process_with_the_same_id_but_another_start_time_is_not_signalled():
     assert os.waitpid(pid, os.WNOHANG) == (0, 0)
     proctree.send(row, 9)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -9
+
+
+def test_a_search_that_cannot_start_a_process_leaves_no_descriptor_open(monkeypatch):
+    def refuse():
+        raise BlockingIOError(11, "no more")
+
+    monkeypatch.setattr(os, "fork", refuse)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        proctree.carriers("CRONGUARD_RUN", "x")
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_carrier_whose_pid_has_another_owner_by_now_is_not_returned(monkeypatch):
+    """The child reports PID and start; the row that is read afterwards must be of the same process."""
+    reader, writer = os.pipe()
+    pid = os.posix_spawn(
+        "/bin/cat", ["cat"], {"CRONGUARD_RUN": "mine"}, file_actions=[(os.POSIX_SPAWN_DUP2, reader, 0)]
+    )
+    real = proctree.stat
+    monkeypatch.setattr(
+        proctree,
+        "stat",
+        lambda number: (row := real(number)) and row._replace(start=row.start + (number == pid)),
+    )
+    monkeypatch.setattr(
+        proctree, "_scan", lambda wanted, out: os.write(out, f"{pid}:{real(pid).start} .".encode())
+    )
+    assert proctree.carriers("CRONGUARD_RUN", "mine") == []
+    os.close(writer)
+    os.close(reader)
+    os.waitpid(pid, 0)
