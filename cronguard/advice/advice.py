@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cronguard.model.tick import Tick
     from cronguard.turns.known import Known, Peer
 
-    Strategic = Callable[[str, Tick, Known], Turn]
+    Strategic = Callable[[str, Tick, Known | None], Turn]
 
 _FREE = Turn(0.0, "there is nothing to decide")
 
@@ -94,15 +94,11 @@ class Advice:
         return _never(str(against[0]), against[1]) if against else None
 
     def _turn(self, record: Record | None, own: "Beat | None") -> Turn:
-        needs = STRATEGIES[self._strategy.name]
-        if needs == "nothing":
-            return preempt(self._strategy.me, self._ask.tick, None)
-        from importlib import import_module
-
-        turn: Strategic = import_module(f"cronguard.turns.{self._strategy.name.replace('-', '_')}").turn
+        turn, needs = _strategy_called(self._strategy.name), STRATEGIES[self._strategy.name]
         if needs == "queue":
             return self._queued_turn(turn, record, own)
-        return turn(self._strategy.me, self._ask.tick, self._known(own, self._strategy.nodes))
+        known = None if needs == "nothing" else self._known(own, self._strategy.nodes)
+        return turn(self._strategy.me, self._ask.tick, known)
 
     def _queued_turn(self, turn: "Strategic", record: Record | None, own: "Beat | None") -> Turn:
         from cronguard.advice.queueing import Queueing
@@ -196,6 +192,15 @@ class Advice:
         from cronguard.model.beat import decode
 
         return decode(entry.data, entry.key)
+
+
+def _strategy_called(name: str) -> "Strategic":
+    if name == "preempt":  # the default needs no late import
+        return preempt
+    from importlib import import_module
+
+    turn: Strategic = import_module(f"cronguard.turns.{name.replace('-', '_')}").turn
+    return turn
 
 
 def _never(what: str, pause: "Pause") -> Turn:

@@ -36,15 +36,15 @@ def command(
     at its end). The reason is printed.
     """
     from cronguard.crontab.source import Source
-    from cronguard.crontab.wrap import Rewritten, Wish, names_in, wrap
+    from cronguard.crontab.wrap import Guarding, Rewritten, names_in, wrap
     from cronguard.model.job import check_name
 
     said = check_name(ns, "--ns") if ns is not None else None
-    wish = Wish(program_for_cron(), said, replace_flock=replace_flock)
+    guarding = Guarding(program_for_cron(), said, replace_flock=replace_flock)
     taken: set[str] = set()
 
     def rewritten(source: Source) -> Rewritten:
-        own = wish._replace(default_ns=source.ns, system=source.system, taken=frozenset(taken))
+        own = guarding._replace(default_ns=source.ns, system=source.system, taken=frozenset(taken))
         result = wrap(source.text, own)
         if said is not None:  # all crontabs share one namespace, so no two may use the same job name
             taken.update(names_in(result.text, system=source.system))

@@ -85,7 +85,7 @@ def _how_to_clear(rows: list[dict[str, Any]], now: float) -> str:
     advice = f"\n\nto stop a job and clear its lock: cronguard unlock {held[0]['job']}"
     if overdue:
         advice += (
-            f"\n{overdue[0]} is no longer renewed: the next run takes it over by itself; if you know that the job is "
+            f"\n{overdue[0]} is no longer renewed: the next run takes it over automatically; if you know that the job is "
             f"dead: cronguard unlock --force {overdue[0]}"
         )
     return advice

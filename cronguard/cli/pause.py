@@ -56,16 +56,16 @@ def command(
     settings = load_settings(**where)
     target = Target.chosen(job, ns, node, settings.node)
     storage = storage_of(settings)
-    wish = _wish(target, length, reason, settings.node, storage.clock.wall())
+    pause = _requested(target, length, reason, settings.node, storage.clock.wall())
     known = (settings.node, *settings.nodes)
     if target.kind == NODE:
-        storage.ask(lambda backend: drain.pause(backend, target.name, wish, known, force=force))
+        storage.ask(lambda backend: drain.pause(backend, target.name, pause, known, force=force))
     else:
-        storage.ask(lambda backend: halt.pause(backend, target, wish, force=force))
-    click.echo(f"{target} is paused{_until(wish)}{_still_running(storage, target)}")
+        storage.ask(lambda backend: halt.pause(backend, target, pause, force=force))
+    click.echo(f"{target} is paused{_until(pause)}{_still_running(storage, target)}")
 
 
-def _wish(target: "Target", length: str | None, reason: str, here: str, now: float) -> "Pause":
+def _requested(target: "Target", length: str | None, reason: str, here: str, now: float) -> "Pause":
     from cronguard.model.duration import parse_duration
     from cronguard.model.pause import Pause, printable
     from cronguard.system.errors import UsageError
@@ -78,11 +78,13 @@ def _wish(target: "Target", length: str | None, reason: str, here: str, now: flo
     return Pause(now, None if seconds is None else now + seconds, printable(reason), printable(by))
 
 
-def _until(wish: "Pause") -> str:
+def _until(pause: "Pause") -> str:
     from cronguard.model.duration import format_duration
 
     return (
-        " until it is resumed" if wish.until is None else f" for {format_duration(wish.until - wish.since)}"
+        " until it is resumed"
+        if pause.until is None
+        else f" for {format_duration(pause.until - pause.since)}"
     )
 
 

@@ -49,7 +49,7 @@ def is_guarded(line: str) -> bool:
     return not guards_itself(line)
 
 
-def wishes(line: str) -> tuple[dict[str, str], str]:
+def assignments(line: str) -> tuple[dict[str, str], str]:
     """Return the CRONGUARD_* assignments at the start of a line, and the line without them.
 
     An assignment counts only if no shell has to interpret its value, as in
@@ -76,7 +76,7 @@ def _guard(real: str, line: str) -> int:
                 f"{variable} belongs to one crontab line, but here it is set for all lines",
                 f"put {variable}=... before the command of that line",
             )
-    said, command = wishes(line)
+    said, command = assignments(line)
     os.environ.update(said)
     settings = load({})
     if settings.name is None:

@@ -116,7 +116,9 @@ def command(
 
 def _check(nodes: int, index: int) -> None:
     if index >= nodes:
-        raise UsageError(f"--index: {index} is not below the {nodes} of --nodes", "count the nodes from 0")
+        raise UsageError(
+            f"--index: {index} is not less than the number of nodes, {nodes}", "the first node has index 0"
+        )
 
 
 def _print_shares(words: tuple[str, ...], nodes: int, index: int, timezone: str | None) -> None:

@@ -24,6 +24,11 @@ class Setting(NamedTuple):
         return self.option.split() or ["--" + key.replace("_", "-")]
 
 
+def choice(help_: str, *words: str) -> Setting:
+    """Return a setting whose value is one of these words."""
+    return Setting(values.one_of(*words), help_, "|".join(words))
+
+
 class Settings(NamedTuple):
     """All settings, each value checked. Durations are seconds; None means "not set".
 
@@ -67,19 +72,22 @@ class Settings(NamedTuple):
     ] = None
     daemons: Annotated[
         str,
-        Setting(
-            values.one_of("release", "wait", "kill"),
+        choice(
             "What to do with daemons: processes in their own session (default: release).",
-            "release|wait|kill",
+            "release",
+            "wait",
+            "kill",
         ),
     ] = "release"
     fair: Annotated[bool, Setting(values.flag, "Start waiting runs in order of arrival.")] = False
     strategy: Annotated[
         str,
-        Setting(
-            values.one_of("preempt", "standby", "round-robin", "time-slice"),
+        choice(
             "How to decide whose turn it is (default: preempt).",
-            "preempt|standby|round-robin|time-slice",
+            "preempt",
+            "standby",
+            "round-robin",
+            "time-slice",
         ),
     ] = "preempt"
     nodes: Annotated[
@@ -135,10 +143,8 @@ class Settings(NamedTuple):
     ] = False
     retry: Annotated[
         str,
-        Setting(
-            values.one_of("never", "crashed", "failed"),
-            "Which runs may be repeated for the same tick (default: crashed).",
-            "never|crashed|failed",
+        choice(
+            "Which runs may be repeated for the same tick (default: crashed).", "never", "crashed", "failed"
         ),
     ] = "crashed"
     skip_status: Annotated[
@@ -146,11 +152,7 @@ class Settings(NamedTuple):
     ] = 75
     if_unavailable: Annotated[
         str,
-        Setting(
-            values.one_of("fail", "run"),
-            "What to do if the backend cannot be reached (default: fail).",
-            "fail|run",
-        ),
+        choice("What to do if the backend cannot be reached (default: fail).", "fail", "run"),
     ] = "fail"
     backend_timeout: Annotated[
         float, Setting(values.bounded(0.1, 3600), "How long to wait for the backend (default: 30s).", "TIME")
@@ -158,15 +160,9 @@ class Settings(NamedTuple):
     max_clock_skew: Annotated[float | None, Setting(values.skew)] = 300.0
     log: Annotated[
         str,
-        Setting(
-            values.one_of("syslog", "stderr", "none"),
-            "Where runs are logged (default: syslog).",
-            "syslog|stderr|none",
-        ),
+        choice("Where runs are logged (default: syslog).", "syslog", "stderr", "none"),
     ] = "syslog"
-    log_format: Annotated[
-        str, Setting(values.one_of("text", "json"), "Format of the log (default: text).", "text|json")
-    ] = "text"
+    log_format: Annotated[str, choice("Format of the log (default: text).", "text", "json")] = "text"
     state_dir: Annotated[str | None, Setting(values.text)] = None
     verbose: Annotated[
         bool,

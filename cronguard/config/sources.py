@@ -21,7 +21,9 @@ PASSWORD = "CRONGUARD_BACKEND_PASSWORD"  # noqa: S105 - the variable's name
 
 # These describe the node, so a nested cronguard inherits them; all others are settings of a single run.
 _INHERITED = frozenset({"node", "state_dir"})
-WISHES = frozenset(f"CRONGUARD_{key.upper()}" for key in SETTINGS if key not in _INHERITED) | {PASSWORD}
+NOT_INHERITED = frozenset(f"CRONGUARD_{key.upper()}" for key in SETTINGS if key not in _INHERITED) | {
+    PASSWORD
+}
 
 
 def load(

@@ -26,9 +26,12 @@ _FLAGS = {
 
 def text(value: Any, what: str) -> str:
     """Read a non-empty string."""
-    if not isinstance(value, str) or not value or "\0" in value:
-        problem = "must not be empty" if value == "" else f"{value!r} is not a string"
-        raise UsageError(f"{what}: {problem}")
+    if not isinstance(value, str):
+        raise UsageError(f"{what}: {value!r} is not a string")
+    if not value:
+        raise UsageError(f"{what}: must not be empty")
+    if "\0" in value:
+        raise UsageError(f"{what}: {value!r} contains a NUL character")
     return value
 
 
@@ -102,7 +105,7 @@ def index(value: Any, what: str) -> int:
 
 def names(value: Any, what: str) -> tuple[str, ...]:
     """Read node names from a list, or separated by commas; or, for time slices, the number of nodes."""
-    if _whole(value) is not None:
+    if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     parts = value if isinstance(value, list) else text(value, what).split(",")
     found = tuple(name(part.strip() if isinstance(part, str) else part, what) for part in parts)

@@ -29,7 +29,7 @@ _EVERY_NODES = re.compile(
 )
 
 
-class Wish(NamedTuple):
+class Guarding(NamedTuple):
     """How to guard lines: with which program, and in which namespace. `default_ns` applies if the crontab sets none."""
 
     program: str = "cronguard"
@@ -63,16 +63,16 @@ class Candidate(NamedTuple):
     late: bool
 
 
-def wrap(text: str, wish: Wish) -> Rewritten:
+def wrap(text: str, guarding: Guarding) -> Rewritten:
     """Guard each line that can be guarded without changing what it does; note why the others stay as they are."""
     lines = text.split("\n")
     made = set(made_lines(lines))
-    verdicts = [judge(place, wish.system, lines, made) for place in places(lines)]
+    verdicts = [judge(place, guarding.system, lines, made) for place in places(lines)]
     notes = [verdict for verdict in verdicts if isinstance(verdict, Note)]
     candidates = [verdict for verdict in verdicts if isinstance(verdict, Candidate)]
     locks = Counter(flock.lock for candidate in candidates if (flock := flock_of(candidate.entry.command)))
-    for candidate, name in zip(candidates, _names(candidates, text, wish), strict=True):
-        line, said = _guarded(candidate, name, wish, locks)
+    for candidate, name in zip(candidates, _names(candidates, text, guarding), strict=True):
+        line, said = _guarded(candidate, name, guarding, locks)
         lines[candidate.place.number - 1] = line
         notes += said
     return Rewritten("\n".join(lines), tuple(sorted(notes)))
@@ -152,21 +152,23 @@ def names_in(text: str, *, system: bool) -> Iterator[str]:
             yield found.options["--name"]
 
 
-def _names(candidates: list[Candidate], text: str, wish: Wish) -> list[str]:
+def _names(candidates: list[Candidate], text: str, guarding: Guarding) -> list[str]:
     stems = []
     for _, entry, _ in candidates:
         meaning = " ".join([*entry.schedule.split(), entry.command])
         stems.append((names.stem(shell_part(entry.command)), meaning))
-    return names.unique(stems, {*names_in(text, system=wish.system), *wish.taken})
+    return names.unique(stems, {*names_in(text, system=guarding.system), *guarding.taken})
 
 
-def _guarded(candidate: Candidate, name: str, wish: Wish, locks: Counter[str]) -> tuple[str, list[Note]]:
+def _guarded(
+    candidate: Candidate, name: str, guarding: Guarding, locks: Counter[str]
+) -> tuple[str, list[Note]]:
     place, entry, late = candidate
-    ns = wish.ns or (None if place.variables.get("CRONGUARD_NS") else wish.default_ns)
+    ns = guarding.ns or (None if place.variables.get("CRONGUARD_NS") else guarding.default_ns)
     when = (" ".join(entry.schedule.removeprefix("-").split()), place.zone) if late else (None, None)
-    guard = Guard(wish.program, ns, name, *when)
+    guard = Guard(guarding.program, ns, name, *when)
     flock = flock_of(entry.command)
-    replaces = flock is not None and wish.replace_flock and locks[flock.lock] == 1
+    replaces = flock is not None and guarding.replace_flock and locks[flock.lock] == 1
     command = guard.instead_of(flock) if flock and replaces else guard.before(entry.command)
     if length(command) > LONGEST_COMMAND:
         reason = f"its command would have {length(command)} bytes, but cron accepts at most {LONGEST_COMMAND}; move it into a script"

@@ -59,7 +59,7 @@ def end_of(data: bytes | str, version: int) -> End:
 
 
 def read_attempts(folder: str, clock: str = "") -> list[Attempt]:
-    """Return the swaps that the logs in a folder record."""
+    """Return the swaps that the logs in a directory record."""
     return [_attempt(facts, clock) for facts in logged(folder, "id").values()]
 
 

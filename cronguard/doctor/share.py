@@ -10,7 +10,7 @@ from cronguard.doctor.media import judge_locks, judge_room, judge_share, mounted
 from cronguard.store.contract import storage_errors
 from cronguard.store.gate import try_lock
 
-_MOST = 2000  # folders that are checked: a fault in one is mostly a fault in many
+_MOST = 2000  # directories that are checked: a fault in one usually occurs in many
 
 
 class Folder(NamedTuple):

@@ -44,7 +44,7 @@ def recall(state: StateDir, url: str, boot: str) -> HeartbeatState:
 
 
 def keep(memory: HeartbeatState, state: StateDir, url: str, boot: str) -> None:
-    """Keep the memory for the next heartbeat; if that is not possible, each heartbeat starts counting anew."""
+    """Keep the memory for the next heartbeat; if that is not possible, each heartbeat starts counting again."""
     state.store("heartbeat", url, json.dumps({**memory._asdict(), "boot": boot}).encode())
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 
-from cronguard.config.sources import WISHES
+from cronguard.config.sources import NOT_INHERITED
 from cronguard.lease.claim import Ask
 
 
@@ -13,7 +13,9 @@ def job_environment(env: Mapping[str, str], ask: Ask, token: int | None) -> dict
     The settings are removed so that a nested cronguard uses its own. None of the added variables is a setting. A run
     without a token is not guarded.
     """
-    kept = {name: value for name, value in env.items() if name not in WISHES and name != "CRONGUARD_TOKEN"}
+    kept = {
+        name: value for name, value in env.items() if name not in NOT_INHERITED and name != "CRONGUARD_TOKEN"
+    }
     if kept.get("LC_CTYPE") == "C.UTF-8" and not _was_given("LC_CTYPE"):
         del kept["LC_CTYPE"]  # Python itself sets it if cron sets no locale (PEP 538)
     kept["CRONGUARD_RUN"] = ask.run

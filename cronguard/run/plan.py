@@ -18,6 +18,8 @@ from cronguard.system.statedir import StateDir
 from cronguard.system.user import user_name
 from cronguard.turns.turn import Strategy
 
+_ALSO_LOCAL = ("preempt", "time-slice")  # strategies that need no backend that the nodes share
+
 
 class Plan(NamedTuple):
     """One run, ready to be claimed."""
@@ -98,7 +100,7 @@ def _in_bounds(tick: Tick, skew: float | None, clock: Clock) -> Tick:
 
 def check_nodes(settings: Settings) -> None:
     """Raise UsageError when the nodes, the strategy and the backend do not fit together."""
-    shares = settings.strategy in ("standby", "round-robin")
+    shares = settings.strategy not in _ALSO_LOCAL
     if settings.backend in (None, "local") and (shares or settings.cover or _names(settings)):
         what = f"--strategy {settings.strategy}" if shares else "--cover" if settings.cover else "--nodes"
         raise UsageError(
@@ -123,7 +125,7 @@ def check_nodes(settings: Settings) -> None:
 
 def _names(settings: Settings) -> tuple[str, ...]:
     """Return the names of the nodes; none if `nodes` is only the number of nodes that take turns by the clock."""
-    is_number = settings.strategy in ("time-slice", "preempt") and "".join(settings.nodes).isdecimal()
+    is_number = settings.strategy in _ALSO_LOCAL and "".join(settings.nodes).isdecimal()
     return () if is_number and len(settings.nodes) == 1 else settings.nodes
 
 

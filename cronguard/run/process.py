@@ -50,7 +50,7 @@ class Process:
         self.give_terminal()
         try:
             os.write(self._go, repr(deadline).encode())
-        except BrokenPipeError:  # killed while it waited, for example for want of memory
+        except BrokenPipeError:  # killed while it waited, for example because memory ran out
             self._is_stillborn = True
         os.close(self._go)
 

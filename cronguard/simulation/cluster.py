@@ -106,9 +106,9 @@ class _Cluster:
 
     def _plan_pause(self, name: str, begin: float, end: float) -> None:
         until = None if end == inf else self._first + end
-        wish = Pause(self._first + begin, until, "", "simulated")
+        planned = Pause(self._first + begin, until, "", "simulated")
 
         def act() -> None:
-            pause(self._store.memory, name, wish, (name,))
+            pause(self._store.memory, name, planned, (name,))
 
         self._time.at(begin, act)

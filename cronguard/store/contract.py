@@ -171,7 +171,7 @@ def scheme_of(url: str) -> str:
     if not is_known or not (scheme == "local" or url.startswith((*PATHS, f"{scheme}://"))):
         raise ConfigError(
             f"backend: {without_secrets(url)!r} is not a backend URL",
-            "use local, dir:/shared/folder, file:/nfs/folder, ssh://user@host/folder, etcd://host/prefix, "
+            "use local, dir:/shared/directory, file:/nfs/directory, ssh://user@host/directory, etcd://host/prefix, "
             "postgres://user@host/database or redis://host/0 (see BACKENDS in the manual)",
         )
     return scheme

@@ -36,7 +36,7 @@ def turn(me: str, tick: Tick, known: Known) -> Turn:
     first = known.number % len(known.nodes)
     order = [*known.nodes[first:], *known.nodes[:first]]
     if order[0] != me and not known.is_covered:
-        return Turn(None, f"fire {known.number} belongs to {order[0]}")
+        return Turn(None, f"time slice {known.number} belongs to {order[0]}")
     before = order[: order.index(me)] if known.peer(me).is_up or not known.is_covered else order
     return known.turn_after(node for node in before if node != me)
 

@@ -75,7 +75,7 @@ def test_a_job_that_does_not_exist_is_a_usage_error(store, clock, force):
         forget(store, JOB, force=force)
 
 
-def test_a_forgotten_job_starts_anew_with_a_higher_token(store, clock):
+def test_a_forgotten_job_starts_again_with_a_higher_token(store, clock):
     store.publish(ended(token=7))
     assert forget(store, JOB, force=False) == "billing/invoices is forgotten"
     assert store.record() is None

@@ -45,8 +45,8 @@ def test_the_jobs_environment_is_crons_plus_the_documented_variables(tmp_path):
     inside = call(FILE, "run", "--name", "x", "--", "env", env=env).stdout.splitlines()
     added = {"CRONGUARD_RUN", "CRONGUARD_TOKEN", "CRONGUARD_JOB", "CRONGUARD_RUN_TICK"}
     assert {line.partition("=")[0] for line in set(inside) - set(outside)} == added
-    wishes = {"CRONGUARD_BACKEND=local", "CRONGUARD_LOG=none"}
-    assert set(outside) - set(inside) == wishes
+    given = {"CRONGUARD_BACKEND=local", "CRONGUARD_LOG=none"}
+    assert set(outside) - set(inside) == given
 
 
 def test_the_jobs_python_variables_and_packages_do_not_affect_cronguard(tmp_path):

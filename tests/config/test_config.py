@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cronguard.config import files as config_files
 from cronguard.config import sources as config
 from cronguard.config.settings import SETTINGS, Settings
-from cronguard.config.sources import WISHES, load
+from cronguard.config.sources import NOT_INHERITED, load
 from cronguard.system.errors import ConfigError, UsageError
 
 
@@ -233,14 +233,14 @@ def test_the_hint_for_an_unusable_host_name_asks_for_a_node_name(files, monkeypa
 
 def test_a_nested_cronguard_inherits_only_the_node_and_its_state_directory():
     settings = {f"CRONGUARD_{key.upper()}" for key in SETTINGS}
-    assert settings - WISHES == {"CRONGUARD_NODE", "CRONGUARD_STATE_DIR"}
+    assert settings - NOT_INHERITED == {"CRONGUARD_NODE", "CRONGUARD_STATE_DIR"}
     assert {
         "CRONGUARD_NAME",
         "CRONGUARD_NS",
         "CRONGUARD_TICK",
         "CRONGUARD_EVERY_RUN",
         "CRONGUARD_WAIT",
-    } <= WISHES
+    } <= NOT_INHERITED
 
 
 def test_the_variables_that_the_job_gets_are_not_settings():

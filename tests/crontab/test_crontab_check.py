@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cronguard.crontab.check import GUARDED, PROBLEM, UNGUARDED, check, check_all
-from cronguard.crontab.wrap import Wish, wrap
+from cronguard.crontab.wrap import Guarding, wrap
 
 AT = "0 3 * * * "
 
@@ -118,7 +118,7 @@ def test_lines_that_wrap_writes_have_no_problem(name):
         for found in check(crontabs.read(name), system=system)
         if found.state == PROBLEM
     }
-    text = wrap(crontabs.read(name), Wish(ns="web", system=system)).text
+    text = wrap(crontabs.read(name), Guarding(ns="web", system=system)).text
     for found in check(text, system=system):
         assert found.state != PROBLEM or (found.line, found.says) in before or "unescaped" in found.says, (
             found

@@ -6,23 +6,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cronguard.crontab.lines import is_entry, parse_entry
-from cronguard.crontab.wrap import Wish, unwrap, wrap
+from cronguard.crontab.wrap import Guarding, unwrap, wrap
 from cronguard.system.errors import UsageError
 
 FLOCKS = pytest.mark.parametrize("replace_flock", [False, True])
 CORPUS = pytest.mark.parametrize("name", crontabs.NAMES)
 
 
-def wrapped(text, **wish):
-    return wrap(text, Wish(**{"ns": "web", **wish})).text
+def wrapped(text, **guarding):
+    return wrap(text, Guarding(**{"ns": "web", **guarding})).text
 
 
 def command_of(line, **more):
     return parse_entry(wrapped(f"0 3 * * * {line}", **more), system=False).command
 
 
-def notes(text, **wish):
-    return [(note.number, note.text) for note in wrap(text, Wish(**wish)).notes]
+def notes(text, **guarding):
+    return [(note.number, note.text) for note in wrap(text, Guarding(**guarding)).notes]
 
 
 def changed(name, **more):
@@ -58,7 +58,7 @@ def test_wrapping_twice_changes_nothing_more(name, replace_flock):
 @CORPUS
 def test_every_line_is_guarded_or_noted_as_unchanged(name):
     text, system = crontabs.read(name), crontabs.is_system(name)
-    result = wrap(text, Wish(system=system))
+    result = wrap(text, Guarding(system=system))
     for number, (old, new) in enumerate(zip(text.split("\n"), result.text.split("\n"), strict=True), 1):
         stays = [note for note in result.notes if note.stays and note.number == number]
         assert bool(stays) == (is_entry(old) and old == new), old
@@ -186,7 +186,7 @@ def test_the_name_of_a_guarded_line_is_not_used_again():
 
 def test_the_namespace_is_the_requested_one_or_the_crontabs_or_the_default():
     text = "0 1 * * * a\nCRONGUARD_NS=billing\n0 2 * * * b"
-    assert ["--ns root" in line for line in wrap(text, Wish(default_ns="root")).text.split("\n")] == [
+    assert ["--ns root" in line for line in wrap(text, Guarding(default_ns="root")).text.split("\n")] == [
         True,
         False,
         False,
@@ -247,7 +247,7 @@ def test_other_lines_need_no_schedule():
     ],
 )  # fmt: skip
 def test_a_line_that_stays_has_a_reason(text, reason):
-    result = wrap(text, Wish())
+    result = wrap(text, Guarding())
     assert result.text == text
     assert [(note.stays, reason in note.text) for note in result.notes] == [(True, True)]
 

@@ -38,7 +38,7 @@ def test_every_family_of_backends_is_in_the_contracts():
     layers = " ".join(contract("in the store")["layers"]).replace("|", " ").split()
     independent = {name.removeprefix("cronguard.store.") for name in contract("the families")["modules"]}
     assert folders <= set(layers)
-    assert folders - {"ssh"} <= independent
+    assert folders <= independent
 
 
 def test_the_package_itself_has_no_modules():

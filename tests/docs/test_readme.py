@@ -10,7 +10,7 @@ import pytest
 from documents import CHECKOUT, blocks, blocks_in, exit_statuses, read, section
 
 from cronguard.config.sources import load
-from cronguard.crontab.wrap import Wish, wrap
+from cronguard.crontab.wrap import Guarding, wrap
 from cronguard.store.contract import SCHEMES
 
 RUN_HERE = {"console", "sh", "toml", "sql", "crontab"}
@@ -109,7 +109,7 @@ def test_the_guarded_crontab_guards_the_same_lines_and_names_each(shell):
 
 def test_wrap_turns_the_plain_crontab_into_the_guarded_one():
     before, after, _ = blocks_in("README.md", "crontab")
-    assert wrap(before, Wish("/usr/local/bin/cronguard", "shop")).text == after
+    assert wrap(before, Guarding("/usr/local/bin/cronguard", "shop")).text == after
 
 
 def test_the_exit_statuses_are_the_codes():

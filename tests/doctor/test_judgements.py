@@ -148,7 +148,7 @@ def test_files_of_another_user_in_a_state_directory_are_found(tmp_path):
     assert judge_owner(str(tmp_path), me, 0o700, me).state == "ok"
 
 
-def test_files_are_judged_by_owner_mode_and_folder():
+def test_files_are_judged_by_owner_mode_and_directory():
     def state(**facts):
         kept = Kept("/etc/x/config.toml", **{"owner": 0, "mode": 0o644, "folder_mode": 0o755, **facts})
         return judge_writers([kept], me=1000)[0].state

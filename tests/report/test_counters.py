@@ -76,7 +76,7 @@ def test_a_counter_of_a_job_that_no_longer_exists_is_forgotten(state):
 
 
 def test_a_file_that_is_not_a_counter_is_not_removed_however_old_it_is(state, tmp_path):
-    """A user who can write to the folder could lead root to any other folder through a symbolic link."""
+    """A user who can write to the directory could lead root to any other directory through a symbolic link."""
     (tmp_path / "shadow").write_text("precious")
     os.utime(tmp_path / "shadow", (1e9, 1e9))
     os.makedirs(os.path.dirname(state.counters))
@@ -99,7 +99,7 @@ def test_other_files_are_not_counters(state, name):
     assert read(state) == {Event(*HELD, ME): 1}
 
 
-def test_a_folder_that_is_not_writable_costs_only_the_count(tmp_path):
+def test_a_directory_that_is_not_writable_costs_only_the_count(tmp_path):
     (tmp_path / "file").write_text("")
     state = StateDir(str(tmp_path / "file"), "web1")
     state.count(*HELD)

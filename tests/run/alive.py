@@ -5,8 +5,8 @@ import signal
 import sys
 import time
 
-path, *wishes = sys.argv[1:]
-if "stubborn" in wishes:
+path, *options = sys.argv[1:]
+if "stubborn" in options:
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(signum, signal.SIG_IGN)
 give_up_at = time.monotonic() + 600

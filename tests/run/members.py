@@ -12,9 +12,9 @@ PYTHON = [sys.executable, "-IS"]  # for jobs: starts in a tenth of the time
 class Member:
     """A process of a job that keeps noting that it is alive, until it is told to end."""
 
-    def __init__(self, file, *wishes):
+    def __init__(self, file, *options):
         self.file = Path(file)
-        self.command = [*PYTHON, str(HERE / "alive.py"), str(file), *wishes]
+        self.command = [*PYTHON, str(HERE / "alive.py"), str(file), *options]
 
     def notes(self):
         """Return its notes: its PID and the boot time of each note."""
@@ -60,9 +60,9 @@ class Family:
     """
     ROLES = ("child", "daemon", "wiped", "orphan", "lost", "leader")
 
-    def __init__(self, folder, *wishes):
+    def __init__(self, folder, *options):
         folder.mkdir()
-        self.members = {role: Member(folder / role, *wishes) for role in self.ROLES}
+        self.members = {role: Member(folder / role, *options) for role in self.ROLES}
         commands = {role: " ".join(member.command) for role, member in self.members.items()}
         self.command = ["/bin/sh", "-c", self.SCRIPT.format(**commands)]
         self.leader = self.members["leader"]

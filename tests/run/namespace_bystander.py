@@ -1,4 +1,4 @@
-"""In a PID namespace of its own, where this is process 1: the guard dies at a bad moment. Whom does the keeper kill?
+"""In a PID namespace of its own, where this is process 1: the guard dies at a bad moment. What does the keeper kill?
 
     unshare --pid --fork --mount-proc python namespace_bystander.py MOMENT COMMAND...
 

@@ -1,4 +1,4 @@
-"""Who is killed: the job's processes and nobody else, whatever numbers processes have."""
+"""What is killed: the processes of the job and nothing else, whatever PIDs processes have."""
 
 import subprocess
 import sys

@@ -1,6 +1,6 @@
 from fakes import ask
 
-from cronguard.config.sources import WISHES
+from cronguard.config.sources import NOT_INHERITED
 from cronguard.run.environment import job_environment
 
 TOLD = {
@@ -15,7 +15,7 @@ def test_the_jobs_environment_is_ours_and_the_variables_of_its_run():
 
 
 def test_the_job_inherits_no_setting():
-    assert job_environment(dict.fromkeys(WISHES, "x"), ask(), 7) == TOLD
+    assert job_environment(dict.fromkeys(NOT_INHERITED, "x"), ask(), 7) == TOLD
 
 
 def test_the_job_inherits_the_nodes_name_and_state_directory():

@@ -85,7 +85,7 @@ def test_a_stream_that_was_closed_stays_closed(cluster, closed):
 
 
 ADDED = {b"CRONGUARD_RUN", b"CRONGUARD_TOKEN", b"CRONGUARD_JOB", b"CRONGUARD_RUN_TICK"}
-WISHES = {
+SETTINGS = {
     "CRONGUARD_NS": "billing",
     "CRONGUARD_TTL": "100",
     "CRONGUARD_WAIT": "1",
@@ -106,7 +106,7 @@ def test_the_environment_is_ours_without_our_settings_and_with_the_variables_of_
     wanted = {"PATH": "/usr/bin:/bin", "HOME": "/nowhere", "EMPTY": "", "ODD": "\udcff\n=", **language}
     wanted |= {name: value for name, value in cluster.env().items() if name.startswith("CRONGUARD_")}
     wanted |= {name: value for name, value in os.environ.items() if name == "PYTHONPATH"}
-    given = (f"{name}={value}" for name, value in {**wanted, **WISHES}.items())
+    given = (f"{name}={value}" for name, value in {**wanted, **SETTINGS}.items())
     command = ["/usr/bin/env", "-i", *given]
     run = cluster.start("--", *SLEEP, wrapped_by=command)
     environment = Portrait.of(run.job().pid).environment

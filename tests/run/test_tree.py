@@ -94,9 +94,9 @@ def test_a_daemon_is_waited_for_if_requested(cluster, member):
     assert run.end() == (4, "", "")
 
 
-@pytest.mark.parametrize("wish", [[], ["stubborn"]], ids=["docile", "stubborn"])
-def test_a_daemon_is_killed_if_requested(cluster, tmp_path, wish):
-    member = Member(tmp_path / "member", *wish)
+@pytest.mark.parametrize("behaviour", [[], ["stubborn"]], ids=["docile", "stubborn"])
+def test_a_daemon_is_killed_if_requested(cluster, tmp_path, behaviour):
+    member = Member(tmp_path / "member", *behaviour)
     options = ["--daemons", "kill", "--kill-after", "1"]
     assert cluster.run(*options, "-c", leave_daemon(member)) == (4, "", "")
     assert not member.is_alive
@@ -104,9 +104,9 @@ def test_a_daemon_is_killed_if_requested(cluster, tmp_path, wish):
 
 
 @pytest.mark.parametrize("daemons", ["release", "wait", "kill"])
-@pytest.mark.parametrize("wish", [[], ["stubborn"]], ids=["docile", "stubborn"])
-def test_a_run_that_is_stopped_leaves_no_process_wherever_it_hides(cluster, tmp_path, wish, daemons):
-    family = Family(tmp_path / "family", *wish)
+@pytest.mark.parametrize("behaviour", [[], ["stubborn"]], ids=["docile", "stubborn"])
+def test_a_run_that_is_stopped_leaves_no_process_wherever_it_hides(cluster, tmp_path, behaviour, daemons):
+    family = Family(tmp_path / "family", *behaviour)
     run = cluster.start("--timeout", "4", "--kill-after", "1", "--daemons", daemons, "--", *family.command)
     family.wait_until_complete()
     assert run.end().status == 124

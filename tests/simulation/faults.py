@@ -58,8 +58,8 @@ def _befall_node(world, node, kind, length):
         _boot(world, node)
     elif kind == "pause":
         world.paused.add(node.name)
-        wish = Pause(node.wall(), node.wall() + length, "", "admin")
-        drain.pause(world.store.side, node.name, wish, (node.name,))
+        planned = Pause(node.wall(), node.wall() + length, "", "admin")
+        drain.pause(world.store.side, node.name, planned, (node.name,))
     elif kind == "stop-node":
         node.stop(length)
     elif kind == "cut":

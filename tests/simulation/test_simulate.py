@@ -22,9 +22,9 @@ NODES = ("web1", "web2", "web3", "web4")
 
 def scenario(strategy="preempt", nodes=2, fail=(), schedule="*/5 * * * *", **more):
     """Return a scenario with a job that runs every five minutes for an hour, on web1, web2, ..."""
-    wishes = {key: more.pop(key) for key in list(more) if key in Settings._fields}
+    chosen = {key: more.pop(key) for key in list(more) if key in Settings._fields}
     line = Settings(
-        strategy=strategy, nodes=NODES[:nodes], backend="memory:", schedule=schedule, timezone="UTC", **wishes
+        strategy=strategy, nodes=NODES[:nodes], backend="memory:", schedule=schedule, timezone="UTC", **chosen
     )
     failures = tuple(Failure.parse(text, line.nodes) for text in fail)
     return Scenario(line, Schedule.parse(schedule, "UTC"), START, failures=failures, **more)

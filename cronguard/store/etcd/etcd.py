@@ -113,7 +113,7 @@ class EtcdBackend:
 def _unchanged(name: str, entry: Entry) -> list[dict[str, Any]]:
     """Return the conditions for the swap: the same revision and the same data.
 
-    The data is compared too, because a cluster restored from a backup counts revisions anew.
+    The data is compared too, because a cluster restored from a backup counts revisions from the beginning again.
     """
     compare: list[dict[str, Any]] = [{"key": name, "target": "MOD", "mod_revision": entry.version}]
     if entry.version:

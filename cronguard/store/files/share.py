@@ -86,5 +86,7 @@ def absolute_path(url: str) -> str:
     path = url.partition(":")[2]
     plain = path.startswith("/") and "\0" not in path and ".." not in path.split("/")
     if not plain:
-        raise ConfigError(f"backend: {url!r} needs an absolute path without '..'", "write dir:/shared/folder")
+        raise ConfigError(
+            f"backend: {url!r} needs an absolute path without '..'", "write dir:/shared/directory"
+        )
     return path.rstrip("/") or "/"

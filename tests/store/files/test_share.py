@@ -57,7 +57,7 @@ def test_a_store_of_one_kind_is_refused_to_the_other(place, shared):
         shared.open()
 
 
-def test_a_store_that_this_node_has_used_is_not_started_anew(shared):
+def test_a_store_that_this_node_has_used_is_not_created_again(shared):
     publish(shared)
     os.rename(shared.root, f"{shared.root}-unmounted")
     os.mkdir(shared.root)
@@ -67,7 +67,7 @@ def test_a_store_that_this_node_has_used_is_not_started_anew(shared):
     assert os.listdir(shared.root) == []
 
 
-def test_an_emptied_store_is_started_anew_once_its_directory_exists(shared):
+def test_an_emptied_store_is_created_again_once_its_directory_exists(shared):
     publish(shared)
     top = os.listdir(shared.root)[0]
     os.rename(f"{shared.root}/{top}", f"{shared.root}/old")

@@ -149,7 +149,7 @@ def test_a_full_disk_leaves_nothing_behind(versioned, port, folder, monkeypatch)
 
 
 def test_an_emptied_entry_refuses_a_swap_of_the_old_one(versioned, other, folder):
-    """The administrator removed the entry of a running job, and another node claimed it anew."""
+    """The administrator removed the entry of a running job, and another node claimed it again."""
     entry = publish(versioned, times=3)
     os.rename(folder, f"{folder}.removed")
     publish(other, b"theirs")

@@ -112,7 +112,7 @@ def test_a_path_that_is_not_a_directory_is_a_configuration_error(login, root):
         login.use()
 
 
-def test_a_store_that_this_node_has_used_is_not_started_anew(login, root):
+def test_a_store_that_this_node_has_used_is_not_created_again(login, root):
     login.use()
     shutil.rmtree(root / "v1")
     with pytest.raises(BackendError, match="is gone, but this node has used it"):
