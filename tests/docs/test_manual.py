@@ -11,6 +11,7 @@ from documents import CHECKOUT, commands, exit_statuses, man_section, read
 
 from cronguard.cli import shell
 from cronguard.config.settings import SETTINGS
+from cronguard.config.sources import OF_ONE_LINE
 from cronguard.heartbeat import config as heartbeat_config
 from cronguard.heartbeat.probes import CHECKS, PROBES
 from cronguard.store.contract import SCHEMES
@@ -76,7 +77,7 @@ def test_every_page_is_installed_and_refers_to_the_others():
 
 def test_the_shells_page_documents_its_variables_and_the_skip_mark():
     variables = set(re.findall(r"CRONGUARD_[A-Z_]+", man_section(".Sh ENVIRONMENT", SHELL)))
-    used = {*shell._OF_ONE_LINE, "CRONGUARD_SHELL"}
+    used = {*(f"CRONGUARD_{key.upper()}" for key in OF_ONE_LINE), "CRONGUARD_SHELL"}
     assert used <= variables
     assert shell.SKIP in man_section(".Sh DESCRIPTION", SHELL)
 
