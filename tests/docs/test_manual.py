@@ -14,6 +14,7 @@ from cronguard.config.settings import SETTINGS
 from cronguard.config.sources import OF_ONE_LINE
 from cronguard.heartbeat import config as heartbeat_config
 from cronguard.heartbeat.probes import CHECKS, PROBES
+from cronguard.simulation.scenario import SIMPLIFIED
 from cronguard.store.contract import SCHEMES
 
 SHELL, CONFIG = "man/cronguard-shell.1", "man/cronguard.toml.5"
@@ -112,6 +113,11 @@ def test_every_strategy_is_documented_and_no_others():
     [option] = [one for one in commands()["run"].params if one.name == "strategy"]
     entries = re.findall(r"^\.It Cm ([\w-]+)$", man_section(".Sh STRATEGIES"), re.MULTILINE)
     assert entries == option.metavar.split("|")
+
+
+def test_the_manual_simplifies_the_simulation_as_its_output_does():
+    source = man_section(".Ss cronguard simulate").partition("It is simplified")[2].partition(".El")[0]
+    assert tuple(re.findall(r"^\.It\n(.*)[;.]$", source, re.MULTILINE)) == SIMPLIFIED
 
 
 def test_every_backend_is_documented():
