@@ -40,7 +40,7 @@ def _check_gone(backend: Backend, node: str, wall: float) -> None:
     if busy := running(backend, Target(NODE, node)):
         raise HeldError(
             f"{node} is running {', '.join(busy)}",
-            "if it is dead, wait until another node has taken over, or: cronguard unlock NS/JOB",
+            "if it is dead, wait until another node has taken the job over, or run: cronguard unlock --force NS/JOB",
         )
 
 

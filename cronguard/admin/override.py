@@ -41,7 +41,7 @@ def forget(backend: Backend, job: Job, *, force: bool) -> str:
         if record.is_running and not force:
             raise HeldError(
                 f"{job} is running on {record.node} (pid {record.pid})",
-                f"stop it first: cronguard unlock {job}",
+                f"stop it first: cronguard unlock {job}; if {record.node} is dead: cronguard unlock --force {job}",
             )
         if backend.swap(entry, b""):
             _forget_queues(backend, job)

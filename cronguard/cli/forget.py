@@ -17,11 +17,13 @@ Examples:
 @click.option(
     "--node", metavar="NODE", shell_complete=completing.nodes, help="Remove this node instead of a job."
 )
-@click.option("--force", is_flag=True, help="Remove even a running job, or a node that is alive.")
+@click.option(
+    "--force", is_flag=True, help="Remove even a running job, or a node that is alive or runs a job."
+)
 @storage_options
 @click.argument("job", metavar="[NS/JOB]", required=False, shell_complete=completing.jobs)
 def command(job: str | None, node: str | None, force: bool, **where: str | None) -> None:
-    """Remove the record and history of NS/JOB from the backend, or everything that a node left there."""
+    """Remove the record, history and queues of NS/JOB from the backend, or what a node that is gone left there."""
     from cronguard.admin import decommission, override
     from cronguard.model.job import Job, check_name
     from cronguard.system.errors import UsageError

@@ -10,7 +10,6 @@ from cronguard.system.errors import CommandNotExecutableError, ConfigError, Cron
 
 SKIP = "# cronguard: skip"
 _REAL = "/bin/sh"
-_OF_ONE_LINE = ("CRONGUARD_NAME", "CRONGUARD_TICK", "CRONGUARD_SCHEDULE")
 _QUOTING = frozenset("'\"\\$`;&|<>()*?[]{}~#!")
 
 
@@ -67,11 +66,11 @@ def assignments(line: str) -> tuple[dict[str, str], str]:
 
 def _guard(real: str, line: str) -> int:
     from cronguard.cli.run import guard_command
-    from cronguard.config.sources import load
+    from cronguard.config.sources import OF_ONE_LINE, load
     from cronguard.model.job import Job
 
-    for variable in _OF_ONE_LINE:
-        if os.environ.get(variable):
+    for key in OF_ONE_LINE:
+        if os.environ.get(variable := f"CRONGUARD_{key.upper()}"):
             raise ConfigError(
                 f"{variable} belongs to one crontab line, but here it is set for all lines",
                 f"put {variable}=... before the command of that line",

@@ -80,7 +80,11 @@ Examples:
 @click.option(
     "--system", is_flag=True, help="The crontab names a user before each command, as /etc/crontab does."
 )
-@click.option("--write", is_flag=True, help="Install the split crontab, and keep a copy of the old one.")
+@click.option(
+    "--write",
+    is_flag=True,
+    help="Install this node's share instead of printing it, and keep a copy of the old crontab.",
+)
 @click.option("-c", "line", metavar="LINE", help="Run this shell line.")
 @click.argument("words", metavar="[SCHEDULE | [--] COMMAND [ARG]...]", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
@@ -101,7 +105,7 @@ def command(
 
     With a SCHEDULE, print the crontab schedules of this node. With a COMMAND or -c, and --schedule or --slice, run the
     command if the current slice is this node's; otherwise exit with status 75. With neither, read a crontab from
-    standard input (on a terminal: your own) and print it split for this node. On any error, print it unchanged.
+    standard input (on a terminal: your own) and print this node's share of it. On any error, print it unchanged.
     """
     if schedule is not None or period is not None or line is not None:
         _check(nodes, index)
@@ -117,7 +121,7 @@ def command(
 def _check(nodes: int, index: int) -> None:
     if index >= nodes:
         raise UsageError(
-            f"--index: {index} is not less than the number of nodes, {nodes}", "the first node has index 0"
+            f"--index: {index} is not less than the number of nodes, {nodes}", "use 0 for the first node"
         )
 
 

@@ -120,9 +120,13 @@ class Settings(NamedTuple):
             "TIME",
         ),
     ] = 0.0
-    strict: Annotated[bool, Setting(values.flag, "Round robin: never run before the head of the queue.")] = (
-        False
-    )
+    strict: Annotated[
+        bool,
+        Setting(
+            values.flag,
+            "Round robin: never run before the head of the queue, unless it is known to be down or paused.",
+        ),
+    ] = False
     cover: Annotated[
         bool,
         Setting(values.flag, "Time slices: run a slice that its own node does not run, after a head start."),
@@ -167,10 +171,21 @@ class Settings(NamedTuple):
     verbose: Annotated[
         bool,
         Setting(
-            values.flag, "Report on stderr how the run ended, or why it was skipped.", "", "-v --verbose"
+            values.flag,
+            "Report on stderr how the run ended, or why it was skipped (the default on a terminal).",
+            "",
+            "-v --verbose",
         ),
     ] = False
-    quiet: Annotated[bool, Setting(values.flag, "Print only errors.", "", "-q --quiet")] = False
+    quiet: Annotated[
+        bool,
+        Setting(
+            values.flag,
+            "Do not report this even on a terminal, and do not warn that no backend is configured.",
+            "",
+            "-q --quiet",
+        ),
+    ] = False
 
 
 SETTINGS: Mapping[str, Setting] = {

@@ -12,8 +12,8 @@ from cronguard.system.errors import ConfigError, UsageError
 # Only `cronguard heartbeat` reads and checks these tables.
 TABLES = frozenset({"heartbeat", "probes"})
 
-# In a file, these would give all jobs the same name, or prevent all runs after the first tick.
-_OF_ONE_LINE = frozenset({"name", "tick", "schedule"})
+# In a file, or as variables of a crontab, these would give all jobs the same name, or prevent all runs after the first tick.
+OF_ONE_LINE = ("name", "tick", "schedule")
 
 # The backend's password, for users who do not keep it in a file of its own. It is not a setting, so it cannot end up
 # in a configuration file or a listing.
@@ -75,7 +75,7 @@ def _from_variables(env: Mapping[str, str]) -> dict[str, Any]:
 def _from_file(path: str, data: dict[str, Any]) -> dict[str, Any]:
     keys = data.keys() - TABLES
     values = {key: _configured(key, data[key], f"{path}: {key}") for key in data if key in keys}
-    for key in _OF_ONE_LINE & values.keys():
+    for key in values.keys() & OF_ONE_LINE:
         raise ConfigError(
             f"{path}: {key} belongs to one crontab line, not to all", f"use --{key} in that line"
         )

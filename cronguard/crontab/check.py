@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from cronguard.config.sources import OF_ONE_LINE
 from cronguard.crontab.guarded import Found, find, guards_itself, is_own
 from cronguard.crontab.lines import (
     LONGEST_COMMAND,
@@ -20,7 +21,6 @@ from cronguard.crontab.wrap import SKIP, Note, judge
 from cronguard.system.errors import UsageError
 
 GUARDED, ALONE, UNGUARDED, PROBLEM = "guarded", "left alone", "not guarded", "problem"
-_OF_ONE_LINE = ("CRONGUARD_NAME", "CRONGUARD_TICK", "CRONGUARD_SCHEDULE")
 _SLEEP = re.compile(r"(?<![\w.-])u?sleep(?![\w.])", re.ASCII)
 
 
@@ -90,7 +90,7 @@ def _plain(place: Place, entry: Entry, verdict: object) -> Finding:
 
 
 def _of_variable(place: Place) -> Iterator[Finding]:
-    for name in _OF_ONE_LINE:
+    for name in (f"CRONGUARD_{key.upper()}" for key in OF_ONE_LINE):
         if re.match(rf"\s*['\"]?{name}['\"]?\s*=", place.line, re.ASCII):
             yield Finding(
                 place.number, PROBLEM, "", f"{name} is for one line, but here it applies to all lines below"

@@ -120,9 +120,11 @@ def judge_names(leases: Iterable[Lease]) -> Finding:
                 if _is_twice(one.record, other.record):
                     nodes = f"{one.record.node} and {other.record.node}"
                     told = f"{one.job} and {other.job}: {nodes} each run one of them, for the same ticks"
-                    return problem(
-                        "names", told, f"give the crontab line the same --name on all nodes, such as {stem}"
+                    ns, _, name = stem.partition("/")
+                    hint = (
+                        f"give the crontab line the same name on all nodes, such as --ns {ns} --name {name}"
                     )
+                    return problem("names", told, hint)
     return ok("names", "no job has two names")
 
 

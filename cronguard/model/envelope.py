@@ -10,6 +10,7 @@ from cronguard.system.errors import StoreRefusedError
 FORMAT = 1
 Unknown = tuple[tuple[str, Any], ...]
 Read = TypeVar("Read")
+TO_REPAIR = "nothing was changed; inspect the entry, and move it away by hand if no node is running the job"
 
 
 def seal(fields: Mapping[str, Any], unknown: Unknown) -> bytes:
@@ -52,10 +53,7 @@ def _newer(where: str, parsed: dict[str, Any]) -> StoreRefusedError:
 
 
 def _refusal(where: str, why: str) -> StoreRefusedError:
-    return StoreRefusedError(
-        f"{where}: {why}",
-        "nothing was changed; inspect the entry, and move it away by hand if no node is running the job",
-    )
+    return StoreRefusedError(f"{where}: {why}", TO_REPAIR)
 
 
 def as_moment(value: Any) -> float:

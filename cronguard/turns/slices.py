@@ -6,6 +6,7 @@ from cronguard.system.errors import UsageError
 from cronguard.turns.turn import Strategy
 
 _MOST_NODES = 1000
+_COUNTING = "use 0 for the first node"
 
 
 def sliced(strategy: Strategy, settings: Settings, tick: Tick) -> Strategy:
@@ -48,9 +49,7 @@ def _numbered(strategy: Strategy, count: int, index: int | None) -> Strategy:
             f"--nodes: {count} is not between 1 and {_MOST_NODES}", "give the number of nodes that take turns"
         )
     if index is None:
-        raise UsageError("--strategy time-slice needs --index", "the first node has index 0")
+        raise UsageError("--strategy time-slice needs --index", _COUNTING)
     if index >= count:
-        raise UsageError(
-            f"--index: {index} is not less than the number of nodes, {count}", "the first node has index 0"
-        )
+        raise UsageError(f"--index: {index} is not less than the number of nodes, {count}", _COUNTING)
     return strategy._replace(me=str(index), nodes=tuple(map(str, range(count))))

@@ -2,7 +2,7 @@ import pytest
 from fakes import EARLIER, JOB, TAKEOVER, ended, record
 
 from cronguard.admin.decommission import forget
-from cronguard.admin.override import HeldError
+from cronguard.admin.override import HeldError, unlock
 from cronguard.model import beat as beats
 from cronguard.model import rotation
 from cronguard.model.beat import Beat, beat_key
@@ -45,6 +45,17 @@ def test_a_node_that_runs_something_is_not_forgotten(store):
     store.publish(record(node="web9"))
     with pytest.raises(HeldError, match=rf"web9 is running {JOB} on web9 \(pid 22\)"):
         gone(store)
+
+
+def test_the_job_of_a_dead_node_is_freed_as_the_hint_says(store, clock):
+    beat(store)
+    store.publish(record(node="web9"))
+    unlock(store, JOB, clock, force=False)  # a dead node never answers
+    with pytest.raises(HeldError) as caught:
+        gone(store)
+    assert caught.value.hint.endswith("or run: cronguard unlock --force NS/JOB")
+    unlock(store, JOB, clock, force=True)
+    assert gone(store) == "web9 is forgotten"
 
 
 @pytest.mark.parametrize("ago", [1.0, 3600.0])

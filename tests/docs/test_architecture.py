@@ -33,6 +33,14 @@ def test_every_room_is_described():
     assert set.union(*rooms_described()) == folders
 
 
+def test_every_file_that_it_names_exists():
+    named = set(re.findall(r"\b((?:[a-z]\w*/)+\w+\.(?:py|md|toml))\b", read("ARCHITECTURE.md")))
+    named -= {"cli/NAME.py", "turns/NAME.py"}
+    found = {name for name in named if any((CHECKOUT / top / name).exists() for top in (".", "cronguard"))}
+    assert len(named) > 40
+    assert named - found == set()
+
+
 def test_every_family_of_backends_is_in_the_contracts():
     folders = {path.parent.name for path in (CHECKOUT / "cronguard/store").glob("*/__init__.py")} - {"shared"}
     layers = " ".join(contract("in the store")["layers"]).replace("|", " ").split()

@@ -11,8 +11,10 @@ from documents import CHECKOUT, commands, exit_statuses, man_section, read
 
 from cronguard.cli import shell
 from cronguard.config.settings import SETTINGS
+from cronguard.config.sources import OF_ONE_LINE
 from cronguard.heartbeat import config as heartbeat_config
 from cronguard.heartbeat.probes import CHECKS, PROBES
+from cronguard.simulation.scenario import SIMPLIFIED
 from cronguard.store.contract import SCHEMES
 
 SHELL, CONFIG = "man/cronguard-shell.1", "man/cronguard.toml.5"
@@ -76,7 +78,7 @@ def test_every_page_is_installed_and_refers_to_the_others():
 
 def test_the_shells_page_documents_its_variables_and_the_skip_mark():
     variables = set(re.findall(r"CRONGUARD_[A-Z_]+", man_section(".Sh ENVIRONMENT", SHELL)))
-    used = {*shell._OF_ONE_LINE, "CRONGUARD_SHELL"}
+    used = {*(f"CRONGUARD_{key.upper()}" for key in OF_ONE_LINE), "CRONGUARD_SHELL"}
     assert used <= variables
     assert shell.SKIP in man_section(".Sh DESCRIPTION", SHELL)
 
@@ -111,6 +113,11 @@ def test_every_strategy_is_documented_and_no_others():
     [option] = [one for one in commands()["run"].params if one.name == "strategy"]
     entries = re.findall(r"^\.It Cm ([\w-]+)$", man_section(".Sh STRATEGIES"), re.MULTILINE)
     assert entries == option.metavar.split("|")
+
+
+def test_the_manual_simplifies_the_simulation_as_its_output_does():
+    source = man_section(".Ss cronguard simulate").partition("It is simplified")[2].partition(".El")[0]
+    assert tuple(re.findall(r"^\.It\n(.*)[;.]$", source, re.MULTILINE)) == SIMPLIFIED
 
 
 def test_every_backend_is_documented():

@@ -5,6 +5,7 @@ import os
 from types import SimpleNamespace
 
 import pytest
+from fakes import ended
 
 from cronguard.config.settings import Settings
 from cronguard.doctor.chain import Attempt, End
@@ -12,6 +13,7 @@ from cronguard.doctor.cluster import Me, Trace, judge_heartbeat, judge_machines,
 from cronguard.doctor.configuration import Kept, judge_writers
 from cronguard.doctor.examination import survived
 from cronguard.doctor.finding import is_well
+from cronguard.doctor.jobs import Lease, judge_names
 from cronguard.doctor.media import judge_home, judge_locks, judge_room, judge_share
 from cronguard.doctor.meeting import Meeting, gather, join, leave, tell
 from cronguard.doctor.share import Folder, judge_access
@@ -265,3 +267,16 @@ def test_a_verification_without_a_swap_is_a_problem():
         ).state
         == "ok"
     )
+
+
+def test_a_job_with_two_names_gets_a_hint_that_run_accepts():
+    ran = [{"tick": tick, "node": "web1"} for tick in ("2026-01-01T00:00Z", "2026-01-01T00:01Z")]
+    other = [{**run, "node": "web2"} for run in ran]
+    leases = [
+        Lease(f"billing/root-dump-{digest * 10}", ended(node=runs[0]["node"], history=tuple(runs)), 1.0)
+        for digest, runs in (("a", ran), ("b", other))
+    ]
+    found = judge_names(leases)
+    assert found.state == "problem"
+    words = found.do.partition("such as ")[2].split()
+    assert words == ["--ns", "billing", "--name", "root-dump"]

@@ -10,6 +10,7 @@ import struct
 from binascii import crc32
 from typing import NamedTuple
 
+from cronguard.model.envelope import TO_REPAIR
 from cronguard.store.contract import MAX_DATA
 from cronguard.system.errors import StoreRefusedError
 
@@ -74,6 +75,4 @@ def _sealed(version: int, data: bytes) -> bytes:
 
 
 def _refusal(why: str) -> StoreRefusedError:
-    return StoreRefusedError(
-        why, "nothing was changed; inspect the file, and if no node runs the job, move it away by hand"
-    )
+    return StoreRefusedError(why, TO_REPAIR)
