@@ -46,7 +46,7 @@ GUARD = names_of(
         "config": "files settings sources values",
         "lease": "claim grant lease retries seen watching",
         "model": "duration envelope job record tick timing",
-        "run": "aside clean counting endgame environment errand execution guard keeper keeper_process keeping limits mailbox offspring plan process supervisor tree watchdog",
+        "run": "aside clean counting endgame environment errand execution guard keeper keeper_process keeping leftovers limits mailbox note offspring plan process supervisor tree watchdog",
         "store": "contract gate url",
         "system": "clock descriptors errors link linux log proctree program signals statedir stderr user",
         "turns": "preempt turn",

@@ -29,6 +29,8 @@ def command(interval: str | None, verbose: bool, **where: str | None) -> None:
     from cronguard.heartbeat.heartbeat import Heartbeat
     from cronguard.heartbeat.probes import check_ping
     from cronguard.model.duration import parse_duration
+    from cronguard.run.leftovers import report_leftovers
+    from cronguard.system.clock import Clock
     from cronguard.system.errors import UsageError
     from cronguard.system.log import Log
 
@@ -48,6 +50,7 @@ def command(interval: str | None, verbose: bool, **where: str | None) -> None:
     storage = storage_of(settings)._replace(lane=" heartbeat")
     heartbeat = Heartbeat(settings.node, nodes, storage, config, seconds)
     log = Log(settings.log, settings.log_format, node=settings.node)
+    report_leftovers(storage.state.root, Clock(), log)
     if interval is None:
         _tell(heartbeat.beat(), log, verbose=verbose)
     else:

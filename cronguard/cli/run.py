@@ -110,9 +110,11 @@ def _run(plan: "Plan", settings: Settings) -> int:
     from cronguard.lease.claim import Skip
     from cronguard.run.clean import start_clean
     from cronguard.run.guard import Guard
+    from cronguard.run.leftovers import report_leftovers
 
     start_clean()
     log, clock = _log(plan, settings), Clock()
+    report_leftovers(plan.errand.state.root, clock, log)
     began = clock.boot()
     guard = Guard(plan, os.environ, clock, log.write)
     try:

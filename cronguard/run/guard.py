@@ -1,6 +1,8 @@
 """The guard: takes one run from the claim to the exit status. It never touches storage, so storage cannot freeze it."""
 
+import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from signal import Signals as Signum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from cronguard.lease.grant import Grant
     from cronguard.run.plan import Plan
     from cronguard.run.supervisor import Ending
+    from cronguard.system.proctree import Stat
 
 LOST = 76
 _UNWRITTEN = "its outcome could not be written to the backend, so this tick may run again on another node"
@@ -37,6 +40,7 @@ class Guard:
         self._plan, self._env, self._clock, self._log = plan, env, clock, log
         self._signals = Signals()
         self._keeping: Keeping | None = None
+        self._note: str | None = None
 
     def run(self) -> Result | Skip:
         """Claim, run, settle. Raises the errors of the claim, such as BackendError, and those of the execution."""
@@ -85,7 +89,7 @@ class Guard:
             raise no_process(error) from error
         leader = execution.leader
         if leader:
-            keeping.guard(leader)
+            keeping.guard(leader, self._write_note(leader))
             self._log("info", "started", token=grant.token, attempt=grant.attempt, pid=leader.pid)
         ending = execution.run(self._signals, self._clock, self._notice, keeping)
         if failure := execution.failure:
@@ -94,12 +98,33 @@ class Guard:
             raise failure
         return self._settled(keeping, ending)
 
+    def _write_note(self, leader: "Stat") -> str | None:
+        """Leave a note for the next cronguard on this node, in case guard and keeper are killed together."""
+        from cronguard.run import note as notes
+        from cronguard.system.clock import boot_id
+
+        ask = self._plan.ask
+        with suppress(OSError):
+            note = notes.Note(
+                str(ask.job), ask.run, leader, leader.session, ask.timing.kill_after,
+                boot_id(), notes.pid_namespace(),
+            )  # fmt: skip
+            if folder := notes.folder_for(self._plan.errand.state.root):
+                self._note, _ = notes.write(folder, note)
+        return self._note
+
+    def _remove_note(self) -> None:
+        if self._note:
+            with suppress(OSError):
+                os.unlink(self._note)
+
     def _notice(self, pids: str) -> None:
         detail = "the command has finished, but processes that it started are still running"
         self._log("warning", "waiting", detail=detail, pids=pids)
 
     def _settled(self, keeping: Keeping, ending: "Ending") -> Result:
         """Settle the lease with the outcome and return the result."""
+        self._remove_note()
         result = _result(ending)
         if ending.left:
             keeping.end()

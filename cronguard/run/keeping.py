@@ -40,6 +40,7 @@ class Keeping:
         self._started = self._beaten = clock.boot()
         self._pause = _RESTART
         self._leader: proctree.Stat | None = None
+        self._note: str | None = None
         self._trouble = ""
         self.deadline = inf
         self.has_stopped_job = self.is_counted = False
@@ -71,10 +72,13 @@ class Keeping:
             fds = [signals.fileno(), self._keeper.link.fileno()]
             self._clock.wait(fds, self._next_moment(answered), _LONGEST_SLEEP)
 
-    def guard(self, leader: proctree.Stat) -> None:
-        """Tell the keeper which process to kill if the guard is gone. Call this before the command starts."""
-        self._leader = leader
-        self._keeper.link.send("started", leader=leader, deadline=self.deadline)
+    def guard(self, leader: proctree.Stat, note: str | None = None) -> None:
+        """Tell the keeper which process to kill if the guard is gone. Call this before the command starts.
+
+        `note` is the path of the note that the keeper must hold too.
+        """
+        self._leader, self._note = leader, note
+        self._keeper.link.send("started", leader=leader, deadline=self.deadline, note=note)
 
     def attend(self) -> tuple[str, str] | None:
         """Show the keeper that the guard is alive, and read its messages; return cause and detail of a lost lease."""
@@ -209,4 +213,4 @@ class Keeping:
         self._keeper.link.close()
         self._keeper = self._employ(errand, self._clock)
         if self._leader:
-            self.guard(self._leader)
+            self.guard(self._leader, self._note)

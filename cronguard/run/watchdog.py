@@ -81,6 +81,7 @@ class Watchdog:
         self._heard = self._clock.boot()
         if message["kind"] == "started":
             self._leader = Stat(*message["leader"])
+            self._hold(message["note"])
             self.deadline = self.deadline or message["deadline"]  # a new keeper does not know one yet
             self._looked = 0.0 if self._is_resumed else self._heard  # a job that is starting has no tree yet
         elif message["kind"] == "settle":
@@ -88,6 +89,13 @@ class Watchdog:
             self._order(message)
         elif message["kind"] == "cancel":
             self.is_cancelled = True
+
+    def _hold(self, path: str | None) -> None:
+        """Hold the run's note until this process ends, so that it is not taken for a dead run's."""
+        if path:
+            from cronguard.run.note import hold
+
+            hold(path)
 
     def _overdue(self) -> signal.Signals | None:
         """Return what to send now: SIGTERM if the guard is silent at the deadline; later SIGKILL, even if it answers.
