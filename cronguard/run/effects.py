@@ -100,6 +100,10 @@ class Attended(Protocol):
         """Return the file descriptor to poll."""
         ...
 
+    def next_moment(self) -> float:
+        """Return when time alone gives it, or the supervisor, something to do about the lease."""
+        ...
+
 
 class Hired(Protocol):
     """What the guard needs of a keeper: `run/keeper_process.py`."""

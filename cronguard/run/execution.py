@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Callable, Mapping
 from math import inf
+from typing import TYPE_CHECKING
 
 from cronguard.run.environment import job_environment
 from cronguard.run.keeping import Keeping
@@ -13,7 +14,9 @@ from cronguard.run.supervisor import Ending, Supervisor
 from cronguard.system import linux, proctree
 from cronguard.system.clock import Clock
 from cronguard.system.errors import CronguardError
-from cronguard.system.signals import Signals
+
+if TYPE_CHECKING:
+    from cronguard.run.effects import Signalled
 
 
 class Execution:
@@ -33,7 +36,11 @@ class Execution:
         return proctree.stat(self._process.pid)
 
     def run(
-        self, signals: Signals, clock: Clock, notice: Callable[[str], None], keeping: Keeping | None = None
+        self,
+        signals: "Signalled",
+        clock: Clock,
+        notice: Callable[[str], None],
+        keeping: Keeping | None = None,
     ) -> Ending:
         """Start the command, unless its deadline has already passed; return when its processes are gone."""
         self._process.release(keeping.deadline if keeping else inf)

@@ -16,6 +16,8 @@ from cronguard.system.signals import Signals
 
 if TYPE_CHECKING:
     from cronguard.lease.grant import Grant
+    from cronguard.run.effects import Signalled
+    from cronguard.run.execution import Execution
     from cronguard.run.plan import Plan
     from cronguard.run.supervisor import Ending
     from cronguard.system.proctree import Stat
@@ -38,14 +40,14 @@ class Guard:
 
     def __init__(self, plan: "Plan", env: Mapping[str, str], clock: Clock, log: Callable[..., None]) -> None:
         self._plan, self._env, self._clock, self._log = plan, env, clock, log
-        self._signals = Signals()
+        self._signals = self._catch_signals()
         self._keeping: Keeping | None = None
         self._note: str | None = None
 
     def run(self) -> Result | Skip:
         """Claim, run, settle. Raises the errors of the claim, such as BackendError, and those of the execution."""
         try:
-            keeping = self._keeping = Keeping(self._plan.errand, self._clock)
+            keeping = self._keeping = self._employ()
         except OSError as error:
             raise no_process(error) from error
         import cronguard.run.execution  # noqa: F401 - imported here, while the keeper claims, to save time
@@ -65,13 +67,11 @@ class Guard:
 
     def run_unguarded(self) -> Result:
         """Run without a lease, because the user prefers that to not running at all."""
-        from cronguard.run.execution import Execution
-
         others = (
             self._keeping.numbers if self._keeping else left_behind
         )  # a keeper that hangs is not the command's
         try:
-            execution = Execution(self._plan, self._env, None, others)
+            execution = self._prepare(None, others)
         except OSError as error:
             raise no_process(error) from error
         result = _result(execution.run(self._signals, self._clock, self._notice))
@@ -80,10 +80,8 @@ class Guard:
         return result
 
     def _run_command(self, keeping: Keeping, grant: "Grant") -> Result:
-        from cronguard.run.execution import Execution
-
         try:
-            execution = Execution(self._plan, self._env, grant.token, keeping.numbers)
+            execution = self._prepare(grant.token, keeping.numbers)
         except OSError as error:
             keeping.settle("cancelled", None, self._plan.errand.backend_timeout)
             raise no_process(error) from error
@@ -97,6 +95,17 @@ class Guard:
             self._settled(keeping, ending._replace(was_told=True))
             raise failure
         return self._settled(keeping, ending)
+
+    def _catch_signals(self) -> "Signalled":
+        return Signals()
+
+    def _employ(self) -> Keeping:
+        return Keeping(self._plan.errand, self._clock)
+
+    def _prepare(self, token: int | None, others: Callable[[], frozenset[int]]) -> "Execution":
+        from cronguard.run.execution import Execution
+
+        return Execution(self._plan, self._env, token, others)
 
     def _write_note(self, leader: "Stat") -> str | None:
         """Leave a note for the next cronguard on this node, in case guard and keeper are killed together."""

@@ -92,9 +92,7 @@ class Keeper:
             self._advice.leave()
 
     def _keep(self) -> None:
-        self._gate.enter()
-        backend = open_backend(self._errand.url, self._clock, self._errand.state, self._terms())
-        self._lease = self._make_lease(backend)
+        self._lease = self._make_lease(self._open())
         answer = self._lease.resume() if self._errand.is_resumed else self._lease.acquire()
         if isinstance(answer, Skip):
             self._leave_queue()
@@ -103,6 +101,14 @@ class Keeper:
             return
         self._tell(answer)
         self._renew_until_told(answer)
+
+    def _open(self) -> Backend:
+        self._gate.enter()
+        return open_backend(self._errand.url, self._clock, self._errand.state, self._terms())
+
+    def _may_renew(self) -> bool:
+        """Return whether to renew: not for a guard that is frozen, and cannot stop the job."""
+        return self._watchdog.guard_answers()
 
     def _make_lease(self, backend: Backend) -> Lease:
         ask = self._errand.ask
@@ -146,7 +152,7 @@ class Keeper:
                     self._count("run", order["word"])
                 return
             pause = heartbeat
-            if isinstance(answer, Grant) and self._watchdog.guard_answers():
+            if isinstance(answer, Grant) and self._may_renew():
                 try:
                     answer = self._lease.renew()
                     self._tell(answer)

@@ -13,12 +13,12 @@ from cronguard.store.url import silent
 from cronguard.system import proctree
 from cronguard.system.clock import Clock
 from cronguard.system.errors import from_message
-from cronguard.system.signals import ENDING, Signals
+from cronguard.system.signals import ENDING
 from cronguard.system.stderr import say
 
 if TYPE_CHECKING:
     from cronguard.lease.grant import Grant
-    from cronguard.run.effects import Employ
+    from cronguard.run.effects import Employ, Signalled
     from cronguard.run.errand import Errand
 
 BEAT = 0.5  # seconds between two signs of life to the keeper, which does not renew for a frozen guard
@@ -28,6 +28,7 @@ BEAT = 0.5  # seconds between two signs of life to the keeper, which does not re
 _RESTART = 1.0
 _CANCELLING = 5.0  # seconds to take a claim back when the run is cancelled
 _FINISHING = 1.0  # seconds for the keeper to count the run: the state directory may hang
+_DYING = 0.02  # seconds between two looks at a keeper that was killed
 _LONGEST_SLEEP = 0.25  # timers stop while the machine is suspended: the loops must wake and look at the clock
 
 
@@ -45,7 +46,7 @@ class Keeping:
         self.deadline = inf
         self.has_stopped_job = self.is_counted = False
 
-    def acquire(self, signals: Signals) -> "Grant | Skip | signal.Signals":
+    def acquire(self, signals: "Signalled") -> "Grant | Skip | signal.Signals":
         """Wait for the claim, and return its answer; if a signal ended the waiting, return the signal.
 
         Raises the error that the keeper reports, and BackendError if it reports nothing for the backend timeout.
@@ -70,7 +71,8 @@ class Keeping:
                 return self._cancelled(cancelled)
             self._revive(is_resumed=False)
             fds = [signals.fileno(), self._keeper.link.fileno()]
-            self._clock.wait(fds, self._next_moment(answered), _LONGEST_SLEEP)
+            patience = _CANCELLING if cancelled else self._errand.backend_timeout
+            self._clock.wait(fds, min(answered + patience, self._restart_at()), _LONGEST_SLEEP)
 
     def guard(self, leader: proctree.Stat, note: str | None = None) -> None:
         """Tell the keeper which process to kill if the guard is gone. Call this before the command starts.
@@ -87,7 +89,7 @@ class Keeping:
             self._beaten = now
             self._keeper.link.send("beat")
         for message in self._keeper.receive():
-            if message["kind"] == "granted" and self._clock.boot() < self.deadline:
+            if message["kind"] == "granted" and self._is_in_time():
                 self.deadline = message["deadline"]
                 self._pause = _RESTART
             elif message["kind"] == "lost":
@@ -133,6 +135,10 @@ class Keeping:
         own = {self._keeper.pid} if self._keeper.is_alive() else set()
         return left_behind() | own
 
+    def next_moment(self) -> float:
+        """Return when the deadline comes, or before it the time for another keeper."""
+        return min(self.deadline, self._restart_at()) if self._clock.boot() < self.deadline else self.deadline
+
     def fileno(self) -> int:
         """Return the descriptor to poll."""
         return self._keeper.link.fileno()
@@ -141,6 +147,10 @@ class Keeping:
     def trouble(self) -> str:
         """The last error that the keeper reported."""
         return self._trouble
+
+    def _is_in_time(self) -> bool:
+        """Return whether a renewal still counts: after the deadline another node may have taken the job over."""
+        return self._clock.boot() < self.deadline
 
     def _answer(self, message: dict[str, Any]) -> "Grant | Skip | None":
         from cronguard.lease.grant import Grant
@@ -175,10 +185,11 @@ class Keeping:
             self.end()
             raise silent(self._errand.url, limit)
 
-    def _next_moment(self, answered: float) -> float:
-        """Return when patience ends, or when another keeper may be started."""
-        patience = answered + min(self._errand.backend_timeout, _CANCELLING)
-        return patience if self._keeper.link.is_open else min(patience, self._started + self._rest())
+    def _restart_at(self) -> float:
+        """Return when another keeper may be started, if this one is gone; soon, if it is still dying."""
+        if self._keeper.link.is_open:
+            return inf
+        return max(self._started + self._rest(), self._clock.boot() + _DYING)
 
     def _settle(self, state: str, status: int | None, limit: float, word: str = "") -> bool | None:
         """Return whether the outcome was recorded; None if the keeper does not answer."""

@@ -77,7 +77,9 @@ class Supervisor:
             if self._has_come_to_its_end():
                 return self._ending([])
             self._attend(lost)
-            self._check_times()
+            self._check_deadline()
+            self._check_timeout()
+            self._signal_tree()
             left = self._left()
             if not left or self._endgame.is_hopeless:
                 return self._ending(left)
@@ -124,16 +126,20 @@ class Supervisor:
         self._leader.give_terminal()
         self._offspring.signal_group(signal.SIGCONT)
 
-    def _check_times(self) -> None:
+    def _check_deadline(self) -> None:
+        if self._keeping and self._clock.boot() >= self._keeping.deadline:
+            late = "the lease could not be renewed in time"
+            self._stop("lost", late, self._keeping.deadline + self._limits.kill_after)
+
+    def _check_timeout(self) -> None:
         now = self._clock.boot()
         if self._leader.status is not None and self._ended is None:
             self._ended = now
-        if self._keeping and now >= self._keeping.deadline:
-            late = "the lease could not be renewed in time"
-            self._stop("lost", late, self._keeping.deadline + self._limits.kill_after)
         if self._limits.timeout is not None and now >= self._began + self._limits.timeout:
             self._stop("timed-out", f"it ran for {self._limits.timeout:g}s", now + self._limits.kill_after)
-        if signum := self._endgame.order(now):
+
+    def _signal_tree(self) -> None:
+        if signum := self._endgame.order(self._clock.boot()):
             self._offspring.signal_tree(signum)
 
     def _stop(self, cause: str, detail: str, kill_at: float) -> None:
@@ -180,7 +186,7 @@ class Supervisor:
         """Return when time alone gives us something to do. A moment that has passed has been dealt with."""
         moments = [self._endgame.kill_at or inf]
         if self._keeping:
-            moments.append(self._keeping.deadline)
+            moments.append(self._keeping.next_moment())
         if self._limits.timeout is not None:
             moments.append(self._began + self._limits.timeout)
         now = self._clock.boot()

@@ -120,7 +120,7 @@ class Watchdog:
             kill_at = self.deadline + self._ask.timing.kill_after + _WAKE
             moments += [max(self.deadline, self._heard + GUARD_SILENT), kill_at]
         now = self._clock.boot()
-        return min((moment for moment in moments if moment > now), default=now)
+        return min((moment for moment in moments if moment > now), default=inf)
 
     def _look_around(self) -> None:
         """Note the guard's descendants while it is alive: after its death they have no common ancestor."""

@@ -54,12 +54,21 @@ _NO_MARGIN = _patched(
     model__timing__Timing__kill=property(lambda timing: timing.kill_after),
 )
 
+_NO_WATCHDOG = _patched(run__watchdog__Watchdog___overdue=instead.ignored)
+_NO_DEADLINE = _patched(run__supervisor__Supervisor___check_deadline=instead.ignored)
+
+_LATE_RENEWALS = _patched(
+    run__keeping__Keeping___is_in_time=instead.always,
+    run__supervisor__Supervisor___check_deadline=instead.check_deadline_after_the_renewal,
+    run__watchdog__Watchdog___overdue=instead.overdue_after_the_renewal,
+)
+
 ABLATIONS = (
     _off("a swap compares versions", swap_compares=False),
-    _off("a job is stopped at its deadline", guard_stops_at_deadline=False, keeper_stops_at_deadline=False),
+    _off("a job is stopped at its deadline", patches=_NO_DEADLINE + _NO_WATCHDOG),
     _off(
         "a frozen guard has a second watchdog",
-        keeper_stops_at_deadline=False,
+        patches=_NO_WATCHDOG,
         on=_struck("started", "stop-guard"),
     ),
     _off("takeover by what was seen, not by the wall clock", sightings=instead.ByTheWallClock),
@@ -71,7 +80,7 @@ ABLATIONS = (
         on=_CUT_AND_CRASH,
         within=1000,
     ),
-    _off("a late renewal does not count", late_renewals_do_not_count=False, lease=instead.LateIsEarlyEnough),
+    _off("a late renewal does not count", patches=_LATE_RENEWALS, lease=instead.LateIsEarlyEnough),
     _off("the deadline counts from the send", lease=instead.FromTheReply, on=_SLOW_CUTS, within=500),
     _off("a margin for clocks of different rates", patches=_NO_MARGIN, on=_CUTS, within=500),
     _off("ticks only move forward", "repeats", every_run=True),
@@ -82,14 +91,21 @@ ABLATIONS = (
         on=_struck("started", "kill-guard"),
         within=500,
     ),
-    _off("settled only when the job is gone", settles_after_the_end=False, within=300),
+    _off(
+        "settled only when the job is gone",
+        patches=_patched(run__supervisor__Supervisor___left=instead.left_until_asked),
+        within=300,
+    ),
     _off(
         "an orphaned job is killed",
-        keeper_ends_orphans=False,
-        keeper_stops_at_deadline=False,
+        patches=_patched(run__watchdog__Watchdog___kill_to_the_last=instead.watch_for_ever) + _NO_WATCHDOG,
         on=_struck("started", "kill-guard"),
     ),
-    _off("no renewal for a frozen guard", "kept_for_nobody", keeper_renews_only_for_a_living_guard=False),
+    _off(
+        "no renewal for a frozen guard",
+        "kept_for_nobody",
+        patches=_patched(run__keeper__Keeper___may_renew=instead.always),
+    ),
     _off(
         "no start after the deadline",
         starts_only_before_the_deadline=False,
@@ -98,17 +114,17 @@ ABLATIONS = (
     _off(
         "a job that ended by itself is not lost",
         "repeats",
-        an_ended_job_is_not_lost=False,
+        patches=_patched(run__supervisor__Supervisor___has_come_to_its_end=instead.ignored),
         on=_struck("started", "stop-guard", lengths=(20.0,)),
     ),
     _off(
         "a new keeper is given the deadline",
-        a_new_keeper_is_told_the_deadline=False,
+        patches=_patched(run__keeping__Keeping__guard=instead.introduce_without_deadline),
         on=focus.on(kinds=("cut",), points=("resuming",), faults=("kill-keeper", "stop-guard")),
     ),
     _off(
         "the keeper kills in the end, even if the guard answers",
-        keeper_kills_whoever_answers=False,
+        patches=_patched(run__watchdog__Watchdog___overdue=instead.overdue_only_if_silent),
         on=focus.on(kinds=("stop-guard",), points=("killing", "stopping"), faults=("cut",)),
         within=500,
     ),

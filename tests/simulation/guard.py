@@ -1,37 +1,41 @@
-"""The guard, modelled after keeping.py, supervisor.py and guard.py: it never touches the store."""
+"""A guard on virtual time: cronguard's own guard, lease keeping and supervisor, with a simulated command and kernel."""
 
-from math import inf
+from contextlib import suppress
 
-from cronguard.lease.grant import Grant
+from cronguard.run import guard
+from cronguard.run.errand import Errand
+from cronguard.run.execution import Execution
+from cronguard.run.keeping import Keeping
+from cronguard.run.limits import Limits
+from cronguard.run.offspring import Offspring
+from cronguard.run.plan import Plan
+from cronguard.system.errors import BackendError, CronguardError, TooLateError
 
 from .job import Job
-from .keeper import Keeper
+from .keeper import KeeperProcess
+from .kernel import GuardKernel
+from .node import ThreadClock
 from .process import Thread
 
 _START = 0.3  # seconds at most from cron's fork to the keeper's start
 _FORK = 0.05  # seconds at most to fork, or for a message to be noticed
-_RESTART = 1.0
 _BEAT = 0.5
-_SETTLE_LOST = 5.0
-_SIGNALLED = 128  # from this status on, a signal ended the job: perhaps the keeper's
-_ANSWER = 1.0  # seconds beyond the keeper's limit, in which it may still report whether it has settled
 
 
 class Guard:
-    """One run's process: it claims through a keeper, enforces the deadline, kills, and lets the keeper settle."""
+    """One run's process."""
 
     def __init__(self, world, run):
         self.world, self.run, self.node = world, run, run.node
         self.process = self.node.spawn()
-        self.inbox = []
-        self.deadline = inf
         self.keeper = self.job = None
         self.is_beating = False
         self._beaten = self.node.boot()
-        self._cause, self._kill_at, self._has_killed = "", None, False
-        self._timing = run.ask.timing
         self.process.changed.append(self._on_change)
         self.thread = Thread(self.process, self._live, world.some(_START))
+        self.kernel = GuardKernel(self.node, self.process, run, self.thread)
+        self.row = self.kernel.me()
+        self.clock = ThreadClock(self.node, self.thread)
         run.guard = self
         run.watch(self.process)
 
@@ -41,173 +45,164 @@ class Guard:
             self._beaten = self.node.boot()
         return self._beaten
 
+    def employ(self, errand, clock):
+        """Start a keeper."""
+        self.keeper = KeeperProcess(self, errand)
+        self.run.watch(self.keeper.process)
+        return self.keeper
+
     def _on_change(self):
         """Handle a stop or the death of the guard.
 
-        If it was stopped, its last beat was some time earlier. If it died, the keeper sees the closed socket.
+        If it was stopped, its last beat was some time earlier. If it died, the kernel kills the command (pdeathsig);
+        as that reaches the command's own process only, it is left to the keeper here as long as there is one.
         """
-        if (
-            self.is_beating
-            and not self.process.is_running
-            and self.process.stopped == self.world.timeline.now
-        ):
+        stopped_now = not self.process.is_running and self.process.stopped == self.world.timeline.now
+        if self.is_beating and stopped_now:
             self._beaten = self.node.boot() - self.world.some(_BEAT)
         if self.keeper and self.keeper.process.is_alive:
             self.keeper.watch.poke(self.world.some(_FORK))
         elif not self.process.is_alive and self.job:
-            self.job.kill()  # PR_SET_PDEATHSIG: no other process is left to do it
+            self.job.kill()
 
     def _live(self):
-        self._employ(is_resumed=False)
-        answer = self._acquire()
-        self.run.answered(answer)
-        if isinstance(answer, Grant):
-            self._run_command()
-            self._settled()
-            self._outlive()
-        self.keeper.process.end()
+        with suppress(CronguardError):
+            RealGuard(self).run()
+        while self.job and self.job.ended is None:  # settled too early, by a rule that is switched off
+            self.thread.wait(self.world.timeline.now + _BEAT)
+        if self.keeper:
+            self.keeper.process.end()
         self.process.end()
 
-    def _acquire(self):
-        limit = self.world.schedule.job.backend_timeout
-        answered = self.node.boot()
-        while True:
-            for kind, what, at in self._receive():
-                answered = at
-                if kind != "answered":
-                    self.deadline = what.deadline if kind == "granted" else inf
-                    return what
-            if self.node.boot() - answered > limit:
-                return TimeoutError("the backend has not answered")
-            self._revive(is_resumed=False)
-            self._wait(answered + limit)
 
-    def _run_command(self):
-        self.world.strike(self.run, "granted")
-        self.thread.sleep(self.world.some(_FORK))
-        self.job = self.run.job = Job(self.world, self.node, lambda: self.thread.poke(self.world.some(_FORK)))
-        self._introduce()
-        self.world.strike(self.run, "releasing")
-        self.thread.sleep(self.world.some(0.01))
-        if self.node.boot() >= self.deadline and self.world.rules.starts_only_before_the_deadline:
-            self._cause = "lost"
-            self.job.kill()
-            return
-        self.is_beating = True
-        self.job.release()
-        self.run.note("starts")
-        self.world.strike(self.run, "started")
-        self.thread.sleep(self.world.some(0.01))
-        self._watch()
+class RealGuard(guard.Guard):
+    """The real one, without signals of people, and without a note in /run."""
 
-    def _watch(self):
-        """Return when the job has ended. Each round checks everything, as in the supervisor's loop."""
-        while True:
-            self._attend()
-            self._check_times()
-            if self.job.ended is not None or (self._cause and not self.world.rules.settles_after_the_end):
-                return
-            self._wait_for_time()
+    def __init__(self, owner):
+        job, ask = owner.world.schedule.job, owner.run.ask
+        errand = Errand(ask, "sim:/", owner.node.state, job.backend_timeout)
+        plan = Plan("job", (), errand, Limits(ask.timing.kill_after))
+        self._owner = owner
+        super().__init__(plan, {}, owner.clock, lambda *_, **__: None)
 
-    def _outlive(self):
-        """Wait for the job to end, if the run was settled too early."""
-        while self.job.ended is None:
-            self._check_times()
-            self._wait_for_time()
+    def _catch_signals(self):
+        return NoSignals()
 
-    def _wait_for_time(self):
-        now = self.node.boot()
-        moments = (self.deadline, self._kill_at or inf)
-        self._wait(min((moment for moment in moments if moment > now), default=inf))
+    def _employ(self):
+        return NotedKeeping(self._owner, self._plan.errand)
 
-    def _attend(self):
-        for kind, what, _ in self._receive():
-            is_early = self.node.boot() < self.deadline or not self.world.rules.late_renewals_do_not_count
-            if kind == "granted" and is_early:
-                self.deadline = what.deadline
-            elif kind == "lost":
-                self._stop("lost", self.node.boot() + self._timing.kill_after)
-                return
-        if self.node.boot() < self.deadline:
-            self._revive(is_resumed=True)
+    def _prepare(self, token, others):
+        return SimulatedExecution(self._owner, self._plan, others)
 
-    def _check_times(self):
-        now = self.node.boot()
-        if (
-            now >= self.deadline
-            and self.world.rules.guard_stops_at_deadline
-            and not self.keeper.may_yet_renew()
-        ):
-            self._stop("lost", self.deadline + self._timing.kill_after)
-        if self._kill_at is not None and now >= self._kill_at and not self._has_killed:
-            self.world.strike(self.run, "killing")
-            self.thread.sleep(self.world.some(0.01))
-            self._has_killed = True
-            self.job.kill()
-
-    def _stop(self, cause, kill_at):
-        ended_itself = self.job.ended is not None and self.job.status < _SIGNALLED
-        if ended_itself and self.world.rules.an_ended_job_is_not_lost:
-            return
-        if self._kill_at is None:
-            self.run.note("is stopped")
-            self.job.terminate()
-            self._cause, self._kill_at = cause, kill_at
-            self.world.strike(self.run, "stopping")
-
-    def _settled(self):
-        self.is_beating = False
-        word = self._cause or ("failed" if self.job.status else "done")
-        limit = _SETTLE_LOST if word == "lost" else self.world.schedule.job.backend_timeout
-        self.world.strike(self.run, "settling")
-        self.thread.sleep(self.world.some(_FORK))
-        self.run.settles(word)
-        if self._settle(word, limit) is None:
-            self.keeper.process.end()
-            self._employ(is_resumed=True)
-            self._settle(word, limit)
-
-    def _settle(self, word, limit):
-        self._beaten = self.node.boot()
-        self.keeper.hear("settle", (word, self.job.status, limit))
-        give_up_at = self.node.boot() + limit + _ANSWER
-        while self.node.boot() < give_up_at:
-            for kind, _, _ in self._receive():
-                if kind in ("settled", "failed"):
-                    return kind
-            if not self.keeper.process.is_alive:
-                return None
-            self._wait(give_up_at)
+    def _write_note(self, leader):
         return None
 
-    def _employ(self, *, is_resumed):
-        self._employed = self.node.boot()
-        self.keeper = Keeper(self, is_resumed, self.world.some(_FORK))
-        if self.job and self.job.is_alive:
-            self._introduce()
-        self.run.watch(self.keeper.process)
 
-    def _introduce(self):
-        """Tell the keeper which job runs, and until when it may run."""
-        is_told = self.world.rules.a_new_keeper_is_told_the_deadline
-        self.keeper.hear("started", self.deadline if is_told else None)
+class NotedKeeping(Keeping):
+    """The real one; its answer and its settling are noted for the invariants."""
 
-    def _revive(self, *, is_resumed):
-        if not self.keeper.process.is_alive and self.node.boot() - self._employed >= _RESTART:
-            self._employ(is_resumed=is_resumed)
+    def __init__(self, owner, errand):
+        self._owner = owner
+        super().__init__(errand, owner.clock, owner.employ)
 
-    def hear(self, keeper, kind, what):
-        """Receive a message from the keeper. A mere sign of life does not wake the guard."""
-        if keeper is self.keeper and self.process.is_alive:
-            self.inbox.append((kind, what, self.node.boot()))
-            if kind != "answered":
-                self.thread.poke(self.world.some(_FORK))
+    def acquire(self, signals):
+        """Claim."""
+        try:
+            answer = super().acquire(signals)
+        except BackendError as error:
+            self._owner.run.answered(error)
+            raise
+        self._owner.run.answered(answer)
+        return answer
 
-    def _receive(self):
-        inbox, self.inbox = self.inbox, []
-        return inbox
+    def settle(self, state, status, limit, word=""):
+        """Have the outcome written."""
+        world, run = self._owner.world, self._owner.run
+        world.strike(run, "settling")
+        self._owner.thread.sleep(world.some(_FORK))
+        run.settles(state)
+        return super().settle(state, status, limit, word)
 
-    def _wait(self, until):
-        if not self.keeper.process.is_alive:
-            until = min(until, max(self._employed + _RESTART, self.node.boot()) + _BEAT)
-        self.thread.wait(self.node.moment(until) if until < inf else inf)
+
+class SimulatedExecution(Execution):
+    """The real supervisor and offspring, over a simulated command."""
+
+    def __init__(self, owner, plan, others):
+        self._owner, self._plan = owner, plan
+        owner.world.strike(owner.run, "granted")
+        owner.thread.sleep(owner.world.some(_FORK))
+        self._process = Leader(owner)
+        self._offspring = Offspring(self._process.pid, owner.kernel, others)
+
+    @property
+    def leader(self):
+        """The command's row."""
+        return self._owner.kernel.stat(self._process.pid)
+
+    def run(self, *arguments):
+        """Watch the command; meanwhile the guard shows its keeper that it is alive."""
+        try:
+            return super().run(*arguments)
+        finally:
+            self._owner.is_beating = False
+
+
+class Leader:
+    """The command's own process, as `cronguard/run/process.py`."""
+
+    has_terminal = is_stopped = False
+
+    def __init__(self, owner):
+        self._owner, self._failure = owner, None
+        world = owner.world
+        owner.job = owner.run.job = self._job = Job(
+            world, owner.node, owner.process, lambda: owner.thread.poke(world.some(_FORK))
+        )
+        self.pid = self._job.process.pid
+        self.status = None
+
+    def release(self, deadline):
+        """Start the command, unless it is too late: its process reads the clock last of all."""
+        owner, world = self._owner, self._owner.world
+        world.strike(owner.run, "releasing")
+        owner.thread.sleep(world.some(0.01))
+        if owner.node.boot() >= deadline and world.rules.starts_only_before_the_deadline:
+            self._failure = TooLateError("the lease's deadline passed before the command could start")
+            self._job.kill()
+            return
+        owner.is_beating = True
+        self._job.release()
+        owner.run.note("starts")
+        world.strike(owner.run, "started")
+        owner.thread.sleep(world.some(0.01))
+
+    def look(self):
+        """Note whether it has ended."""
+        if self._job.ended is not None:
+            self.status = self._job.status
+
+    def exec_failure(self):
+        """Return why it was never started."""
+        return self._failure
+
+    def reap(self):
+        """Do nothing."""
+
+    def take_terminal(self):
+        """Do nothing."""
+
+    def give_terminal(self):
+        """There is no terminal."""
+        return False
+
+
+class NoSignals:
+    """Nobody signals a simulated guard."""
+
+    def fileno(self):
+        """Return no descriptor."""
+        return -1
+
+    def receive(self):
+        """Return nothing."""
+        return []

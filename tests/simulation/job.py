@@ -1,5 +1,7 @@
 """The command of a run, as a process."""
 
+import signal
+
 _DYING = 0.01  # seconds from SIGKILL to the end
 _TERMINATED, _KILLED = 143, 137
 
@@ -7,9 +9,10 @@ _TERMINATED, _KILLED = 143, 137
 class Job:
     """A command that waits to be released. `status` is None until it has ended; then `on_end` is called."""
 
-    def __init__(self, world, node, on_end):
+    def __init__(self, world, node, guard, on_end):
         plan, random = world.schedule.job, world.random
-        self.process = node.spawn()
+        self.process = node.spawn(guard)
+        self.process.job = self
         self.started = self.ended = self.status = None
         self.was_told = False
         self._timeline, self._on_end = world.timeline, on_end
@@ -29,6 +32,13 @@ class Job:
             return
         self.started = self._timeline.now
         self.process.at(self.started + self._length, self._end, self._exit)
+
+    def receive(self, signum):
+        """Handle a signal."""
+        if signum == signal.SIGTERM:
+            self.terminate()
+        elif signum == signal.SIGKILL:
+            self.kill()
 
     def terminate(self):
         """Send SIGTERM. The job may take a while to stop, or ignore it."""

@@ -1,195 +1,173 @@
-"""The keeper, modelled after keeper.py: one thread has cronguard's real lease, another is the second watchdog."""
-
-from math import inf
+"""A keeper on virtual time: cronguard's own keeper and watchdog, on two threads of a simulated process."""
 
 from cronguard.advice.advice import Advice
-from cronguard.lease.claim import Skip
 from cronguard.lease.grant import Grant
+from cronguard.run import keeper, watchdog
 from cronguard.run.keeper import HEARD
-from cronguard.run.watchdog import GUARD_SILENT
-from cronguard.system.errors import BackendError, CronguardError
 from cronguard.turns.turn import Turn
 
 from .connection import Connection
+from .kernel import Kernel
+from .link import Link
 from .node import ThreadClock
 from .process import Thread
 
-_WAKE = 0.25  # seconds between two checks by the watching thread
-_GRACE = 0.25  # seconds that a responsive guard has to kill the job itself
+_FORK = 0.05  # seconds at most to fork
 
 
-class Keeper:
-    """Claims, renews and settles for the guard; kills the job when the guard cannot."""
+class KeeperProcess:
+    """What the guard has of a keeper, as `cronguard/run/keeper_process.py`."""
 
-    def __init__(self, guard, is_resumed, delay):
-        self.world, self.guard, self.node = guard.world, guard, guard.node
-        self.process = self.node.spawn()
+    def __init__(self, guard, errand):
+        world, self._guard = guard.world, guard
+        self.process = guard.node.spawn(guard.process)
+        self.pid = self.process.pid
+        self.link, theirs = Link.pair(world, guard.process, self.process)
+        self.link.read_by(guard.thread)
+        delay = world.some(_FORK)
+        self._keeper = None
         self.thread = Thread(self.process, self._live, delay)
-        self.watch = Thread(self.process, self._watch_guard, delay)
-        self._is_resumed = is_resumed
-        self._deadline = self._order = None
-        self._knows_job = self._is_renewing = False
-        self._heard = self.node.boot()
-        self._timing = guard.run.ask.timing
+        self.watch = Thread(self.process, self._watch, delay)
+        theirs.read_by(self.watch)
+        self._keeper = Keeper(guard, self, errand, theirs)
         self.process.changed.append(self._on_change)
 
-    def hear(self, kind, what=None):
-        """Receive a message from the guard."""
-        self._heard = max(self._heard, self.node.boot())
-        self._knows_job = kind == "started"
-        if kind == "started":
-            self._deadline = self._deadline if what is None else what
-        if kind == "settle":
-            self._order = what
-            self.thread.poke(self.world.some(0.01))
-        self.watch.poke(self.world.some(0.05))
+    def receive(self):
+        """Return the messages that have arrived."""
+        return self.link.receive()
 
-    def guard_answers(self):
-        """Return whether the guard was heard recently."""
-        return self.node.boot() - self._last_heard() < GUARD_SILENT
+    def is_alive(self):
+        """Return whether it is still running."""
+        return self.process.is_alive
 
-    def _on_change(self):
-        guard, own = self.guard.process, self.process
-        has_spoken = guard.is_running or guard.stopped >= own.stopped
-        if own.continued == self.world.timeline.now and has_spoken:
-            self._heard = self.node.boot()  # messages that the guard sent meanwhile are received now
-        if not self.process.is_alive:
-            self.guard.thread.poke(self.world.some(0.05))  # its end of the link is closed
+    def kill(self):
+        """Send SIGKILL."""
+        self.process.end()
 
-    def _last_heard(self):
-        return max(self._heard, self.guard.last_beat())
+    def end(self):
+        """Kill it, and close the link."""
+        self.process.end()
+        self.link.close()
+        return True
+
+    def lease(self):
+        """Return its lease, once it has one."""
+        return getattr(self._keeper, "_lease", None)
 
     def _live(self):
-        try:
-            self._keep()
-        except CronguardError as error:
-            self._send("failed", error)
+        self._keeper.work()
         self.process.end()
 
-    def _keep(self):
-        connection = Connection(self.world, self.guard.run, self.process, self.thread)
-        clock = ThreadClock(self.node, self.thread)
-        sightings = NotedSightings(self.world.rules.sightings(self.world, self.node, clock), self.node)
-        slice_ = min(5.0, self.world.schedule.job.backend_timeout / 6)
-        answered = lambda: self._send("answered", None)  # noqa: E731
-        self._lease = self.world.rules.lease(
-            connection,
-            self.guard.run.ask,
-            clock,
-            sightings,
-            answered,
-            slice_,
-            self._strategy(connection, clock, answered),
-            HEARD * self.world.schedule.job.backend_timeout,
-        )
-        if self._is_resumed:
+    def _watch(self):
+        self._keeper.watch()
+        self.process.end()
+
+    def _on_change(self):
+        if not self.process.is_alive and not self._guard.process.is_alive and self._guard.job:
+            self._guard.job.kill()  # the kernel has done that, see Guard
+        if self.process.continued == self.process.timeline.now:
+            self._keeper.has_woken()
+
+
+class Keeper(keeper.Keeper):
+    """The real one, with a simulated store, and without the gate before it."""
+
+    def __init__(self, guard, owner, errand, link):
+        self.world, self.guard, self.owner = guard.world, guard, owner
+        node = guard.node
+        self._errand, self._link, self._clock = errand, link, ThreadClock(node, owner.thread)
+        self._orders = Mailbox(self._clock, owner.thread)
+        self._gate, self._advice = NoGate(), None
+        kernel = Kernel(node, owner.process, guard.run)
+        clock = ThreadClock(node, owner.watch)
+        self._watchdog = Watchdog(guard, link, clock, errand, guard.row, self._orders.put, kernel)
+
+    def watch(self):
+        """Be the watchdog."""
+        self._watchdog.run()
+
+    def has_woken(self):
+        """After a stop, the other thread may look first: the guard seems silent, though its messages are there."""
+        self._watchdog.has_just_woken = self.world.random.random() < 0.5
+        self.owner.watch.poke()
+
+    def _open(self):
+        if self._errand.is_resumed:
             self.world.strike(self.guard.run, "resuming")
-        answer = self._lease.resume() if self._is_resumed else self._lease.acquire()
-        if isinstance(answer, Skip):
-            self._send("skipped", answer)
-        else:
-            self._tell(answer)
-            self._renew_until_told(answer)
+        return Connection(self.world, self.guard.run, self.owner.process, self.owner.thread)
 
-    def _advise(self, record, verdict):
-        return Turn(self.guard.run.head_start, "a head start for others")
-
-    def _strategy(self, connection, clock, answered):
-        """Return cronguard's real advice, or a fixed head start for schedules without a strategy."""
-        strategy = self.world.schedule.strategy
-        if strategy is None:
-            return self._advise
-        number = self.guard.run.ask.tick.epoch // 60
-        return Advice(
-            connection,
-            self.guard.run.ask,
-            strategy._replace(me=self.node.name, number=number),
-            clock,
-            answered,
+    def _make_lease(self, backend):
+        timeout = self._errand.backend_timeout
+        sightings = NotedSightings(
+            self.world.rules.sightings(self.world, self.guard.node, self._clock), self.guard.node
         )
+        return self.world.rules.lease(
+            backend, self._errand.ask, self._clock, sightings, self._answered, min(5.0, timeout / 6),
+            self._strategy(backend), HEARD * timeout,
+        )  # fmt: skip
 
-    def _renew_until_told(self, answer):
-        heartbeat = self._timing.heartbeat
-        pause = heartbeat
-        while not self._take_order(pause):
-            pause = heartbeat
-            if isinstance(answer, Grant) and self._may_renew():
-                try:
-                    answer = self._renew()
-                    self._tell(answer)
-                except BackendError:
-                    pause = min(1.0, heartbeat / 4)
-        word, status, limit = self._order
-        is_ours = self._lease.is_held and self._lease.settle(word, status, self.node.boot() + limit)
-        self._send("settled", is_ours)
-
-    def may_yet_renew(self):
-        """Return whether to wait for a renewal in progress: never, unless that rule is switched off."""
-        return self._is_renewing and not self.world.rules.late_renewals_do_not_count
-
-    def _renew(self):
-        self._is_renewing = True
-        try:
-            return self._lease.renew()
-        finally:
-            self._is_renewing = False
-            if not self.world.rules.late_renewals_do_not_count:
-                self.guard.thread.poke()
-
-    def _may_renew(self):
-        if not self.world.rules.keeper_renews_only_for_a_living_guard:
-            return True
-        was_stopped = self.process.continued == self.world.timeline.now
-        if was_stopped and self.world.random.random() < 0.5:
-            return False  # the watching thread has not checked the socket yet
-        return self.guard_answers()
-
-    def _take_order(self, seconds):
-        until = self.node.moment(self.node.boot() + seconds)
-        while self._order is None and self.world.timeline.now < until:
-            self.thread.wait(until)
-        return self._order
+    def _strategy(self, backend):
+        """Return cronguard's real advice, or a fixed head start for schedules without a strategy."""
+        strategy, ask = self.world.schedule.strategy, self._errand.ask
+        if strategy is None:
+            return lambda record, verdict: Turn(self.guard.run.head_start, "a head start for others")
+        named = strategy._replace(me=self.guard.node.name, number=ask.tick.epoch // 60)
+        self._advice = Advice(backend, ask, named, self._clock, self._answered)
+        return self._advice
 
     def _tell(self, answer):
+        super()._tell(answer)
         if isinstance(answer, Grant):
-            self._deadline = answer.deadline
-            self.watch.poke()
-        self._send("granted" if isinstance(answer, Grant) else "lost", answer)
+            self.owner.watch.poke()  # it looks at its deadline four times a second
 
-    def _send(self, kind, what):
-        self.guard.hear(self, kind, what)
+    def _count(self, kind, word):
+        """Count nothing."""
 
-    def _watch_guard(self):
-        while self.guard.process.is_alive or not self.world.rules.keeper_ends_orphans:
-            self.watch.wait(self._watched())
-        if self._knows_job:
-            self.guard.job.kill()
-        self.process.end()
 
-    def _watched(self):
-        """Stop the job if that is overdue; return when to check again."""
-        rules = self.world.rules
-        if not self._knows_job or self._deadline is None or not rules.keeper_stops_at_deadline:
-            return inf
-        if self.guard.job.ended is not None or self.may_yet_renew():
-            return inf
-        late = self.node.boot() - self._deadline
-        is_silent = not self.guard_answers()
-        if late >= self._timing.kill_after + _GRACE * (not is_silent):
-            if is_silent or rules.keeper_kills_whoever_answers:
-                self.guard.job.kill()
-        elif late >= 0 and is_silent:
-            self.guard.job.terminate()
-        return self._next_look(late)
+class Watchdog(watchdog.Watchdog):
+    """The real one. The guard's signs of life, two a second, are not sent one by one."""
 
-    def _next_look(self, late):
-        """Return the next time at which anything can be overdue. Changes of the guard arrive as pokes."""
-        due = self._deadline + (self._timing.kill_after if late >= 0 else 0.0)
-        if self.guard.process.is_running:
-            due = self._deadline + self._timing.kill_after + _GRACE
-        elif not late >= self._timing.kill_after:
-            due = max(due, self._last_heard() + GUARD_SILENT)
-        return self.node.moment(max(due, self.node.boot())) + self.world.some(_WAKE)
+    def __init__(self, guard, *arguments):
+        self._sim_guard, self._noted, self.has_just_woken = guard, 0.0, False
+        super().__init__(*arguments)
+
+    @property
+    def _heard(self):
+        return self._noted if self.has_just_woken else max(self._noted, self._sim_guard.last_beat())
+
+    @_heard.setter
+    def _heard(self, moment):
+        self._noted = moment
+
+    def _watch_once(self):
+        super()._watch_once()
+        self.has_just_woken = False
+
+
+class Mailbox:
+    """Where one thread leaves a message for another."""
+
+    def __init__(self, clock, thread):
+        self._clock, self._thread, self._message = clock, thread, None
+
+    def put(self, message):
+        """Leave the message."""
+        self._message = message
+        self._thread.poke()
+
+    def take(self, timeout):
+        """Return the message, waiting at most `timeout` seconds for it."""
+        until = self._clock.boot() + timeout
+        while self._message is None and self._clock.boot() < until:
+            self._clock.wait((), until, timeout)
+        return self._message
+
+
+class NoGate:
+    """Nothing in the way."""
+
+    def leave(self):
+        """Do nothing."""
 
 
 class NotedSightings:

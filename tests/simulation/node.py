@@ -1,5 +1,7 @@
 """Nodes: their clocks, their processes, and their few files."""
 
+from math import inf
+
 from .process import Process
 from .store import EPOCH
 
@@ -15,7 +17,7 @@ class Node:
         self.cut_until = 0.0
         self.seen = {}  # version -> when this node first saw it, on this boot
         self._wall_offset, self._rate = plan.offset, plan.rate
-        self._boots = 0
+        self._boots = self._forks = 0
         self._processes = []
         self.start(plan.uptime)
 
@@ -36,10 +38,18 @@ class Node:
         if not keeps_files:
             self.state = Files()
 
-    def spawn(self):
+    def processes(self):
+        """Return the processes of this boot, and the dead ones that were forked by one that lives."""
+        return self._processes
+
+    def spawn(self, parent=None):
         """Return a new process."""
+        self._forks += 1
         process = Process(self.timeline)
-        self._processes = [old for old in self._processes if old.is_alive]
+        process.pid, process.start, process.parent, process.job = 100 + self._forks, self._forks, parent, None
+        self._processes = [
+            old for old in self._processes if old.is_alive or (old.parent and old.parent.is_alive)
+        ]
         self._processes.append(process)
         return process
 
@@ -94,6 +104,14 @@ class ThreadClock:
     def __init__(self, node, thread):
         self._node, self._thread = node, thread
         self.wall, self.boot = node.wall, node.boot
+
+    def wait(self, fds, until, at_most):
+        """Wait until poked, or until that boot time.
+
+        `at_most` is against timers that stand still while a machine is suspended. Here they do not, and whatever else
+        can happen is a poke.
+        """
+        self._thread.wait(self._node.moment(until) if until < inf else inf)
 
     def sleep(self, seconds):
         """Sleep by the node's clock."""

@@ -3,6 +3,8 @@
 from cronguard.lease.grant import Grant, Lost
 from cronguard.lease.lease import Lease
 from cronguard.lease.seen import Sightings
+from cronguard.run.supervisor import Supervisor
+from cronguard.run.watchdog import Watchdog
 
 
 class ByTheWallClock(Sightings):
@@ -66,9 +68,62 @@ class FromTheReply(Lease):
 
 
 class LateIsEarlyEnough(Lease):
-    """Count a renewal no matter how late it was."""
+    """A renewal counts whenever it was done, and guard and keeper wait for one that is under way."""
+
+    is_renewing = False
 
     def renew(self):
-        """Renew the lease; continue even if that was too late."""
-        answer = super().renew()
-        return self.resume() if isinstance(answer, Lost) and answer.reason == "late" else answer
+        """Renew; if it was late, go on all the same."""
+        self.is_renewing = True
+        try:
+            answer = super().renew()
+            return self.resume() if isinstance(answer, Lost) and answer.reason == "late" else answer
+        finally:
+            self.is_renewing = False
+            self._answered()  # whoever waited looks again
+
+
+_check_deadline, _overdue = Supervisor._check_deadline, Watchdog._overdue
+
+
+def check_deadline_after_the_renewal(supervisor):
+    """Check the deadline, unless a renewal is under way."""
+    if not getattr(supervisor._keeping._keeper.lease(), "is_renewing", False):
+        _check_deadline(supervisor)
+
+
+def overdue_after_the_renewal(watchdog):
+    """Return what to send, unless a renewal is under way."""
+    keeper = watchdog._sim_guard.keeper
+    return None if getattr(keeper.lease(), "is_renewing", False) else _overdue(watchdog)
+
+
+def watch_for_ever(watchdog):
+    """Watch, and kill nobody."""
+    while True:
+        watchdog._clock.sleep(60.0)
+
+
+def ignored(*_):
+    """Do nothing, where something should be done."""
+
+
+def always(*_):
+    """Answer yes, whatever the question is."""
+    return True
+
+
+def left_until_asked(supervisor):
+    """Return what must still end; nothing once the command has been asked to."""
+    return [] if supervisor._endgame.has_begun or supervisor._leader.status is not None else [1]
+
+
+def introduce_without_deadline(keeping, leader, note=None):
+    """Tell the keeper which process to kill, and not when."""
+    keeping._leader, keeping._note = leader, note
+    keeping._keeper.link.send("started", leader=leader, deadline=None, note=note)
+
+
+def overdue_only_if_silent(watchdog):
+    """Return what to send, unless the guard seems to answer."""
+    return None if watchdog.guard_answers() else _overdue(watchdog)

@@ -12,23 +12,18 @@ def _sightings(world, node, clock):
 
 
 class Rules(NamedTuple):
-    """The rules. The defaults are cronguard as it is. The first five concern cronguard's code, the others the models."""
+    """The rules. The defaults are cronguard as it is; `patches` switch off rules in its own code.
+
+    Two stand for what no simulator can have: a store whose swap does not compare, and the check of the boot clock that
+    the command's own process makes right before its exec.
+    """
 
     lease: type[Lease] = Lease
     sightings: Callable[..., Any] = _sightings
     patches: tuple[tuple[str, Any], ...] = ()  # dotted names and their replacements
     every_run: bool = False
     swap_compares: bool = True
-    guard_stops_at_deadline: bool = True
-    keeper_stops_at_deadline: bool = True
-    keeper_ends_orphans: bool = True
-    keeper_renews_only_for_a_living_guard: bool = True
-    late_renewals_do_not_count: bool = True
-    settles_after_the_end: bool = True
     starts_only_before_the_deadline: bool = True
-    an_ended_job_is_not_lost: bool = True
-    a_new_keeper_is_told_the_deadline: bool = True
-    keeper_kills_whoever_answers: bool = True
 
 
 REAL = Rules()
