@@ -50,6 +50,7 @@ def command(interval: str | None, verbose: bool, **where: str | None) -> None:
     log = Log(settings.log, settings.log_format, node=settings.node)
     if interval is None:
         _tell(heartbeat.beat(), log, verbose=verbose)
+        heartbeat.tidy()
     else:
         _go_on(heartbeat, log, seconds, verbose=verbose)
 
@@ -68,6 +69,7 @@ def _go_on(heartbeat: "Heartbeat", log: "Log", seconds: float, *, verbose: bool)
         began = clock.boot()
         try:
             _tell(heartbeat.beat(), log, verbose=verbose)
+            heartbeat.tidy()
             trouble = ""
         except BackendError as error:
             if not trouble:

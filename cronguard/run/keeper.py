@@ -20,6 +20,7 @@ from cronguard.run.mailbox import Mailbox
 from cronguard.run.watchdog import Watchdog
 from cronguard.store.contract import Backend, Terms, open_backend
 from cronguard.store.gate import Gate
+from cronguard.store.tidier import Tidier
 from cronguard.system.clock import Clock
 from cronguard.system.errors import BackendError, CronguardError, StoreRefusedError, as_message, no_process
 from cronguard.system.link import Link
@@ -87,6 +88,7 @@ class Keeper:
     def _keep(self) -> None:
         self._gate.enter()
         backend = open_backend(self._errand.url, self._clock, self._errand.state, self._terms())
+        self._tidier = Tidier(backend, self._errand.url, self._errand.state)
         self._lease = self._make_lease(backend)
         answer = self._lease.resume() if self._errand.is_resumed else self._lease.acquire()
         if isinstance(answer, Skip):
@@ -126,12 +128,15 @@ class Keeper:
         self._link.send("answered")
         if self._watchdog.is_cancelled and not self._lease.is_held:
             raise CancelledError
+        if not self._lease.is_held:  # while it waits; a claim must not be held up
+            self._tidier.start()
 
     def _renew_until_told(self, answer: Grant | Lost) -> None:
         """Renew at each heartbeat, sooner after a failure, until the guard reports how the run ended."""
         heartbeat = self._errand.ask.timing.heartbeat
         pause = heartbeat
         while True:
+            self._tidier.start()
             if order := self._orders.take(pause):
                 self._settle(order["state"], order["status"], order["limit"])
                 return

@@ -16,6 +16,8 @@ from cronguard.system.statedir import StateDir
 class DirectoryBackend(VersionedBackend):
     """Versions in a directory that the nodes share. The administrator creates it; cronguard creates its contents."""
 
+    unlinks_at_once = False
+
     def __init__(self, share: Share, clock: Clock, port: FilePort | None = None) -> None:
         super().__init__(port or LocalPort(share.root), share.root, clock)
         self._share = share
@@ -53,6 +55,11 @@ class LocalBackend(VersionedBackend):
         with storage_errors(root):
             state.make_folder(root)
             return cls(LocalPort(root), root, clock)
+
+    def _put_leavings_away(self, folder: str, names: list[str]) -> None:
+        """Remove also what a crashed process had put away: nobody else tidies a node's own directory."""
+        super()._put_leavings_away(folder, names)
+        self.tidy()
 
 
 def _machine() -> str:
