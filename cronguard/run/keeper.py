@@ -14,6 +14,7 @@ from cronguard.advice.advice import Advice
 from cronguard.lease.claim import Skip
 from cronguard.lease.grant import Grant, Lost
 from cronguard.lease.lease import Lease
+from cronguard.lease.retries import may_pass
 from cronguard.lease.seen import Sightings
 from cronguard.run.errand import Errand
 from cronguard.run.mailbox import Mailbox
@@ -22,7 +23,7 @@ from cronguard.store.contract import Backend, Terms, open_backend
 from cronguard.store.gate import Gate
 from cronguard.store.tidier import Tidier
 from cronguard.system.clock import Clock
-from cronguard.system.errors import BackendError, CronguardError, StoreRefusedError, as_message, no_process
+from cronguard.system.errors import BackendError, CronguardError, as_message, no_process
 from cronguard.system.link import Link
 from cronguard.system.proctree import Stat
 
@@ -145,9 +146,9 @@ class Keeper:
                 try:
                     answer = self._lease.renew()
                     self._tell(answer)
-                except StoreRefusedError:
-                    raise
-                except BackendError:
+                except BackendError as error:
+                    if not may_pass(error):
+                        raise
                     pause = min(1.0, heartbeat / 4)
 
     def _tell(self, answer: Grant | Lost) -> None:

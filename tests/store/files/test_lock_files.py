@@ -8,12 +8,12 @@ import pytest
 from locked import damage, held
 from stores import KEY, publish
 
-from cronguard.store.contract import Entry
+from cronguard.store.contract import Entry, Terms, open_backend
 from cronguard.store.files import slots
 from cronguard.store.files.file import FileBackend
 from cronguard.store.files.share import Share
 from cronguard.store.files.slots import SLOT
-from cronguard.system.errors import BackendError, StoreRefusedError
+from cronguard.system.errors import BackendError, StoreBusyError, StoreRefusedError
 
 
 def test_the_file_of_an_entry_is_never_replaced(lock_files, path):
@@ -43,14 +43,24 @@ def test_reading_needs_no_lock(lock_files, path):
 def test_a_lock_that_is_not_released_is_not_waited_for_for_ever(lock_files, path):
     publish(lock_files)
     fd = held(path)
-    with pytest.raises(BackendError, match="could not be locked within") as caught:
+    with pytest.raises(StoreBusyError, match="another process has not released it for 10s") as caught:
         publish(lock_files)
     assert not isinstance(caught.value, StoreRefusedError)
-    assert "hangs or has crashed" in caught.value.hint
-    with pytest.raises(BackendError, match="could not be locked within"):
+    assert "hangs, has crashed or is cut off" in caught.value.hint
+    with pytest.raises(StoreBusyError, match="another process has not released it for 10s"):
         lock_files.wait(lock_files.read(KEY), 1.0)
     os.close(fd)
     assert publish(lock_files).version == 2
+
+
+def test_a_lock_is_given_up_before_the_caller_gives_up(file, path):
+    lock_files = open_backend(file.url, file.clock, file.state(), Terms(patience=3.0))
+    publish(lock_files)
+    fd, began = held(path), file.clock.boot()
+    with pytest.raises(StoreBusyError):
+        publish(lock_files)
+    assert file.clock.boot() - began <= 1.5
+    os.close(fd)
 
 
 def test_a_lock_released_in_time_is_taken(file, lock_files, path):

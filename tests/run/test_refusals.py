@@ -1,0 +1,97 @@
+"""A store that answers, but does not let runs do what they want: for a moment, or for good."""
+
+import errno
+import fcntl
+import os
+import subprocess
+from contextlib import contextmanager
+
+import pytest
+from fusefs import Fault
+from processes import LIMIT, boot, wait_until
+from rig import PROGRAM, tick
+
+GIVEN_UP = 2  # seconds
+READ_ONLY = [
+    Fault(call, "fail", errno=errno.EROFS)
+    for call in ("mkdir", "create", "rename", "write", "rmdir", "unlink")
+]
+UNEXPORTED = [Fault("*", "fail", errno=errno.EACCES)]
+
+
+def by_lock_files(cluster, *options, number=0):
+    """Return the command line of a run on `file:`."""
+    fixed = ["--log", "none", "--name", "job", "--backend", f"file:{cluster.share}", "--tick", tick(number)]
+    return [*PROGRAM, "run", *fixed, "--backend-timeout", str(GIVEN_UP), *options, "--", "true"]
+
+
+@contextmanager
+def locked(cluster):
+    """Hold the lock of the job's file, as a node does that died while it wrote."""
+    subprocess.run(by_lock_files(cluster), env=cluster.env(), check=True)
+    with open(cluster.share / "file-v1/lease/default/job.lock", "rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def test_a_lock_that_another_process_keeps_is_reported_as_that(cluster):
+    with locked(cluster):
+        command = by_lock_files(cluster, "-v", number=1)
+        done = subprocess.run(command, env=cluster.env(), capture_output=True, text=True, check=False)
+    assert done.returncode == 69
+    assert "job.lock is locked: another process has not released it" in done.stderr
+
+
+def test_a_run_that_waits_goes_on_until_the_lock_is_released(cluster):
+    with locked(cluster):
+        run = subprocess.Popen(by_lock_files(cluster, "--wait", "300", number=1), env=cluster.env())
+        until = boot() + 3 * GIVEN_UP
+        wait_until(lambda: boot() > until or run.poll() is not None)
+        assert run.poll() is None
+    assert run.wait(LIMIT) == 0
+
+
+@pytest.mark.parametrize("faults", [READ_ONLY, UNEXPORTED], ids=["read-only", "unexported"])
+def test_a_job_and_its_outcome_survive_a_moment_without_access(mounted, mount, faults):
+    """The moment ends when the job has ended and its outcome could not be written."""
+    ended = mounted.root / "ended"
+    run = mounted.start(
+        "--tick", tick(0), "--ttl", 60, "-c", f"touch began; until [ -e {ended} ]; do sleep 0.1; done"
+    )
+    wait_until((mounted.root / "began").exists, "the start")
+    mount.faults.set(*faults)
+    ended.touch()
+    wait_until(mount.faults.hits, "an attempt to write the outcome")
+    until = boot() + 2
+    wait_until(lambda: boot() > until)
+    mount.faults.clear()
+    assert run.end() == (0, "", "")
+    assert mounted.record().state == "done"
+
+
+@pytest.mark.parametrize("faults", [READ_ONLY, UNEXPORTED], ids=["read-only", "unexported"])
+def test_a_run_that_waits_survives_a_moment_without_access(mounted, mount, faults):
+    go = mounted.root / "go"
+    first = mounted.start(
+        "--tick", tick(0), "--ttl", 60, "-c", f"touch began; until [ -e {go} ]; do sleep 0.1; done"
+    )
+    wait_until((mounted.root / "began").exists, "the start")
+    waiting = mounted.start("--tick", tick(1), "--ttl", 60, "--wait", 300, "--", "true", node="n2")
+    mount.faults.set(Fault("mkdir", "note"))
+    wait_until(lambda: len(mount.faults.hits()) > 2, "a waiting run, which looks again and again")
+    mount.faults.set(*faults)
+    wait_until(lambda: len(mount.faults.hits()) > 2, "refused calls")
+    mount.faults.clear()
+    go.touch()
+    assert first.end().status == 0
+    assert waiting.end() == (0, "", "")
+
+
+@pytest.mark.parametrize("faults", [READ_ONLY, UNEXPORTED], ids=["read-only", "unexported"])
+@pytest.mark.parametrize("options", [(), ("--wait", 300), ("--if-unavailable", "run")])
+def test_a_first_claim_without_access_fails_at_once_and_never_runs_unguarded(mounted, mount, faults, options):
+    assert mounted.run("--tick", tick(0), "--", "true").status == 0
+    mount.faults.set(*faults)
+    done = mounted.run("--tick", tick(1), *options, "-c", "touch ran")
+    assert done.status == 77, done.err
+    assert not os.path.exists(mounted.root / "ran")
