@@ -112,8 +112,8 @@ class Keeper:
 
         So the backend may try for as long as the lease lasts, or for `_CONNECTING` if the lease is shorter.
         """
-        useful = max(_CONNECTING, self._errand.ask.timing.run_for)
-        return Terms(min(self._errand.backend_timeout, useful), self._warn)
+        run_for = self._errand.ask.timing.run_for
+        return Terms(min(self._errand.backend_timeout, max(_CONNECTING, run_for)), self._warn, run_for)
 
     def _warn(self, text: str) -> None:
         self._link.send("warned", text=text)

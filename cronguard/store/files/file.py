@@ -13,9 +13,10 @@ from filelock import lock_descriptor, unlock_descriptor
 
 from cronguard.model.job import is_name
 from cronguard.store.contract import TERMS, Entry, Terms, check_data, check_key, storage_errors
-from cronguard.store.files import mounts, slots
+from cronguard.store.files import slots
 from cronguard.store.files.fileport import STAGING, make_missing, store_time, unique
 from cronguard.store.files.localport import LocalPort
+from cronguard.store.files.medium import check_medium
 from cronguard.store.files.share import Share
 from cronguard.store.files.slots import Latest
 from cronguard.store.shared.polling import poll
@@ -24,8 +25,6 @@ from cronguard.system.errors import BackendError, StoreBusyError, StoreRefusedEr
 from cronguard.system.statedir import StateDir
 
 _SUFFIX = ".lock"
-_MOUNTS = "/proc/self/mountinfo"
-_RECOVER_LOST_LOCKS = "/sys/module/nfs/parameters/recover_lost_locks"
 # Seconds. Sixty contenders on a disk that takes a tenth of a second for an fsync finish in six. A client that keeps a
 # lock for longer than ten has crashed or is cut off. An NFS server takes the lock back when that client's 90 s are
 # over, and the caller, which has a deadline to meet, must know before that: after a third of its time limit.
@@ -43,7 +42,7 @@ class FileBackend:
     ) -> None:
         """Raise StoreRefusedError on a mount whose locks do not reach other machines or can be lost unnoticed."""
         if not is_any_mount_fine:
-            _check_mount(share.root)
+            check_medium(share, clock, terms)
         self._share = share
         self._top = share.top
         self._port = LocalPort(share.root)
@@ -237,13 +236,3 @@ def _is_still_named(fd: int, path: str) -> bool:
         return os.path.samestat(os.fstat(fd), os.stat(path))
     except FileNotFoundError:
         return False
-
-
-def _check_mount(root: str) -> None:
-    with open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as file:
-        mountinfo = file.read()
-    recover = ""
-    with suppress(FileNotFoundError), open(_RECOVER_LOST_LOCKS, encoding="ascii") as file:
-        recover = file.read()
-    if why := mounts.refusal(mountinfo, os.path.realpath(root), recover):
-        raise StoreRefusedError(why, mounts.INSTEAD)

@@ -8,6 +8,7 @@ from cronguard.store.contract import storage_errors
 from cronguard.system.errors import BackendError, ConfigError, StoreRefusedError
 from cronguard.system.statedir import StateDir
 
+_DAY = 86400.0
 # Two layouts in one directory would not see each other's locks. Different ways to reach one layout may be mixed.
 _LAYOUTS = {"dir": "v1", "ssh": "v1", "file": "file-v1"}
 
@@ -51,6 +52,13 @@ class Share:
         """Record that this node has used this store."""
         if not self._state.load("store", self._url):
             self._state.store("store", self._url, self._url.encode())
+
+    def tell_daily(self, text: str, warn: Callable[[str], None], wall: float) -> None:
+        """Warn of something about this share at most once a day on this node: cron mails each warning."""
+        age = self._state.age("told", self._url, wall)
+        if age is None or not 0 <= age < _DAY:
+            self._state.store("told", self._url, b"")
+            warn(text)
 
     def refuse_if_emptied(self) -> None:
         """Raise BackendError if a store that this node has used is gone: an unmounted share looks exactly like that."""

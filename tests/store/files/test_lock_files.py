@@ -159,12 +159,37 @@ def test_an_unsafe_mount_is_refused_when_it_is_opened(file, monkeypatch, fault):
     path = f"{os.path.dirname(file.root)}/mountinfo"
     with open(path, "w", encoding="utf-8") as mountinfo:
         mountinfo.write(fake)
-    monkeypatch.setattr("cronguard.store.files.file._MOUNTS", path)
+    monkeypatch.setattr("cronguard.store.files.medium._MOUNTS", path)
     with pytest.raises(StoreRefusedError) as caught:
         file.open()
     assert "dir:" in caught.value.hint
     assert file.root in str(caught.value)
     FileBackend(Share(file.url, file.state()), file.clock, is_any_mount_fine=True).read(KEY)
+
+
+def test_a_ttl_that_a_dead_nodes_lock_outlasts_on_nfs_is_told_once_a_day(file, monkeypatch):
+    path, told = f"{os.path.dirname(file.root)}/mountinfo", []
+    with open(path, "w", encoding="utf-8") as mountinfo:
+        mountinfo.write("1 0 0:1 / / rw - nfs4 server:/x rw,vers=4.2,local_lock=none\n")
+    monkeypatch.setattr("cronguard.store.files.medium._MOUNTS", path)
+    terms = Terms(30.0, told.append)
+
+    def open_it(run_for):
+        open_backend(file.url, file.clock, file.state(), terms._replace(run_for=run_for))
+
+    open_it(169.0)  # the default ttl of 180
+    assert told == []
+    for _ in range(3):
+        open_it(49.0)
+    assert len(told) == 1
+    assert "is stopped after 49s" in told[0] and "a ttl of 120 or more" in told[0]
+    file.clock.ahead = 86500.0
+    open_it(49.0)
+    assert len(told) == 2
+
+
+def test_no_ttl_is_too_short_for_a_disk(file):
+    open_backend(file.url, file.clock, file.state(), Terms(30.0, pytest.fail, 3.0))
 
 
 def test_the_lock_also_works_between_threads_of_one_process(file):
