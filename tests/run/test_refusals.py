@@ -95,3 +95,48 @@ def test_a_first_claim_without_access_fails_at_once_and_never_runs_unguarded(mou
     done = mounted.run("--tick", tick(1), *options, "-c", "touch ran")
     assert done.status == 77, done.err
     assert not os.path.exists(mounted.root / "ran")
+
+
+@pytest.mark.parametrize("scheme", ["dir", "file"])
+@pytest.mark.parametrize(
+    "listing",
+    [
+        "locks",
+        "locks --json",
+        "locks --paused",
+        "history default/job",
+        "history",
+        "nodes",
+        "queue",
+        "metrics",
+    ],
+)
+def test_a_listing_of_a_share_that_is_not_mounted_fails_as_a_run_does(cluster, scheme, listing):
+    """An empty directory is where the share is mounted otherwise."""
+    store = ["--backend", f"{scheme}:{cluster.share}"]
+    command = [*PROGRAM, *listing.split(), *store]
+    run = [*PROGRAM, "run", "--log", "none", "--name", "job", *store, "--", "true"]
+    subprocess.run(run, env=cluster.env(), check=True)
+    subprocess.run(command, env=cluster.env(), check=True, capture_output=True)
+    os.rename(cluster.share, cluster.root / "elsewhere")
+    cluster.share.mkdir()
+    done = subprocess.run(command, env=cluster.env(), capture_output=True, text=True, check=False)
+    assert done.returncode == 69, done
+    assert "is gone, but this node has used it" in done.stderr
+    assert done.stdout == "" or "cronguard_backend_up 0" in done.stdout
+    assert os.listdir(cluster.share) == []
+
+
+def test_a_node_that_has_only_looked_at_a_store_knows_that_there_was_one(cluster):
+    assert cluster.run("--", "true").status == 0
+    look = [*PROGRAM, "locks", "--backend", f"dir:{cluster.share}"]
+    subprocess.run(look, env=cluster.env("n2"), check=True, capture_output=True)
+    os.rename(cluster.share, cluster.root / "elsewhere")
+    cluster.share.mkdir()
+    assert subprocess.run(look, env=cluster.env("n2"), capture_output=True, check=False).returncode == 69
+
+
+def test_a_listing_of_a_new_store_is_empty(cluster):
+    look = [*PROGRAM, "locks", "--backend", f"dir:{cluster.share}"]
+    done = subprocess.run(look, env=cluster.env(), capture_output=True, text=True, check=True)
+    assert done.stdout == "no locks\n"

@@ -1,6 +1,7 @@
 """`dir:/path`, a directory on shared storage, and `local`, a directory on this machine alone."""
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 
 from cronguard.model.job import is_name
@@ -38,6 +39,15 @@ class DirectoryBackend(VersionedBackend):
         if published:
             self._share.remember()
         return published
+
+    def scan(self, prefix: str) -> Iterator[Entry]:
+        """Walk the tree, and record that this node has found something: the next time there must be something."""
+        for entry in super().scan(prefix):
+            self._share.remember()
+            yield entry
+
+    def _check_emptiness(self) -> None:
+        self._share.check_emptiness()
 
     def _make_all(self, folder: str) -> None:
         """Refuse to start a new store where this node has used one: an unmounted share looks exactly like that."""

@@ -66,6 +66,7 @@ class FileBackend:
             try:
                 fd = _open(path, os.O_RDONLY)
             except FileNotFoundError:
+                self._share.check_emptiness()
                 return Entry(key, 0, b"")
             try:
                 return self._entry(key, fd, slots.load(fd, path))
@@ -102,6 +103,7 @@ class FileBackend:
                 for name in self._names(f"{self._top}/{kind}/{ns}", _SUFFIX):
                     key = f"{kind}/{ns}/{name}"
                     if key.startswith(prefix) and (entry := self.read(key)).version:
+                        self._share.remember()
                         yield entry
 
     def wait(self, entry: Entry, timeout: float) -> None:
@@ -221,6 +223,7 @@ class FileBackend:
         try:
             names = self._port.list(folder)
         except (FileNotFoundError, NotADirectoryError):  # somebody left a file among the directories
+            self._share.check_emptiness()
             return []
         return sorted(
             n.removesuffix(suffix) for n in names if n.endswith(suffix) and is_name(n.removesuffix(suffix))

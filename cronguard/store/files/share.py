@@ -40,6 +40,7 @@ class Share:
         self._url = url
         self._state = state
         self._look = look
+        self._is_there = self._is_remembered = False
         self.root = root or absolute_path(url)
         self._where = where or self.root
         scheme = url.partition(":")[0]
@@ -50,8 +51,9 @@ class Share:
 
     def remember(self) -> None:
         """Record that this node has used this store."""
-        if not self._state.load("store", self._url):
+        if not self._is_remembered and not self._state.load("store", self._url):
             self._state.store("store", self._url, self._url.encode())
+        self._is_remembered = True
 
     def tell_daily(self, text: str, warn: Callable[[str], None], wall: float) -> None:
         """Warn of something about this share at most once a day on this node: cron mails each warning."""
@@ -67,6 +69,12 @@ class Share:
                 f"{self._where.rstrip('/')}/{os.path.basename(self.top)} is gone, but this node has used it",
                 f"check that the share is mounted; if the store was emptied on purpose, run: mkdir {self.top}",
             )
+
+    def check_emptiness(self) -> None:
+        """Do the same for a read that finds nothing; where there is a store, ask only once."""
+        if not self._is_there:
+            self.refuse_if_emptied()
+            self._is_there = True
 
     def _require_directory(self, scheme: str) -> None:
         found = self._look(self.root)

@@ -4,9 +4,7 @@ An entry is a directory `<root>/v1/<kind>/<ns>/<name>/` of versions, each a dire
 `<version, zero-padded>/record.json`. A version is prepared under another name and renamed into place. Renaming onto a
 directory that is not empty fails on a local disk, on NFS v3 and v4, and over SFTP. So exactly one node publishes
 version N+1, and it is complete from the first moment. The first version is always number 1, so all nodes that find no
-version compete for the same name.
-
-Old versions are renamed into `<root>/v1/.trash/`, and removed at once or, if that may take minutes, by `tidy`.
+version compete for the same name. Old versions are renamed into `<root>/v1/.trash/`, and removed at once or by `tidy`.
 """
 
 import errno
@@ -110,6 +108,7 @@ class VersionedBackend:
         try:
             return self._port.list(folder)
         except (FileNotFoundError, NotADirectoryError):  # somebody left a file among the directories
+            self._check_emptiness()
             return []
 
     def _parts(self, folder: str) -> list[str]:
@@ -154,14 +153,14 @@ class VersionedBackend:
             raise
         return staging
 
+    def _check_emptiness(self) -> None:
+        """Raise BackendError if nothing is found because the whole store is gone."""
+
     def _make_all(self, folder: str) -> None:
         make_missing(self._port, self._root, folder)
 
     def _publish(self, staging: str, mine: str, data: bytes) -> bool:
-        """Rename into place. A reported failure may be a lost race, or only a lost reply.
-
-        NFS repeats a request whose reply was lost, and the repeated request finds our own version in the way.
-        """
+        """Rename into place. A failure may be a lost race, or NFS's repetition of a request whose reply was lost."""
         try:
             self._port.rename(staging, mine)
         except OSError as error:
