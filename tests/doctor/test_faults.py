@@ -346,6 +346,16 @@ def test_a_disk_that_is_nearly_full_is_found(machine, name):
     assert machine.ill(wrapped_by=small) == {finding: "problem"}
 
 
+@pytest.mark.parametrize("scheme", ["dir", "file"])
+def test_a_share_that_is_read_only_is_found_and_nothing_else(machine, scheme):
+    machine.write_config(backend=f"{scheme}:{machine.share}")
+    machine.ill()
+    read_only = private(
+        f"mount --bind {machine.share} {machine.share}", f"mount -o remount,bind,ro {machine.share}"
+    )
+    assert machine.ill(wrapped_by=read_only) == {"backend": "problem"}
+
+
 def test_a_disk_without_room_for_files_is_found(machine):
     small = private(f"mount -t tmpfs -o size=100m,nr_inodes=500,mode=755 none {machine.share}")
     assert machine.ill(wrapped_by=small) == {"backend-room": "problem"}

@@ -140,3 +140,20 @@ def test_a_listing_of_a_new_store_is_empty(cluster):
     look = [*PROGRAM, "locks", "--backend", f"dir:{cluster.share}"]
     done = subprocess.run(look, env=cluster.env(), capture_output=True, text=True, check=True)
     assert done.stdout == "no locks\n"
+
+
+@pytest.mark.parametrize("scheme", ["dir", "file"])
+@pytest.mark.parametrize("command", ["unlock", "unlock --force", "forget"])
+def test_a_command_for_a_misspelt_job_creates_nothing(cluster, scheme, command):
+    store = ["--backend", f"{scheme}:{cluster.share}"]
+    subprocess.run(
+        [*PROGRAM, "run", "--log", "none", "--name", "job", *store, "--", "true"],
+        env=cluster.env(),
+        check=True,
+    )
+    before = sorted(cluster.share.rglob("*"))
+    for misspelt in ("default/jbo", "defualt/job"):
+        words = [*PROGRAM, *command.split(), misspelt, *store]
+        done = subprocess.run(words, env=cluster.env(), capture_output=True, text=True, check=False)
+        assert done.returncode == 64 and "there is no such job" in done.stderr
+    assert sorted(cluster.share.rglob("*")) == before
