@@ -47,14 +47,14 @@ GUARD = names_of(
         "lease": "claim grant lease retries seen watching",
         "model": "duration envelope job record tick timing",
         "run": "aside clean counting endgame environment errand execution guard keeper keeper_process keeping leftovers limits mailbox note offspring plan process supervisor tree watchdog",
-        "store": "contract gate url",
+        "store": "contract gate tidier url",
         "system": "clock descriptors errors link linux log proctree program signals statedir stderr user",
         "turns": "preempt turn",
     }
 )
 KEEPER = names_of(
     {
-        "store.files": "directory fileport localport share versioned",
+        "store.files": "directory fileport localport share trash versioned",
         "store.shared": "polling",
     }
 )

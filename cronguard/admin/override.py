@@ -58,7 +58,10 @@ def _forget_queues(backend: Backend, job: Job) -> None:
 
 
 def _read(backend: Backend, job: Job) -> tuple[Entry, Record]:
-    entry = latest(backend, job.key)
+    """Read the record, despite caches; but first look whether there is one, in a way that creates nothing."""
+    entry = backend.read(job.key)
+    if entry.version:
+        entry = latest(backend, job.key)
     record = decode(entry.data, f"{job} (version {entry.version})")
     if record is None:
         raise UsageError(f"{job}: there is no such job in this backend", "see cronguard locks --all")

@@ -53,6 +53,7 @@ def command(interval: str | None, verbose: bool, **where: str | None) -> None:
     report_leftovers(storage.state.root, Clock(), log)
     if interval is None:
         _tell(heartbeat.beat(), log, verbose=verbose)
+        heartbeat.tidy()
     else:
         _go_on(heartbeat, log, seconds, verbose=verbose)
 
@@ -71,6 +72,7 @@ def _go_on(heartbeat: "Heartbeat", log: "Log", seconds: float, *, verbose: bool)
         began = clock.boot()
         try:
             _tell(heartbeat.beat(), log, verbose=verbose)
+            heartbeat.tidy()
             trouble = ""
         except BackendError as error:
             if not trouble:

@@ -17,6 +17,7 @@ from cronguard.doctor.state_folder import judge_state
 from cronguard.doctor.store import Answers, judge_answers, root_of, touch
 from cronguard.doctor.surroundings import judge_surroundings
 from cronguard.heartbeat.heartbeat import machine_id
+from cronguard.model.timing import Timing
 from cronguard.store.contract import Backend
 from cronguard.store.gate import Gate
 from cronguard.store.storage import Storage, in_child
@@ -87,7 +88,9 @@ def _directory(patient: Patient) -> list[Finding]:
     root = root_of(url)
     if root is None:
         return []
-    return _findings(patient.storage.do(lambda: judge_directory(url, root, patient.places.mounts)))
+    settings, mounts = patient.settings, patient.places.mounts
+    run_for = Timing.of(settings.ttl, settings.kill_after).run_for
+    return _findings(patient.storage.do(lambda: judge_directory(url, root, mounts, run_for)))
 
 
 def _cluster(patient: Patient) -> list[Finding]:

@@ -84,6 +84,8 @@ def judge_locks(folder: str, lock: Callable[[int], bool]) -> Finding:
     try:
         with open(path, "x", encoding="ascii") as file:
             fault = _contest(path, file.fileno(), lock)
+    except OSError as error:  # a disk that is read-only, or full, is reported by the other checks
+        return note("locks", f"kernel locks in {folder} could not be tried: {error.strerror}")
     finally:
         with suppress(OSError):
             os.unlink(path)

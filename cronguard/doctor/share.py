@@ -8,6 +8,7 @@ from typing import NamedTuple
 from cronguard.doctor.finding import Finding, note, ok, problem, warning
 from cronguard.doctor.media import judge_locks, judge_room, judge_share, mounted_at
 from cronguard.store.contract import storage_errors
+from cronguard.store.files.mounts import LONGER, Mount, too_short
 from cronguard.store.gate import try_lock
 
 _MOST = 2000  # directories that are checked: a fault in one usually occurs in many
@@ -28,18 +29,24 @@ class Folder(NamedTuple):
         return cls(path, found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode))
 
 
-def judge_directory(url: str, root: str, mounts: str) -> list[Finding]:
-    """Check the directory. A missing one is not reported here, because the backend reports it."""
+def judge_directory(url: str, root: str, mounts: str, run_for: float) -> list[Finding]:
+    """Check the directory, for leases that last `run_for` seconds without an answer.
+
+    A missing directory is not reported here, because the backend reports it.
+    """
     if not os.path.isdir(root):
         return []
     with storage_errors(root):
         access = judge_access(Folder.at(root), _folders_below(root))
-    findings = [
-        access,
-        judge_share(root, mounted_at(root, mounts)),
-        judge_room("backend-room", root, os.statvfs(root)),
-    ]
-    return [*findings, judge_locks(root, try_lock)] if url.startswith("file:") else findings
+        mount, room = mounted_at(root, mounts), os.statvfs(root)
+        findings = [access, judge_share(root, mount), judge_room("backend-room", root, room)]
+        return [*findings, *_judge_locking(root, mount, run_for)] if url.startswith("file:") else findings
+
+
+def _judge_locking(root: str, mount: Mount | None, run_for: float) -> list[Finding]:
+    told = too_short(mount, run_for)
+    ttl = warning("ttl", told, LONGER) if told else ok("ttl", "a job outlives the lock of a node that dies")
+    return [judge_locks(root, try_lock), ttl]
 
 
 def _folders_below(root: str) -> list[Folder]:

@@ -11,13 +11,15 @@ from cronguard.heartbeat.probes import run_probes
 from cronguard.heartbeat.state import HeartbeatState, keep, recall
 from cronguard.model.beat import DOWN, PREFIX, Beat, Opinion, beat_key, decode, encode
 from cronguard.store.contract import MAX_DATA, Backend
-from cronguard.store.storage import Storage
+from cronguard.store.storage import Storage, in_child
+from cronguard.store.tidier import tidy_store
 from cronguard.store.update import update
 from cronguard.system.clock import Clock, boot_id
 from cronguard.system.errors import BackendError, ConfigError, StoreRefusedError
 
 _TAKEN = 300.0  # seconds without a heartbeat from another machine with this name, until the name is free
 _SEPARATOR = " "
+_TIDYING = 5.0  # seconds, or half of the time between two heartbeats: what is left is for the next one
 
 
 class News(NamedTuple):
@@ -59,6 +61,13 @@ class Heartbeat:
         if failure:
             raise failure
         return _news(before, memory)
+
+    def tidy(self) -> None:
+        """Remove for a few seconds what swaps of all nodes have left in the store. Errors are ignored."""
+        url, state = self._storage.url, self._storage.state
+        with suppress(BackendError, OSError):
+            limit = min(_TIDYING, self._every / 2)
+            in_child(lambda: tidy_store(url, state, self._clock), limit, self._clock)
 
     def _ask(self) -> dict[str, Answer]:
         own = {f"{self._node} {name}": probe for name, probe in self._config.checks.items()}

@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 from cronguard.lease.claim import Ask, Claim, Skip, Verdict, Watch, decide, first_record, held, stays_true
 from cronguard.lease.grant import Grant, Lost, lost_to
-from cronguard.lease.retries import PAUSE, Retries
+from cronguard.lease.retries import PAUSE, Retries, may_pass
 from cronguard.lease.seen import Sightings
 from cronguard.lease.watching import Watching
 from cronguard.model.record import Record, decode, encode
 from cronguard.store.contract import Backend, Entry
 from cronguard.system.clock import Clock, check_skew
-from cronguard.system.errors import BackendError, StoreRefusedError
+from cronguard.system.errors import BackendError, StoreBusyError, StoreForbiddenError, StoreRefusedError
 from cronguard.turns.turn import Turn
 
 Advise = Callable[[Record | None, Verdict], Turn]
@@ -58,13 +58,21 @@ class Lease:
         while True:
             try:
                 return self._acquire(watching, is_again=is_again)
-            except StoreRefusedError:
-                raise
-            except BackendError:
-                if self._is_given_back or not self._retries.may_go_on():
+            except BackendError as error:
+                if not self._may_go_on(error, watching):
                     raise
                 self._clock.sleep(PAUSE)
                 is_again = True
+
+    def _may_go_on(self, error: BackendError, watching: Watching) -> bool:
+        """Return whether to try again after an error. Access that is refused to a first claim is refused for good."""
+        if isinstance(error, StoreBusyError):
+            self._answered()
+            if watching.time_left() > 0:
+                return True
+        if not may_pass(error) or (isinstance(error, StoreForbiddenError) and not watching.has_begun):
+            return False
+        return not self._is_given_back and self._retries.may_go_on()
 
     def _acquire(self, watching: Watching, *, is_again: bool) -> Grant | Skip:
         nothing = Entry(self._ask.job.key, 0, b"")
@@ -104,16 +112,14 @@ class Lease:
     def settle(self, state: str, status: int | None, give_up_at: float) -> bool:
         """Record the outcome and release the lease. Return False if it is gone or another run took it over first.
 
-        Errors are retried until the boot time `give_up_at`, then raised; a StoreRefusedError is raised at once. Call
+        Errors that may pass are retried until the boot time `give_up_at`, then raised; others are raised at once. Call
         this only when the job's processes are gone.
         """
         while True:
             try:
                 return self._settle_once(state, status)
-            except StoreRefusedError:
-                raise
-            except BackendError:
-                if self._clock.boot() >= give_up_at:
+            except BackendError as error:
+                if not may_pass(error) or self._clock.boot() >= give_up_at:
                     raise
                 self._clock.sleep(PAUSE)
 
@@ -200,7 +206,7 @@ class Lease:
         sent, data = self._clock.boot(), encode(record)
         try:
             published = self._backend.swap(entry, data)
-        except StoreRefusedError:
+        except (StoreBusyError, StoreRefusedError):
             raise
         except BackendError:
             published, _ = self._read_freshly(entry)

@@ -3,9 +3,19 @@
 from math import inf
 
 from cronguard.system.clock import Clock
+from cronguard.system.errors import BackendError, StoreForbiddenError, StoreRefusedError
 
 PAUSE = 0.5  # seconds between two tries: ten or more fit into the usual limit, and a struggling store can bear them
 _OVER = 5.0  # seconds without an error that end an outage; while every second call fails, it goes on
+
+
+def may_pass(error: BackendError) -> bool:
+    """Return whether an error may pass by itself, for a run that has used this store before.
+
+    Access that such a run is refused is refused for a moment: a share is mounted read-only, or exported anew. What is
+    damaged or foreign stays so.
+    """
+    return isinstance(error, StoreForbiddenError) or not isinstance(error, StoreRefusedError)
 
 
 class Retries:

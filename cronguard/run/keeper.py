@@ -14,6 +14,7 @@ from cronguard.advice.advice import Advice
 from cronguard.lease.claim import Skip
 from cronguard.lease.grant import Grant, Lost
 from cronguard.lease.lease import Lease
+from cronguard.lease.retries import may_pass
 from cronguard.lease.seen import Sightings
 from cronguard.run.counting import count
 from cronguard.run.errand import Errand
@@ -21,9 +22,10 @@ from cronguard.run.mailbox import Mailbox
 from cronguard.run.watchdog import Watchdog
 from cronguard.store.contract import Backend, Terms, open_backend
 from cronguard.store.gate import Gate
+from cronguard.store.tidier import Tidier
 from cronguard.system.clock import Clock
 from cronguard.system.descriptors import leave_all
-from cronguard.system.errors import BackendError, CronguardError, StoreRefusedError, as_message, no_process
+from cronguard.system.errors import BackendError, CronguardError, as_message, no_process
 from cronguard.system.link import Link
 from cronguard.system.proctree import Stat
 
@@ -92,7 +94,9 @@ class Keeper:
             self._advice.leave()
 
     def _keep(self) -> None:
-        self._lease = self._make_lease(self._open())
+        backend = self._open()
+        self._tidier = Tidier(backend, self._errand.url, self._errand.state)
+        self._lease = self._make_lease(backend)
         answer = self._lease.resume() if self._errand.is_resumed else self._lease.acquire()
         if isinstance(answer, Skip):
             self._leave_queue()
@@ -123,8 +127,8 @@ class Keeper:
 
         So the backend may try for as long as the lease lasts, or for `_CONNECTING` if the lease is shorter.
         """
-        useful = max(_CONNECTING, self._errand.ask.timing.run_for)
-        return Terms(min(self._errand.backend_timeout, useful), self._warn)
+        run_for = self._errand.ask.timing.run_for
+        return Terms(min(self._errand.backend_timeout, max(_CONNECTING, run_for)), self._warn, run_for)
 
     def _warn(self, text: str) -> None:
         self._link.send("warned", text=text)
@@ -140,12 +144,15 @@ class Keeper:
         self._link.send("answered")
         if self._watchdog.is_cancelled and not self._lease.is_held:
             raise CancelledError
+        if not self._lease.is_held:  # while it waits; a claim must not be held up
+            self._tidier.start()
 
     def _renew_until_told(self, answer: Grant | Lost) -> None:
         """Renew at each heartbeat, sooner after a failure, until the guard reports how the run ended."""
         heartbeat = self._errand.ask.timing.heartbeat
         pause = heartbeat
         while True:
+            self._tidier.start()
             if order := self._orders.take(pause):
                 self._settle(order["state"], order["status"], order["limit"])
                 if order["word"]:
@@ -156,9 +163,9 @@ class Keeper:
                 try:
                     answer = self._lease.renew()
                     self._tell(answer)
-                except StoreRefusedError:
-                    raise
-                except BackendError:
+                except BackendError as error:
+                    if not may_pass(error):
+                        raise
                     pause = min(1.0, heartbeat / 4)
 
     def _tell(self, answer: Grant | Lost) -> None:

@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from math import inf
 from typing import Any, NamedTuple, Protocol
 
 from cronguard.model.job import is_name
@@ -26,11 +27,12 @@ class Terms(NamedTuple):
 
     A backend may try to reach its store for `patience` seconds. It should then report why it failed, before the
     caller concludes that it does not answer. Problems that a person should fix, but that leave the store usable, go
-    to `warn`.
+    to `warn`. `run_for` is how many seconds the caller can go on without an answer, once it holds a lease.
     """
 
     patience: float = 30.0
     warn: Callable[[str], None] = say
+    run_for: float = inf
 
 
 TERMS = Terms()

@@ -45,6 +45,10 @@ class BackendError(CronguardError, status=69):
     """The backend could not be reached or did not answer; trying again later may help."""
 
 
+class StoreBusyError(BackendError):
+    """The store answered, but another process holds what was asked for, for longer than it should."""
+
+
 class StoreRefusedError(BackendError, status=78):
     """The store was reached but must not be used: it is corrupt, foreign, unsafe, or written by a newer cronguard.
 

@@ -114,6 +114,11 @@ def soft_mount(machine):
     return {"mount": "warning"}
 
 
+def short_ttl_for_the_locks_of_nfs(machine):
+    machine.write_config(backend=f"file:{machine.share}", ttl=60)
+    return {"ttl": "warning"}
+
+
 def share_in_memory(machine):
     mounts = machine.folder / "mounts"
     mounts.write_text(mounts.read_text().replace("nfs4 10.0.0.1:/", "tmpfs none"))
@@ -266,7 +271,7 @@ def other_version(machine, other):
 ALONE = [
     unknown_key, open_configuration, open_folder_of_the_configuration, readable_password, no_backend, dead_port,
     share_not_mounted, share_emptied, share_of_another_kind, folders_closed_to_the_group, share_open_to_all,
-    soft_mount, share_in_memory, state_on_a_server, state_open_to_all, state_in_the_way, clock_two_hours_ahead,
+    soft_mount, short_ttl_for_the_locks_of_nfs, share_in_memory, state_on_a_server, state_open_to_all, state_in_the_way, clock_two_hours_ahead,
     clock_two_minutes_behind, no_cron, no_cron_but_systemd, no_syslog, program_that_others_can_replace, no_program,
     name_of_every_machine, name_that_the_cluster_does_not_know, standby_without_a_heartbeat, heartbeat_that_stopped,
     invalid_record, invalid_queue, dead_holder, lost_lease,
@@ -339,6 +344,16 @@ def test_a_disk_that_is_nearly_full_is_found(machine, name):
     small = private(f"mount -t tmpfs -o size=1m,mode=755 none {folder}")
     finding = {"state": "state-room", "share": "backend-room"}[name]
     assert machine.ill(wrapped_by=small) == {finding: "problem"}
+
+
+@pytest.mark.parametrize("scheme", ["dir", "file"])
+def test_a_share_that_is_read_only_is_found_and_nothing_else(machine, scheme):
+    machine.write_config(backend=f"{scheme}:{machine.share}")
+    machine.ill()
+    read_only = private(
+        f"mount --bind {machine.share} {machine.share}", f"mount -o remount,bind,ro {machine.share}"
+    )
+    assert machine.ill(wrapped_by=read_only) == {"backend": "problem"}
 
 
 def test_a_disk_without_room_for_files_is_found(machine):

@@ -10,7 +10,7 @@ from store.version_stress import NoRenamingAway, NoSecondLook
 
 from cronguard.lease.claim import held
 from cronguard.lease.lease import Lease
-from cronguard.store.files import slots, versioned
+from cronguard.store.files import slots, trash
 from cronguard.store.files.directory import DirectoryBackend
 from cronguard.store.files.file import FileBackend
 
@@ -41,13 +41,13 @@ class RecordAfterwards(DirectoryBackend):
 
     def _stage(self, folder, data):
         staging = super()._stage(folder, data)
-        self._port.unlink(f"{staging}/{versioned.RECORD}")
+        self._port.unlink(f"{staging}/{trash.RECORD}")
         return staging
 
     def _publish(self, staging, mine, data):
         published = super()._publish(staging, mine, data)
         if published:
-            self._port.write(f"{mine}/{versioned.RECORD}", data)
+            self._port.write(f"{mine}/{trash.RECORD}", data)
         return published
 
 

@@ -1,5 +1,7 @@
 """A claim that meets an error is retried for as long as the guard waits."""
 
+from itertools import pairwise
+
 import pytest
 from fakes import TICK, FakeClock, Once, ask, fail, record
 from hypothesis import given
@@ -9,10 +11,35 @@ from cronguard.lease.grant import Grant
 from cronguard.lease.lease import Lease
 from cronguard.lease.retries import PAUSE, Retries
 from cronguard.lease.seen import Sightings
-from cronguard.system.errors import BackendError, StoreRefusedError
+from cronguard.system.errors import BackendError, StoreBusyError, StoreForbiddenError, StoreRefusedError
 from cronguard.system.statedir import StateDir
 
 PATIENCE = 24.0
+
+
+class Alarm(FakeClock):
+    """A clock at which something can be set to happen."""
+
+    def __init__(self):
+        super().__init__()
+        self._due = []
+
+    def at(self, moment, act):
+        self._due.append((moment, act))
+
+    def advance(self, seconds):
+        super().advance(seconds)
+        due, self._due = self._due, []
+        for moment, act in due:
+            if self.now_boot < moment:
+                self._due.append((moment, act))
+            else:
+                act()
+
+
+@pytest.fixture
+def clock():
+    return Alarm()
 
 
 @pytest.fixture
@@ -71,6 +98,103 @@ def test_a_claim_that_was_given_back_is_not_made_again(store, clock, claim):
     with pytest.raises(BackendError, match="longer to answer than a ttl"):
         claim.acquire()
     assert store.record().state == "cancelled"
+
+
+def busy(*_):
+    raise StoreBusyError("locked")
+
+
+def forbidden(*_):
+    raise StoreForbiddenError("read-only")
+
+
+def test_a_run_that_waits_goes_on_while_another_process_holds_the_stores_lock(store, clock, tmp_path):
+    sightings = Sightings(StateDir(str(tmp_path), "web1"), "memory", "boot-1", clock)
+    answers = []
+    claim = Lease(
+        store, ask(wait=300.0), clock, sightings, lambda: answers.append(clock.boot()), patience=PATIENCE
+    )
+    began, swap, wait = clock.boot(), store.swap, store.wait
+
+    def locked(*args):
+        clock.advance(10)
+        busy()
+
+    store.swap = store.wait = locked
+
+    def release():
+        store.swap, store.wait = swap, wait
+
+    clock.at(began + 250.0, release)
+    assert isinstance(claim.acquire(), Grant)
+    assert clock.boot() - began > 250.0
+    assert max(b - a for a, b in pairwise(answers)) < 30, "the guard would take the keeper for hung"
+
+
+def test_a_lock_that_is_held_for_longer_than_a_run_waits_is_reported_as_that(store, clock, claim):
+    began, store.swap = clock.boot(), busy
+    with pytest.raises(StoreBusyError):
+        claim.acquire()
+    assert clock.boot() - began <= PATIENCE
+
+
+def test_a_first_claim_that_may_not_write_fails_at_once(store, clock, claim):
+    began, store.during_swap = clock.boot(), forbidden
+    with pytest.raises(StoreForbiddenError):
+        claim.acquire()
+    assert clock.boot() == began
+
+
+def waiting(store, clock, tmp_path):
+    """Return a run that will find a lease held, and then free."""
+    sightings = Sightings(StateDir(str(tmp_path), "web1"), "memory", "boot-1", clock)
+    store.publish(record(tick=TICK, run="run-b"))
+    return Lease(store, ask(wait=300.0), clock, sightings, patience=PATIENCE)
+
+
+@pytest.mark.parametrize("name", ["read", "wait", "during_swap"])
+def test_a_run_that_waits_survives_a_moment_without_access(store, clock, tmp_path, name):
+    run = waiting(store, clock, tmp_path)
+
+    def release():
+        store.publish(record(tick=TICK, run="run-b", state="lost"))
+        call, count = getattr(store, name), iter(range(10))
+        setattr(store, name, lambda *args: forbidden() if next(count, None) is not None else call(*args))
+
+    clock.at(clock.boot() + 20.0, release)
+    assert isinstance(run.acquire(), Grant)
+
+
+@pytest.mark.parametrize("name", ["read", "during_swap"])
+def test_a_run_that_waits_reports_that_access_is_refused_if_that_lasts(store, clock, tmp_path, name):
+    run = waiting(store, clock, tmp_path)
+    began = clock.boot()
+
+    def refuse():
+        store.publish(record(tick=TICK, run="run-b", state="lost"))
+        setattr(store, name, forbidden)
+
+    clock.at(began + 20.0, refuse)
+    with pytest.raises(StoreForbiddenError):
+        run.acquire()
+    assert clock.boot() - began <= 20 + 5 + PATIENCE
+
+
+@pytest.mark.parametrize("name", ["read", "wait", "during_swap"])
+def test_an_outcome_survives_a_moment_without_access(store, clock, claim, name):
+    claim.acquire()
+    call, count = getattr(store, name), iter(range(10))
+    setattr(store, name, lambda *args: forbidden() if next(count, None) is not None else call(*args))
+    assert claim.settle("done", 0, clock.boot() + 30)
+    assert store.record().state == "done"
+
+
+def test_an_outcome_that_may_not_be_written_is_an_error_in_the_end(store, clock, claim):
+    claim.acquire()
+    store.during_swap, until = forbidden, clock.boot() + 30
+    with pytest.raises(StoreForbiddenError):
+        claim.settle("done", 0, until)
+    assert until <= clock.boot() <= until + 1
 
 
 @given(st.lists(st.sampled_from(["fails", "answers"]), max_size=300))

@@ -11,7 +11,7 @@ class Port(LocalPort):
     def __init__(self, root):
         super().__init__(root)
         self.before_rename = self.after_rename = lambda old, new: None
-        self.before_read = self.after_make = lambda path: None
+        self.before_read = self.after_read = self.after_make = self.before_unlink = lambda path: None
         self.shown = lambda path, names: names
 
     def make(self, path):
@@ -25,7 +25,13 @@ class Port(LocalPort):
 
     def read(self, path):
         self.before_read(path)
-        return super().read(path)
+        data = super().read(path)
+        self.after_read(path)
+        return data
+
+    def unlink(self, path):
+        self.before_unlink(path)
+        super().unlink(path)
 
     def list(self, path):
         return self.shown(path, super().list(path))
@@ -40,7 +46,7 @@ def leavings(folder):
 
 
 def is_version(path):
-    return not os.path.basename(path).startswith(".")
+    return os.path.basename(path).isdecimal()
 
 
 def fail(code):

@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 
 from cronguard.store.contract import Entry
-from cronguard.store.files import versioned
+from cronguard.store.files import trash, versioned
 from cronguard.store.files.directory import DirectoryBackend
 from cronguard.store.files.localport import LocalPort
 from cronguard.system.clock import Clock
@@ -57,9 +57,9 @@ class NoSecondLook(DirectoryBackend):
 class NoRenamingAway(DirectoryBackend):
     """Removes a directory in place, instead of renaming it away first."""
 
-    def _discard(self, path):
+    def _discard(self, path, *, is_unread=False):
         with suppress(OSError):
-            self._port.unlink(f"{path}/{versioned.RECORD}")
+            self._port.unlink(f"{path}/{trash.RECORD}")
         try:
             self._port.rmdir(path)
         except OSError:
@@ -100,7 +100,7 @@ def run(rules, folder, rounds, *, new_keys=False):
 
 
 def _publish(rules, folder, number, rounds, new_keys):
-    versioned.KEPT, versioned._STAGING_LIFE = 2, -1.0
+    versioned.KEPT, trash._LIFE = 2, -1.0
     dice = random.Random(number)
     backend = rules.open(f"dir:{folder}/share", Clock(), StateDir(f"{folder}/state", str(number)))
     backend._port = DelayedPort(f"{folder}/share", dice)

@@ -1,6 +1,7 @@
 """`dir:/path`, a directory on shared storage, and `local`, a directory on this machine alone."""
 
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 
 from cronguard.model.job import is_name
@@ -15,6 +16,8 @@ from cronguard.system.statedir import StateDir
 
 class DirectoryBackend(VersionedBackend):
     """Versions in a directory that the nodes share. The administrator creates it; cronguard creates its contents."""
+
+    unlinks_at_once = False
 
     def __init__(self, share: Share, clock: Clock, port: FilePort | None = None) -> None:
         super().__init__(port or LocalPort(share.root), share.root, clock)
@@ -37,6 +40,15 @@ class DirectoryBackend(VersionedBackend):
             self._share.remember()
         return published
 
+    def scan(self, prefix: str) -> Iterator[Entry]:
+        """Walk the tree, and record that this node has found something: the next time there must be something."""
+        for entry in super().scan(prefix):
+            self._share.remember()
+            yield entry
+
+    def _check_emptiness(self) -> None:
+        self._share.check_emptiness()
+
     def _make_all(self, folder: str) -> None:
         """Refuse to start a new store where this node has used one: an unmounted share looks exactly like that."""
         self._share.refuse_if_emptied()
@@ -53,6 +65,11 @@ class LocalBackend(VersionedBackend):
         with storage_errors(root):
             state.make_folder(root)
             return cls(LocalPort(root), root, clock)
+
+    def _put_leavings_away(self, folder: str, names: list[str]) -> None:
+        """Remove also what a crashed process had put away: nobody else tidies a node's own directory."""
+        super()._put_leavings_away(folder, names)
+        self.tidy()
 
 
 def _machine() -> str:

@@ -13,23 +13,22 @@ from filelock import lock_descriptor, unlock_descriptor
 
 from cronguard.model.job import is_name
 from cronguard.store.contract import TERMS, Entry, Terms, check_data, check_key, storage_errors
-from cronguard.store.files import mounts, slots
+from cronguard.store.files import slots
 from cronguard.store.files.fileport import STAGING, make_missing, store_time, unique
 from cronguard.store.files.localport import LocalPort
+from cronguard.store.files.medium import check_medium
 from cronguard.store.files.share import Share
 from cronguard.store.files.slots import Latest
 from cronguard.store.shared.polling import poll
 from cronguard.system.clock import Clock
-from cronguard.system.errors import BackendError, StoreRefusedError
+from cronguard.system.errors import BackendError, StoreBusyError, StoreRefusedError
 from cronguard.system.statedir import StateDir
 
 _SUFFIX = ".lock"
-_MOUNTS = "/proc/self/mountinfo"
-_RECOVER_LOST_LOCKS = "/sys/module/nfs/parameters/recover_lost_locks"
 # Seconds. Sixty contenders on a disk that takes a tenth of a second for an fsync finish in six. A client that keeps a
 # lock for longer than ten has crashed or is cut off. An NFS server takes the lock back when that client's 90 s are
-# over, and the caller, which has a deadline to meet, must know before that.
-_LOCK_PATIENCE = 10.0
+# over, and the caller, which has a deadline to meet, must know before that: after a third of its time limit.
+_LOCK_PATIENCE, _SHARE = 10.0, 3
 # Pauses between tries, in seconds. A lock is held for a few ms, and each try costs an NFS server a request.
 _FIRST_TRY, _LAST_TRY = 0.001, 0.05
 _LOOKS = 20  # somebody may move a lock file away while we wait for its lock, but not twenty times in a row
@@ -38,14 +37,17 @@ _LOOKS = 20  # somebody may move a lock file away while we wait for its lock, bu
 class FileBackend:
     """One lock file per entry, `<root>/file-v1/<kind>/<ns>/<name>.lock`, in a directory that the nodes share."""
 
-    def __init__(self, share: Share, clock: Clock, *, is_any_mount_fine: bool = False) -> None:
+    def __init__(
+        self, share: Share, clock: Clock, terms: Terms = TERMS, *, is_any_mount_fine: bool = False
+    ) -> None:
         """Raise StoreRefusedError on a mount whose locks do not reach other machines or can be lost unnoticed."""
         if not is_any_mount_fine:
-            _check_mount(share.root)
+            check_medium(share, clock, terms)
         self._share = share
         self._top = share.top
         self._port = LocalPort(share.root)
         self._clock = clock
+        self._patience = min(_LOCK_PATIENCE, terms.patience / _SHARE)
 
     @classmethod
     def open(cls, url: str, clock: Clock, state: StateDir, terms: Terms = TERMS) -> "FileBackend":
@@ -55,7 +57,7 @@ class FileBackend:
         """
         share = Share(url, state)
         with storage_errors(share.root):
-            return cls(share, clock)
+            return cls(share, clock, terms)
 
     def read(self, key: str) -> Entry:
         """Return the latest version. The lock is taken only if a read without it shows no complete version."""
@@ -64,6 +66,7 @@ class FileBackend:
             try:
                 fd = _open(path, os.O_RDONLY)
             except FileNotFoundError:
+                self._share.check_emptiness()
                 return Entry(key, 0, b"")
             try:
                 return self._entry(key, fd, slots.load(fd, path))
@@ -100,6 +103,7 @@ class FileBackend:
                 for name in self._names(f"{self._top}/{kind}/{ns}", _SUFFIX):
                     key = f"{kind}/{ns}/{name}"
                     if key.startswith(prefix) and (entry := self.read(key)).version:
+                        self._share.remember()
                         yield entry
 
     def wait(self, entry: Entry, timeout: float) -> None:
@@ -149,7 +153,7 @@ class FileBackend:
     @contextmanager
     def _locked(self, path: str) -> Iterator[int]:
         """Hold the lock on the entry's file, which is created if necessary."""
-        give_up_at = self._clock.boot() + _LOCK_PATIENCE
+        give_up_at = self._clock.boot() + self._patience
         for _ in range(_LOOKS):
             with self._opened(path) as fd:
                 self._lock(fd, path, give_up_at)
@@ -170,9 +174,10 @@ class FileBackend:
         pause = _FIRST_TRY
         while not lock_descriptor(fd, blocking=False):
             if self._clock.boot() >= give_up_at:
-                raise BackendError(
-                    f"{path}: the file could not be locked within {_LOCK_PATIENCE:g}s",
-                    "the node that holds it hangs or has crashed; an NFS server takes the lock back after about 90 s",
+                raise StoreBusyError(
+                    f"{path} is locked: another process has not released it for {self._patience:g}s",
+                    "the node that holds the lock hangs, has crashed or is cut off; an NFS server takes the lock back "
+                    "when its lease and grace time are over (90 s by default)",
                 )
             self._clock.sleep(pause)
             pause = min(2 * pause, _LAST_TRY)
@@ -218,6 +223,7 @@ class FileBackend:
         try:
             names = self._port.list(folder)
         except (FileNotFoundError, NotADirectoryError):  # somebody left a file among the directories
+            self._share.check_emptiness()
             return []
         return sorted(
             n.removesuffix(suffix) for n in names if n.endswith(suffix) and is_name(n.removesuffix(suffix))
@@ -233,13 +239,3 @@ def _is_still_named(fd: int, path: str) -> bool:
         return os.path.samestat(os.fstat(fd), os.stat(path))
     except FileNotFoundError:
         return False
-
-
-def _check_mount(root: str) -> None:
-    with open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as file:
-        mountinfo = file.read()
-    recover = ""
-    with suppress(FileNotFoundError), open(_RECOVER_LOST_LOCKS, encoding="ascii") as file:
-        recover = file.read()
-    if why := mounts.refusal(mountinfo, os.path.realpath(root), recover):
-        raise StoreRefusedError(why, mounts.INSTEAD)

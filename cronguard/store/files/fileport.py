@@ -3,9 +3,23 @@
 import os
 import time
 from contextlib import suppress
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 STAGING = ".staging-"  # prefix of names not yet in place; no entry's name starts with a dot
+
+
+Mark = tuple[int, int]
+
+
+class Seen(NamedTuple):
+    """What a look at a directory shows: its modification time by the store's clock, and its mark.
+
+    The mark, inode number and time in nanoseconds, tells it from any other directory that had or will have its name;
+    None if the medium has no such thing.
+    """
+
+    modified: float
+    mark: Mark | None
 
 
 class FilePort(Protocol):
@@ -38,8 +52,8 @@ class FilePort(Protocol):
         """Make a directory's entries durable, if the medium does not do so by itself."""
         ...
 
-    def modified(self, path: str) -> float:
-        """Return a directory's modification time, by the store's clock."""
+    def look(self, path: str) -> Seen:
+        """Return a directory's modification time and mark, without reading what is in it."""
         ...
 
     def unlink(self, path: str) -> None:
@@ -59,7 +73,7 @@ def unique() -> str:
 def make_missing(port: FilePort, top: str, folder: str) -> None:
     """Create `top`, and the directories from there down to `folder`, where they are missing."""
     try:
-        port.modified(folder)
+        port.look(folder)
     except FileNotFoundError:
         if folder != top:
             make_missing(port, top, os.path.dirname(folder))
@@ -75,7 +89,7 @@ def store_time(port: FilePort, folder: str) -> float:
     probe = f"{folder}/{STAGING}{unique()}"
     port.make(probe)
     try:
-        return port.modified(probe)
+        return port.look(probe).modified
     finally:
         with suppress(OSError):
             port.rmdir(probe)
@@ -91,7 +105,7 @@ def _make_shared(port: FilePort, path: str) -> None:
         port.make(path)
     except OSError as error:  # SFTP reports only "failure" for "exists"
         try:
-            port.modified(path)
+            port.look(path)
         except FileNotFoundError:
             raise error from None
     port.sync(os.path.dirname(path))

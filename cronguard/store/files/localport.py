@@ -4,6 +4,8 @@ import errno
 import os
 import stat
 
+from cronguard.store.files.fileport import Seen
+
 
 class LocalPort:
     """The operations of FilePort on a local or NFS tree.
@@ -66,12 +68,13 @@ class LocalPort:
         finally:
             os.close(fd)
 
-    def modified(self, path: str) -> float:
-        """Return the modification time."""
+    def look(self, path: str) -> Seen:
+        """Return modification time and mark. A stale file handle counts as a missing directory."""
         try:
-            return os.stat(path).st_mtime
+            found = os.stat(path)
         except OSError as error:
             raise _gone_if_stale(error) from error
+        return Seen(found.st_mtime, (found.st_ino, found.st_mtime_ns))
 
     def unlink(self, path: str) -> None:
         """Remove a file."""

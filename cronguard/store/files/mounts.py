@@ -5,6 +5,10 @@ from functools import lru_cache
 from typing import NamedTuple
 
 INSTEAD = "mount it with locks that the server keeps (for NFS: vers=4.2), or use dir:, which needs no locks"
+LONGER = "give the job a ttl of 120 or more, or use dir:"
+# Seconds. Linux's NFS server keeps the locks of a client that is gone for 90 (its lease), and after a restart grants none
+# for as long (its grace time). A try that has just failed then takes up to ten.
+_NFS_OUTAGE = 100.0
 _LOCAL_TYPES = {"9p", "virtiofs", "vboxsf"}  # their servers ignore locks or never receive them
 _HERE_ONLY, _OLD_READS = "its locks do not reach other machines", "data read under a lock may be stale"
 _UNSAFE_OPTIONS = {
@@ -41,6 +45,20 @@ def refusal(mountinfo: str, path: str, recover_lost_locks: str) -> str | None:
         return f"{path} is on no mount that this process can see, so it is not known whether its locks work"
     why = _fault(mount, recover_lost_locks)
     return f"{path} {why}" if why else None
+
+
+def too_short(mount: Mount | None, run_for: float) -> str | None:
+    """Return what is wrong with a lease that lasts `run_for` seconds without an answer; None if it is long enough.
+
+    A node that dies or is cut off while it holds a file's lock keeps all others from it until the server takes it back.
+    LONGER is the hint for it.
+    """
+    if mount is None or mount.kind not in ("nfs", "nfs4") or run_for >= _NFS_OUTAGE:
+        return None
+    return (
+        f"{mount.point} is on NFS, where a node that dies may hold a lock for 90s; a job of this ttl is stopped after "
+        f"{run_for:g}s without the lock"
+    )
 
 
 def mount_of(mountinfo: str, path: str) -> Mount | None:

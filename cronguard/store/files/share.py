@@ -8,6 +8,7 @@ from cronguard.store.contract import storage_errors
 from cronguard.system.errors import BackendError, ConfigError, StoreRefusedError
 from cronguard.system.statedir import StateDir
 
+_DAY = 86400.0
 # Two layouts in one directory would not see each other's locks. Different ways to reach one layout may be mixed.
 _LAYOUTS = {"dir": "v1", "ssh": "v1", "file": "file-v1"}
 
@@ -39,6 +40,7 @@ class Share:
         self._url = url
         self._state = state
         self._look = look
+        self._is_there = self._is_remembered = False
         self.root = root or absolute_path(url)
         self._where = where or self.root
         scheme = url.partition(":")[0]
@@ -49,8 +51,16 @@ class Share:
 
     def remember(self) -> None:
         """Record that this node has used this store."""
-        if not self._state.load("store", self._url):
+        if not self._is_remembered and not self._state.load("store", self._url):
             self._state.store("store", self._url, self._url.encode())
+        self._is_remembered = True
+
+    def tell_daily(self, text: str, warn: Callable[[str], None], wall: float) -> None:
+        """Warn of something about this share at most once a day on this node: cron mails each warning."""
+        age = self._state.age("told", self._url, wall)
+        if age is None or not 0 <= age < _DAY:
+            self._state.store("told", self._url, b"")
+            warn(text)
 
     def refuse_if_emptied(self) -> None:
         """Raise BackendError if a store that this node has used is gone: an unmounted share looks exactly like that."""
@@ -59,6 +69,12 @@ class Share:
                 f"{self._where.rstrip('/')}/{os.path.basename(self.top)} is gone, but this node has used it",
                 f"check that the share is mounted; if the store was emptied on purpose, run: mkdir {self.top}",
             )
+
+    def check_emptiness(self) -> None:
+        """Do the same for a read that finds nothing; where there is a store, ask only once."""
+        if not self._is_there:
+            self.refuse_if_emptied()
+            self._is_there = True
 
     def _require_directory(self, scheme: str) -> None:
         found = self._look(self.root)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
+from cronguard.store.files.fileport import Seen
 from cronguard.store.files.localport import is_open_to_all
 from cronguard.store.ssh import wire
 from cronguard.store.ssh.sftp import Sftp
@@ -85,12 +86,12 @@ class SftpPort:
         """Flush a directory's entries to the disk."""
         self._do(lambda sftp: sftp.sync(path))
 
-    def modified(self, path: str) -> float:
-        """Return a directory's modification time, in whole seconds."""
+    def look(self, path: str) -> Seen:
+        """Return a directory's modification time, in whole seconds. SFTP has nothing that could be its mark."""
         found = self._do(lambda sftp: sftp.stat(path))
         if not stat.S_ISDIR(found.mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
-        return float(found.modified)
+        return Seen(float(found.modified), None)
 
     def unlink(self, path: str) -> None:
         """Remove a file."""

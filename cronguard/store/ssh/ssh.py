@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 
 class SSHBackend(DirectoryBackend):
-    """The versions of `dir:`, over SFTP. Both backends may use one directory at the same time."""
+    """The versions of `dir:`, over SFTP. Both backends may use one directory at the same time.
+
+    Old versions are removed at once, over the one connection: a child that did it later would need another one.
+    """
+
+    unlinks_at_once = True
 
     @classmethod
     def open(cls, url: str, clock: Clock, state: StateDir, terms: Terms = TERMS) -> "SSHBackend":

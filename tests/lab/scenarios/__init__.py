@@ -1,8 +1,8 @@
 """The scenarios. Each is a function that takes a freshly booted cluster and asserts what must hold."""
 
-from scenarios import guarded, lock_hosts, machines, turns
+from scenarios import guarded, lock_hosts, machines, turns, waiters
 
-MODULES = (machines, guarded, lock_hosts, turns)
+MODULES = (machines, guarded, lock_hosts, turns, waiters)
 
 SCENARIOS = {
     name.replace("_", "-"): scenario

@@ -8,12 +8,12 @@ import pytest
 from locked import damage, held
 from stores import KEY, publish
 
-from cronguard.store.contract import Entry
+from cronguard.store.contract import Entry, Terms, open_backend
 from cronguard.store.files import slots
 from cronguard.store.files.file import FileBackend
 from cronguard.store.files.share import Share
 from cronguard.store.files.slots import SLOT
-from cronguard.system.errors import BackendError, StoreRefusedError
+from cronguard.system.errors import BackendError, StoreBusyError, StoreRefusedError
 
 
 def test_the_file_of_an_entry_is_never_replaced(lock_files, path):
@@ -43,14 +43,24 @@ def test_reading_needs_no_lock(lock_files, path):
 def test_a_lock_that_is_not_released_is_not_waited_for_for_ever(lock_files, path):
     publish(lock_files)
     fd = held(path)
-    with pytest.raises(BackendError, match="could not be locked within") as caught:
+    with pytest.raises(StoreBusyError, match="another process has not released it for 10s") as caught:
         publish(lock_files)
     assert not isinstance(caught.value, StoreRefusedError)
-    assert "hangs or has crashed" in caught.value.hint
-    with pytest.raises(BackendError, match="could not be locked within"):
+    assert "hangs, has crashed or is cut off" in caught.value.hint
+    with pytest.raises(StoreBusyError, match="another process has not released it for 10s"):
         lock_files.wait(lock_files.read(KEY), 1.0)
     os.close(fd)
     assert publish(lock_files).version == 2
+
+
+def test_a_lock_is_given_up_before_the_caller_gives_up(file, path):
+    lock_files = open_backend(file.url, file.clock, file.state(), Terms(patience=3.0))
+    publish(lock_files)
+    fd, began = held(path), file.clock.boot()
+    with pytest.raises(StoreBusyError):
+        publish(lock_files)
+    assert file.clock.boot() - began <= 1.5
+    os.close(fd)
 
 
 def test_a_lock_released_in_time_is_taken(file, lock_files, path):
@@ -149,12 +159,37 @@ def test_an_unsafe_mount_is_refused_when_it_is_opened(file, monkeypatch, fault):
     path = f"{os.path.dirname(file.root)}/mountinfo"
     with open(path, "w", encoding="utf-8") as mountinfo:
         mountinfo.write(fake)
-    monkeypatch.setattr("cronguard.store.files.file._MOUNTS", path)
+    monkeypatch.setattr("cronguard.store.files.medium._MOUNTS", path)
     with pytest.raises(StoreRefusedError) as caught:
         file.open()
     assert "dir:" in caught.value.hint
     assert file.root in str(caught.value)
     FileBackend(Share(file.url, file.state()), file.clock, is_any_mount_fine=True).read(KEY)
+
+
+def test_a_ttl_that_a_dead_nodes_lock_outlasts_on_nfs_is_told_once_a_day(file, monkeypatch):
+    path, told = f"{os.path.dirname(file.root)}/mountinfo", []
+    with open(path, "w", encoding="utf-8") as mountinfo:
+        mountinfo.write("1 0 0:1 / / rw - nfs4 server:/x rw,vers=4.2,local_lock=none\n")
+    monkeypatch.setattr("cronguard.store.files.medium._MOUNTS", path)
+    terms = Terms(30.0, told.append)
+
+    def open_it(run_for):
+        open_backend(file.url, file.clock, file.state(), terms._replace(run_for=run_for))
+
+    open_it(169.0)  # the default ttl of 180
+    assert told == []
+    for _ in range(3):
+        open_it(49.0)
+    assert len(told) == 1
+    assert "is stopped after 49s" in told[0] and "a ttl of 120 or more" in told[0]
+    file.clock.ahead = 86500.0
+    open_it(49.0)
+    assert len(told) == 2
+
+
+def test_no_ttl_is_too_short_for_a_disk(file):
+    open_backend(file.url, file.clock, file.state(), Terms(30.0, pytest.fail, 3.0))
 
 
 def test_the_lock_also_works_between_threads_of_one_process(file):

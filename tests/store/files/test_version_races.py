@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 
 import pytest
 from faulty_port import fail, is_version, leavings, versions
@@ -148,13 +149,40 @@ def test_a_full_disk_leaves_nothing_behind(versioned, port, folder, monkeypatch)
     assert leavings(folder) == []
 
 
-def test_an_emptied_entry_refuses_a_swap_of_the_old_one(versioned, other, folder):
-    """The administrator removed the entry of a running job, and another node claimed it again."""
-    entry = publish(versioned, times=3)
+@pytest.mark.parametrize("known", [1, 3])
+def test_an_emptied_entry_refuses_a_swap_of_the_old_one(versioned, other, folder, known):
+    """The administrator removed the entry of a running job, and another node claimed it again, under any number."""
+    entry = publish(versioned, times=known)
     os.rename(folder, f"{folder}.removed")
-    publish(other, b"theirs")
-    assert versioned.swap(entry, b"mine") is None
-    assert versions(folder) == [1]
+    for theirs in range(1, known + 1):
+        publish(other, b"theirs")
+        assert versioned.swap(entry, b"mine") is None
+        assert versioned.read(KEY)[1:3] == (theirs, b"theirs")
+        assert leavings(folder) == []
+
+
+def test_an_entry_that_another_process_has_read_is_not_mistaken_for_a_restored_one(versioned, other):
+    entry = publish(other, b"theirs")
+    assert versioned.swap(entry, b"mine")[1:3] == (2, b"mine")
+
+
+def test_an_entry_is_not_mistaken_for_another_if_its_directory_was_copied(versioned, folder):
+    """A backup that was put back has other directories with the same records."""
+    entry = publish(versioned)
+    shutil.copytree(folder, f"{folder}.copy")
+    shutil.rmtree(folder)
+    os.rename(f"{folder}.copy", folder)
+    assert versioned.swap(entry, b"mine")[1:3] == (2, b"mine")
+
+
+def test_a_record_is_not_read_again_before_it_is_replaced(versioned, port):
+    """On NFS 4 each read leaves a delegation behind, and the server must get it back before the file can be removed."""
+    entry = publish(versioned)
+    read = []
+    port.before_read = read.append
+    for _ in range(3):
+        entry = versioned.swap(entry, b"mine")
+    assert [path.split("/")[-2][-1] for path in read] == ["2", "3", "4"]
 
 
 def test_after_a_wait_the_cache_of_an_nfs_client_is_not_trusted(versioned, other, port, folder):

@@ -4,12 +4,26 @@ import errno
 import os
 import time
 
-from faulty_port import fail, leavings, versions
-from stores import publish
+import pytest
+from faulty_port import fail, is_version, leavings, versions
+from stores import KEY, publish
 
+from cronguard.store.files.directory import DirectoryBackend
+from cronguard.store.files.share import Share
 from cronguard.store.files.versioned import KEPT
 
 DAY = 86400.0
+
+
+@pytest.fixture
+def nfs(directory, port):
+    """This node's backend on a share that others read too."""
+    return DirectoryBackend(Share(directory.url, directory.state()), directory.clock, port)
+
+
+@pytest.fixture
+def trash(directory):
+    return f"{directory.root}/v1/.trash"
 
 
 def make_old(path, seconds):
@@ -38,6 +52,66 @@ def test_old_versions_are_removed_oldest_first_until_one_cannot_be_removed(versi
     port.before_rename = lambda old, new: None
     publish(versioned)
     assert versions(folder) == list(range(5, KEPT + 5))
+
+
+def test_a_swap_on_a_share_unlinks_nothing_that_another_node_may_have_read(nfs, port, folder, trash):
+    """On NFS 4, each unlink may wait for the server to get a delegation back from a dead node."""
+    port.before_unlink = fail_to_unlink
+    publish(nfs, times=KEPT)
+    assert not nfs.is_untidy
+    publish(nfs, times=3)
+    assert versions(folder) == list(range(4, KEPT + 4))
+    assert leavings(folder) == []
+    assert nfs.is_untidy
+    assert len(os.listdir(trash)) == 3
+    port.before_unlink = lambda path: None
+    nfs.tidy()
+    assert os.listdir(trash) == []
+
+
+def fail_to_unlink(path):
+    raise AssertionError(f"{path} is unlinked")
+
+
+def test_tidying_goes_on_after_what_cannot_be_removed(nfs, port, trash):
+    publish(nfs, times=KEPT + 3)
+    stuck = sorted(os.listdir(trash))[1]
+    port.before_unlink = lambda path: fail(errno.EBUSY) if stuck in path else None
+    nfs.tidy()
+    assert os.listdir(trash) == [stuck]
+    nfs.tidy()
+    port.before_unlink = lambda path: None
+    nfs.tidy()
+    assert os.listdir(trash) == []
+
+
+def test_there_is_nothing_to_tidy_in_a_new_store(nfs):
+    nfs.tidy()
+
+
+def test_the_loser_of_a_race_on_a_share_removes_its_own_version_at_once(nfs, other, port, trash):
+    entry = publish(nfs)
+    port.before_rename = lambda old, new: publish(other) if is_version(new) else None
+    assert nfs.swap(entry, b"mine") is None
+    assert os.listdir(trash) == []
+    assert not nfs.is_untidy
+
+
+def test_a_node_that_hung_while_the_store_was_restored_puts_none_of_its_new_versions_away(
+    nfs, other, port, folder
+):
+    """The number that is to go, 1, is now the number of the newest version."""
+    publish(nfs, times=KEPT)
+
+    def restore(path):
+        if path.endswith(f"{KEPT + 1:020}/record.json"):
+            os.rename(folder, f"{folder}.removed")
+            publish(other, b"theirs")
+
+    port.after_read = restore
+    nfs.swap(nfs.read(KEY), b"mine")
+    assert versions(folder) == [1]
+    assert other.read(KEY)[1:3] == (1, b"theirs")
 
 
 def test_a_publication_succeeds_even_if_it_cannot_tidy_up(versioned, port, folder):
