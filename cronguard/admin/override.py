@@ -19,12 +19,16 @@ class HeldError(CronguardError):
 def unlock(backend: Backend, job: Job, clock: Clock, *, force: bool) -> str:
     """Tell the holder to stop at its next renewal; with `force`, free the lease at once. Return what was done.
 
-    Raises UsageError if there is no such job.
+    A holder that has already been told is not told again: each new version makes the other nodes start watching anew,
+    so that unlocks in quick succession would keep a dead holder's lease for ever. Raises UsageError if there is no
+    such job.
     """
     for _ in range(_TRIES):
         entry, record = _read(backend, job)
         if not record.is_running:
             return f"{job} is not locked (last: {record.state} on {record.node})"
+        if record.state == "revoked" and not force:
+            return _revoked(job, record)
         wall = clock.wall()
         changed = (
             record.settled("cancelled", None, wall, None) if force else record.next_beat(state="revoked")

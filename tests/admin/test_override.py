@@ -29,11 +29,29 @@ def test_a_revoked_run_is_one_record_with_a_new_identity(store, clock):
     assert store.record() == record(state="revoked", beat=2)
 
 
-def test_unlocking_twice_is_no_error(store, clock):
+def test_unlocking_again_says_the_same_and_publishes_nothing(store, clock):
     store.publish(record())
-    unlock(store, JOB, clock, force=False)
-    unlock(store, JOB, clock, force=False)
-    assert store.record().state == "revoked"
+    told = unlock(store, JOB, clock, force=False)
+    before = store.inner.read(JOB.key)
+    assert unlock(store, JOB, clock, force=False) == told
+    assert store.inner.read(JOB.key)[:3] == before[:3]
+
+
+def test_a_lease_that_is_unlocked_every_minute_is_still_taken_over(store, clock):
+    """The holder is dead. Each new version would make the other node start watching anew."""
+    store.publish(record(ttl=100.0))
+    unlocks = iter(range(0, 3600, 60))
+    began, due = clock.boot(), next(unlocks)
+
+    def unlock_each_minute(_number):
+        nonlocal due
+        while due is not None and clock.boot() - began >= due:
+            unlock(store, JOB, clock, force=False)
+            due = next(unlocks, None)
+
+    store.script = unlock_each_minute
+    assert isinstance(lease(store, wait=3600.0).acquire(), Grant)
+    assert due is not None, "it was taken over only after the last unlock"
 
 
 def test_a_forced_unlock_frees_at_once_and_names_the_risk(store, clock):
