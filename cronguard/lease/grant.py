@@ -24,6 +24,8 @@ def lost_to(record: Record | None, run: str) -> Lost:
     """Return how `run` lost its lease, according to the latest record."""
     if record is None:
         return Lost("gone", "the lease's entry has disappeared from the store")
+    if record.is_forgotten:
+        return Lost("gone", "an administrator has made the store forget the job")
     if record.run == run:
         return Lost(record.state, "an administrator has unlocked the job")
     return Lost("taken", f"{record.node} holds the lease now (pid {record.pid}, token {record.token})")

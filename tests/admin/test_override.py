@@ -1,9 +1,11 @@
 import pytest
-from fakes import JOB, LATER, TICK, ask, ended, lease, record
+from fakes import EARLIER, JOB, LATER, TICK, ask, ended, lease, record
 
 from cronguard.admin.override import HeldError, forget, unlock
-from cronguard.lease.claim import decide
+from cronguard.lease.claim import Claim, decide
 from cronguard.lease.grant import Grant, Lost
+from cronguard.model.record import decode_last
+from cronguard.model.tick import Tick
 from cronguard.system.errors import StoreRefusedError, UsageError
 
 
@@ -98,6 +100,53 @@ def test_a_forgotten_job_starts_anew_with_a_higher_token(store, clock):
     assert forget(store, JOB, force=False) == "billing/invoices is forgotten"
     assert store.record() is None
     assert lease(store).acquire().token == int(clock.wall() * 1_000_000)
+
+
+def test_a_node_whose_clock_is_behind_gets_a_higher_token_after_forget(store, clock):
+    highest = lease(store, tick=LATER).acquire().token
+    forget(store, JOB, force=True)
+    clock.now_wall -= 240.0
+    assert lease(store).acquire().token == highest + 1
+
+
+@pytest.mark.parametrize("retry", ["never", "crashed", "failed"])
+@pytest.mark.parametrize("tick", [Tick(0), EARLIER, TICK, LATER])
+def test_after_forget_any_tick_is_claimed_as_the_first_attempt(store, tick, retry):
+    store.publish(ended(tick=LATER))
+    forget(store, JOB, force=False)
+    assert lease(store, tick=tick, retry=retry, max_clock_skew=None).acquire().attempt == 1
+
+
+def test_a_cronguard_without_tombstones_reads_one_as_a_cancelled_run_of_the_earliest_tick(store):
+    store.publish(record(history=(ended().outcome(),), succeeded=5.0, unknown=(("colour", "red"),)))
+    forget(store, JOB, force=True)
+    left = decode_last(store.inner.read(JOB.key).data, "here")
+    assert (left.state, left.tick, left.latest, left.history) == ("cancelled", Tick(0), Tick(0), ())
+    assert (left.succeeded, left.ended_boot, left.user, left.program, left.unknown) == (
+        None,
+        None,
+        "",
+        "",
+        (),
+    )
+    assert left.node == "web2" and left.token == 7
+    as_read_there = left._replace(run="any")
+    assert decide(as_read_there, ask(retry="never"), 0.0) == Claim(1)
+
+
+def test_forgetting_a_running_job_names_the_risk(store):
+    store.publish(record())
+    told = forget(store, JOB, force=True)
+    assert "web2 (pid 22)" in told and "two may run at once" in told
+
+
+def test_a_forgotten_job_cannot_be_forgotten_again(store):
+    store.publish(ended())
+    forget(store, JOB, force=False)
+    before = store.inner.read(JOB.key)
+    with pytest.raises(UsageError, match="there is no such job"):
+        forget(store, JOB, force=True)
+    assert store.inner.read(JOB.key)[:3] == before[:3]
 
 
 def test_a_running_job_is_not_forgotten(store):
