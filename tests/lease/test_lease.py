@@ -20,6 +20,7 @@ from fakes import (
 
 from cronguard.lease.claim import Skip
 from cronguard.lease.grant import Grant, Lost
+from cronguard.model.record import forgotten
 from cronguard.system.errors import BackendError, ConfigError, StoreRefusedError
 from cronguard.turns.turn import Turn
 
@@ -311,6 +312,20 @@ def test_a_holder_finds_out_that_another_took_over(store):
     holder.acquire()
     store.publish(record(token=8))
     assert holder.renew() == Lost("taken", "web2 holds the lease now (pid 22, token 8)")
+
+
+@pytest.mark.parametrize(("left", "detail"), [
+    (ended("failed"), "web2 has run the job since, for tick 2026-11-22T05:30Z: failed (token 7)"),
+    (ended(run="run-a"), "the run has already ended: done"),
+    (ended("cancelled", run="run-a", ended_boot=None), "an administrator has unlocked the job"),
+    (forgotten(ended()), "an administrator has made the store forget the job"),
+    (None, "the lease's entry has disappeared from the store"),
+])  # fmt: skip
+def test_a_holder_is_told_truly_how_it_lost_its_lease(store, left, detail):
+    holder = lease(store)
+    holder.acquire()
+    store.publish(left)
+    assert holder.renew().detail == detail
 
 
 def test_a_holder_finds_out_that_it_was_revoked(store):
