@@ -203,3 +203,13 @@ def test_a_forgotten_job_has_no_queue(store):
         store.inner.swap(store.inner.read(f"{kind}/{JOB}"), b"{broken")
     forget(store, JOB, force=False)
     assert [store.inner.read(f"{kind}/{JOB}").data for kind in ("queue", "waiters")] == [b"", b""]
+
+
+def test_a_forced_unlock_from_a_machine_that_was_booted_a_moment_ago_makes_no_run_a_manual_one(store, clock):
+    """The boot time of the administrator's machine says nothing about the holder's."""
+    store.publish(record(node="web1", boot="boot-1"))
+    contender = ask(retry="never")
+    clock.now_boot = 1.0
+    unlock(store, JOB, clock, force=True)
+    assert store.record().ended_boot is None
+    assert decide(store.record(), contender, 0.0).reason == "already-ran"

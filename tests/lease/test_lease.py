@@ -711,3 +711,33 @@ def test_the_strategy_is_asked_again_while_others_have_their_head_start(store, c
 def test_a_held_lease_does_not_depend_on_the_strategy(store):
     store.publish(record())
     assert lease(store, advise=advised(None)).acquire().reason == "held"
+
+
+@pytest.mark.parametrize("found", [record, lambda: forgotten(record(run="run-a"))])
+def test_an_outcome_that_was_lost_is_not_reported_as_written(store, clock, found):
+    mine = lease(store)
+    mine.acquire()
+    store.publish(found())
+    assert mine.settle("done", 0, clock.boot()) is False
+
+
+def test_an_outcome_that_was_written_and_built_on_is_reported_as_written(store, clock):
+    """The answer was lost, and another run has claimed since: the history of its record has the outcome."""
+    mine = lease(store)
+    mine.acquire()
+
+    def lose_the_answer(published):
+        store.after_swap = lambda published: published
+        assert isinstance(lease(store, run="run-c", node="web3", tick=LATER).acquire(), Grant)
+
+    store.after_swap = lose_the_answer
+    assert mine.settle("done", 0, clock.boot()) is True
+    assert store.record().run == "run-c"
+
+
+def test_an_outcome_whose_answer_was_lost_is_reported_as_written(store, clock):
+    mine = lease(store)
+    mine.acquire()
+    store.after_swap = Once(lambda published: None, otherwise=lambda published: published)
+    assert mine.settle("done", 0, clock.boot()) is True
+    assert store.record().state == "done"
