@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH
 
-.PHONY: try test lint unit engines lab simulate binary binary-test requirements
+.PHONY: try test lint unit engines lab mutate simulate binary binary-test requirements
 
 # `try` installs what a user gets: the package without the development tools. Removing .venv/dev makes the next
 # `make test` install those again. The state directory lies in .venv and is removed with it.
@@ -40,6 +40,13 @@ engines: $(VENV)/dev
 # make lab SCENARIO=a-dead-node-is-followed
 lab: $(VENV)/dev
 	$(BIN)/python tests/lab $(SCENARIO)
+
+# Switch off one rule of the code at a time: a test must notice. For every seventh mutant from the third on:
+# make mutate EVERY=7 OFFSET=2
+EVERY ?= 1
+OFFSET ?= 0
+mutate: $(VENV)/dev
+	$(BIN)/python tests/mutate.py --every $(EVERY) --offset $(OFFSET)
 
 # Simulate a range of seeds on all cores and add the result to the totals in docs/proof.md.
 FROM ?= 0

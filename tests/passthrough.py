@@ -12,6 +12,7 @@ import threading
 import time
 from contextlib import suppress
 
+from power_loss import Journal
 from storage_faults import Faults
 
 # After an error was reported, a server may still carry out the call later. A file that was closed meanwhile is no
@@ -29,9 +30,10 @@ class PassThrough:
 
     use_ns = True
 
-    def __init__(self, folder, faults):
+    def __init__(self, folder, faults, journal=None):
         self._folder = folder
         self._faults = faults
+        self._journal = journal  # what a power loss would leave, if a test asks for that
         self._overdue = []  # calls that were reported as failed, and after how many more each is carried out
         for name in self.CALLS:
             setattr(self, name, self._faulty(name))
@@ -106,6 +108,8 @@ class PassThrough:
     def _mkdir(self, path, mode):
         os.mkdir(path, mode)
         os.chmod(path, mode)
+        if self._journal:
+            self._journal.made(path)
 
     def _rmdir(self, path):
         os.rmdir(path)
@@ -134,6 +138,8 @@ class PassThrough:
     def _create(self, path, mode, fi=None):
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
         os.fchmod(fd, mode & 0o7777)
+        if self._journal:
+            self._journal.made(path)
         return fd
 
     def _open(self, path, flags):
@@ -153,10 +159,14 @@ class PassThrough:
         _forget_cached(path[len(self._folder) :])
 
     def _fsync(self, path, datasync, fh):
-        """Do nothing. Processes die here, but machines do not, and a disk's fsync would take most of a test's time."""
+        """Do nothing, except in tests of a power loss: a disk's fsync would take most of a test's time."""
+        if self._journal:
+            self._journal.synced_file(path, fh)
 
     def _fsyncdir(self, path, datasync, fh):
         """Do nothing, for the same reason."""
+        if self._journal:
+            self._journal.synced_folder(path)
 
     def _release(self, path, fh):
         os.close(fh)
@@ -201,9 +211,10 @@ def serve(folder, at, faults, options):
     import mfusepy
 
     os.umask(0)
+    journal = Journal(**options.pop("journal")) if "journal" in options else None
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     mfusepy.FUSE(
-        PassThrough(folder, Faults(faults)),
+        PassThrough(folder, Faults(faults), journal),
         at,
         foreground=True,
         max_idle_threads=64,

@@ -4,11 +4,11 @@ import os
 
 from cronguard.model.pause import Pause
 from cronguard.model.pauses import Pauses, decode, encode, pauses_key
-from cronguard.model.record import decode as decode_lease
+from cronguard.model.record import is_job
 from cronguard.model.target import JOB, Target
 from cronguard.store.contract import MAX_DATA, Backend, latest
 from cronguard.store.update import update
-from cronguard.system.errors import StoreRefusedError, UsageError
+from cronguard.system.errors import UsageError
 
 _NEAR = 5  # names in a message: as many as a person reads
 
@@ -81,7 +81,7 @@ def _check_known(backend: Backend, target: Target, pauses: Pauses | None = None)
 
 def _known(backend: Backend, target: Target) -> set[str]:
     """Return the names of all jobs, or of all namespaces, that have run."""
-    jobs = {entry.key.partition("/")[2] for entry in backend.scan("lease/") if entry.data}
+    jobs = {entry.key.partition("/")[2] for entry in backend.scan("lease/") if is_job(entry.data)}
     return jobs if target.kind == JOB else {job.partition("/")[0] for job in jobs}
 
 
@@ -89,8 +89,4 @@ def _is_there(backend: Backend, target: Target) -> bool:
     """Return whether a job has a lease that the cached listing of a network file system does not show yet."""
     if target.kind != JOB:
         return False
-    key = f"lease/{target.name}"
-    try:
-        return decode_lease(latest(backend, key).data, key) is not None
-    except StoreRefusedError:
-        return True  # damaged, but it exists
+    return is_job(latest(backend, f"lease/{target.name}").data)

@@ -1,7 +1,7 @@
 """Override the holder of a lease: tell it to stop, free the lease, or forget the job."""
 
 from cronguard.model.job import Job
-from cronguard.model.record import Record, decode, encode
+from cronguard.model.record import Record, decode, encode, forgotten
 from cronguard.model.timing import takeover_after
 from cronguard.store.contract import Backend, Entry, latest
 from cronguard.system.clock import Clock
@@ -19,12 +19,16 @@ class HeldError(CronguardError):
 def unlock(backend: Backend, job: Job, clock: Clock, *, force: bool) -> str:
     """Tell the holder to stop at its next renewal; with `force`, free the lease at once. Return what was done.
 
-    Raises UsageError if there is no such job.
+    A holder that has already been told is not told again: each new version makes the other nodes start watching anew,
+    so that unlocks in quick succession would keep a dead holder's lease for ever. Raises UsageError if there is no
+    such job.
     """
     for _ in range(_TRIES):
         entry, record = _read(backend, job)
         if not record.is_running:
             return f"{job} is not locked (last: {record.state} on {record.node})"
+        if record.state == "revoked" and not force:
+            return _revoked(job, record)
         wall = clock.wall()
         changed = (
             record.settled("cancelled", None, wall, None) if force else record.next_beat(state="revoked")
@@ -35,7 +39,11 @@ def unlock(backend: Backend, job: Job, clock: Clock, *, force: bool) -> str:
 
 
 def forget(backend: Backend, job: Job, *, force: bool) -> str:
-    """Remove the job's queues and its record, with history and token. A running job needs `force`."""
+    """Remove the job's queues and its record with the history; return what was done. A running job needs `force`.
+
+    The token is kept: the next run must get a higher one, although the clock of its node may be behind. Raises
+    UsageError if there is no such job.
+    """
     for _ in range(_TRIES):
         entry, record = _read(backend, job)
         if record.is_running and not force:
@@ -43,9 +51,9 @@ def forget(backend: Backend, job: Job, *, force: bool) -> str:
                 f"{job} is running on {record.node} (pid {record.pid})",
                 f"stop it first: cronguard unlock {job}; if {record.node} is dead: cronguard unlock --force {job}",
             )
-        if backend.swap(entry, b""):
+        if backend.swap(entry, encode(forgotten(record))):
             _forget_queues(backend, job)
-            return f"{job} is forgotten"
+            return f"{job} is forgotten{_at_risk(record) if record.is_running else ''}"
     raise _too_busy(job)
 
 
@@ -76,9 +84,13 @@ def _revoked(job: Job, record: Record) -> str:
 
 
 def _freed(job: Job, record: Record) -> str:
+    return f"{job} is free{_at_risk(record)}"
+
+
+def _at_risk(record: Record) -> str:
     return (
-        f"{job} is free; if it still runs on {record.node} (pid {record.pid}), it is stopped there at its next "
-        "renewal; until then two may run at once"
+        f"; if it still runs on {record.node} (pid {record.pid}), it is stopped there at its next renewal; until then "
+        "two may run at once"
     )
 
 

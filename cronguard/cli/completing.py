@@ -29,9 +29,11 @@ def _completion(names: Names) -> Callable[[click.Context, click.Parameter, str],
 
 def _jobs(backend: "Backend", incomplete: str) -> list[str]:
     """Return the jobs; only those of one namespace if it is typed already."""
+    from cronguard.model.record import is_job
+
     ns, slash, _ = incomplete.partition("/")
     found = backend.scan(f"lease/{ns}/" if slash else "lease/")
-    return [entry.key.partition("/")[2] for entry in found if entry.data]
+    return [entry.key.partition("/")[2] for entry in found if is_job(entry.data)]
 
 
 def _namespaces(backend: "Backend", _incomplete: str) -> list[str]:

@@ -84,7 +84,10 @@ def judge_overdue(leases: Iterable[Lease]) -> Finding:
         return ok("overdue", "no holder has stopped renewing its lease")
     job, record, age = overdue[0]
     told = f"{job}: {record.node} has not renewed the lease for {format_duration(age)}, and no run has taken it over"
-    hint = f"the next run takes it over; if none will come: cronguard unlock --force {job}; see why {record.node} died"
+    hint = (
+        f"the next run takes it over; if none will come: cronguard unlock --force {job}; see what became of pid "
+        f"{record.pid} on {record.node}"
+    )
     return warning("overdue", _and_more(told, overdue), hint)
 
 

@@ -71,7 +71,7 @@ def decide(record: Record | None, ask: Ask, unchanged: float) -> Verdict:
 
     Only `unchanged` decides whether a lease has expired: no wall clock, server time or file time does.
     """
-    if record is None:
+    if record is None or record.is_forgotten:
         return Claim(1)
     verdict = _tick_rule(record, ask)
     if not record.is_running or isinstance(verdict, Skip):

@@ -24,6 +24,18 @@ def lost_to(record: Record | None, run: str) -> Lost:
     """Return how `run` lost its lease, according to the latest record."""
     if record is None:
         return Lost("gone", "the lease's entry has disappeared from the store")
+    if record.is_forgotten:
+        return Lost("gone", "an administrator has made the store forget the job")
     if record.run == run:
-        return Lost(record.state, "an administrator has unlocked the job")
-    return Lost("taken", f"{record.node} holds the lease now (pid {record.pid}, token {record.token})")
+        return Lost(record.state, _ended(record))
+    if record.is_running:
+        return Lost("taken", f"{record.node} holds the lease now (pid {record.pid}, token {record.token})")
+    told = f"{record.node} has run the job since, for tick {record.tick.label}: {record.state} (token {record.token})"
+    return Lost("taken", told)
+
+
+def _ended(record: Record) -> str:
+    """Return how the run's own record ended. Only an administrator cannot know the run's boot time."""
+    if record.is_running or record.ended_boot is None:
+        return "an administrator has unlocked the job"
+    return f"the run has already ended: {record.state}"

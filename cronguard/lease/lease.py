@@ -7,7 +7,7 @@ from cronguard.lease.grant import Grant, Lost, lost_to
 from cronguard.lease.retries import PAUSE, Retries, may_pass
 from cronguard.lease.seen import Sightings
 from cronguard.lease.watching import Watching
-from cronguard.model.record import Record, decode, encode
+from cronguard.model.record import Record, decode_last, encode
 from cronguard.store.contract import Backend, Entry
 from cronguard.system.clock import Clock, check_skew
 from cronguard.system.errors import BackendError, StoreBusyError, StoreForbiddenError, StoreRefusedError
@@ -230,7 +230,7 @@ class Lease:
         return latest, self._decode(latest)
 
     def _decode(self, entry: Entry) -> Record | None:
-        return decode(entry.data, f"{self._ask.job} (version {entry.version})")
+        return decode_last(entry.data, f"{self._ask.job} (version {entry.version})")
 
     def _mine(self) -> tuple[Entry, Record]:
         if self._held is None:

@@ -48,6 +48,11 @@ class Record(NamedTuple):
         return self.state in RUNNING
 
     @property
+    def is_forgotten(self) -> bool:
+        """True for the tombstone of a job that was forgotten (see `forgotten`)."""
+        return not self.run and not self.is_running
+
+    @property
     def identity(self) -> str:
         """A text that is unique among all records ever published."""
         return f"{self.run}:{self.beat}"
@@ -85,6 +90,17 @@ class Record(NamedTuple):
         }
 
 
+def forgotten(record: Record) -> Record:
+    """Return the tombstone of a forgotten job: its token, which the next claim exceeds, and nothing else of note.
+
+    A cronguard that does not know of tombstones reads it as a run that was cancelled at the earliest tick, after which
+    any tick may be claimed. No run has an empty ID.
+    """
+    gone = record.next_beat(state="cancelled", run="", tick=Tick(0), latest=Tick(0), attempt=1)
+    gone = gone._replace(pid=0, user="", program="", ended=record.ended or record.renewed, ended_boot=None)
+    return gone._replace(status=None, succeeded=None, history=(), unknown=())
+
+
 _TICKS = ("tick", "latest")
 _KNOWN = frozenset(Record._fields) - {"unknown"}
 
@@ -96,11 +112,27 @@ def encode(record: Record) -> bytes:
 
 
 def decode(data: bytes, where: str) -> Record | None:
-    """Decode a record; None for no data (never written, or forgotten).
+    """Decode a record; None for no data (never written), and for a job that was forgotten.
 
     Raises StoreRefusedError, naming `where`, for data that this version does not understand.
     """
+    record = decode_last(data, where)
+    return None if record and record.is_forgotten else record
+
+
+def decode_last(data: bytes, where: str) -> Record | None:
+    """Decode the last record of a job, even of a forgotten one: a claim needs its token. Raises as `decode` does."""
     return open_envelope(data, where, _checked)
+
+
+def is_job(data: bytes) -> bool:
+    """Return whether an entry describes a job, to list its name. An entry that cannot be read does."""
+    from cronguard.system.errors import StoreRefusedError
+
+    try:
+        return decode(data, "") is not None
+    except StoreRefusedError:
+        return True
 
 
 def _checked(parsed: dict[str, Any]) -> Record:

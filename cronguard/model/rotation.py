@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from cronguard.model.envelope import Unknown, open_envelope, seal, unknown_fields
 from cronguard.model.job import Job, check_name, is_name
 from cronguard.model.record import Record
-from cronguard.model.tick import Tick
+from cronguard.model.tick import LAST, Tick
 from cronguard.system.errors import UsageError
 
 MOST = 200  # nodes in a queue, which must fit into an entry
@@ -151,4 +151,6 @@ def _checked(parsed: dict[str, Any]) -> Rotation:
     if len(set(names)) < len(names) or not all(map(is_name, names)):
         raise ValueError("it has invalid or repeated node names")
     numbers = {name: int(parsed[name]) for name in ("token", "tick", "due", "sequence")}
+    if not all(-1 <= numbers[name] <= LAST for name in ("tick", "due")):
+        raise ValueError("its tick is not a time")
     return Rotation(places=places, by=str(parsed["by"]), unknown=unknown_fields(parsed, _KNOWN), **numbers)

@@ -4,7 +4,9 @@ import time
 from datetime import datetime
 from typing import NamedTuple
 
-from cronguard.system.errors import UsageError
+from cronguard.system.errors import ConfigError, UsageError
+
+LAST = 253402300740  # 9999-12-31T23:59Z: later years have five digits, and such a label cannot be read back
 
 
 class Tick(NamedTuple):
@@ -19,7 +21,15 @@ class Tick(NamedTuple):
 
     @classmethod
     def of(cls, wall: float) -> "Tick":
-        """Return the tick of the minute that contains this wall-clock time."""
+        """Return the tick of the minute that contains this wall-clock time, in seconds.
+
+        Raises ConfigError for a time before 1970 or after 9999: such a tick has no label that could be read back.
+        """
+        if not 0 <= wall < LAST + 60:
+            raise ConfigError(
+                f"the time {wall:.0f} (seconds since 1970) is not between the years 1970 and 9999",
+                "set this node's clock (chronyc tracking, timedatectl)",
+            )
         return cls(int(wall // 60) * 60)
 
     @classmethod

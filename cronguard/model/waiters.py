@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from cronguard.model.envelope import Unknown, open_envelope, seal, unknown_fields
+from cronguard.model.envelope import Unknown, as_moment, open_envelope, seal, unknown_fields
 from cronguard.model.job import Job
 
 MOST = 200  # runs in a list, which must fit into an entry; later runs wait without a place
@@ -82,7 +82,7 @@ def decode(data: bytes, where: str) -> Waiters | None:
 
 def _checked(parsed: dict[str, Any]) -> Waiters:
     waiting = tuple(
-        Waiter(str(one["run"]), str(one["node"]), int(one["pid"]), float(one["since"]), int(one["beat"]))
+        Waiter(str(one["run"]), str(one["node"]), int(one["pid"]), as_moment(one["since"]), int(one["beat"]))
         for one in parsed["waiting"]
     )
     return Waiters(waiting, str(parsed["by"]), int(parsed["sequence"]), unknown_fields(parsed, _KNOWN))

@@ -1,9 +1,10 @@
 """The nodes of a backend and the queues of its jobs, as rows for people and programs."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from cronguard.model import rotation, waiters
-from cronguard.model.beat import DOWN, PREFIX, UNKNOWN, UP, Beat, decode
+from cronguard.model.beat import DOWN, PREFIX, UNKNOWN, UP, Beat, Opinion, decode
 from cronguard.model.job import Job
 from cronguard.model.record import Record
 from cronguard.model.record import decode as decode_lease
@@ -69,9 +70,10 @@ def _node(beat: Beat, beats: dict[str, Beat], jobs: dict[str, list[str]], wall: 
     recent = {name: opinion for name, opinion in seen.items() if beats[name].is_recent(wall)}
     states = {opinion.state for opinion in recent.values()} - {UNKNOWN}
     verdicts = {name: opinion._asdict() for name, opinion in recent.items()}
+    state = _state(beat, states, wall)
     return {
         "node": beat.node,
-        "state": _state(beat, states, wall),
+        "state": state,
         "beat": beat.wall if beat.beat else None,
         "age": round(wall - beat.wall, 1) if beat.beat else None,
         "every": beat.every if beat.beat else None,
@@ -80,7 +82,7 @@ def _node(beat: Beat, beats: dict[str, Beat], jobs: dict[str, list[str]], wall: 
         "checks": beat.checks,
         "details": beat.details,
         "seen_by": verdicts,
-        "since": max((opinion.since for opinion in recent.values()), default=None),
+        "since": pause.since if pause else _since(state, beat, list(recent.values()), wall),
         "paused": pause._asdict() if pause else None,
         "jobs": jobs.get(beat.node, []),
     }
@@ -95,6 +97,26 @@ def _state(beat: Beat, states: set[str], wall: float) -> str:
     if states:
         return states.pop()
     return (UP if beat.is_fit else DOWN) if beat.beat and beat.is_recent(wall) else UNKNOWN
+
+
+def _since(state: str, beat: Beat, opinions: Sequence[Opinion], wall: float) -> float | None:
+    """Return since when the state has lasted, by wall clocks; None if nobody knows.
+
+    A node that was booted a moment ago has seen nothing earlier, so its `since` only says when it began to look.
+    """
+    if state == "disputed":
+        return max(_first(side, opinions) or 0.0 for side in (UP, DOWN))
+    if state != UP:
+        return _first(state, opinions)
+    seen = [
+        one.since for one in opinions if one.state == UP and one.back is not None
+    ]  # they saw it come back
+    own = [beat.wall - (beat.at - beat.back)] if beat.beat and beat.is_fit and beat.is_recent(wall) else []
+    return max([*seen, *own], default=_first(UP, opinions))
+
+
+def _first(state: str, opinions: Sequence[Opinion]) -> float | None:
+    return min((one.since for one in opinions if one.state == state), default=None)
 
 
 def _lease(backend: Backend, job: str) -> Record | None:

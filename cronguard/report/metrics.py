@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cronguard import __version__
-from cronguard.model.record import Record, decode
+from cronguard.model.record import Record, decode, is_job
 from cronguard.report.counters import Event
 from cronguard.report.exposition import Family, Labels
 from cronguard.report.history import Run, runs
@@ -23,7 +23,7 @@ _OF_JOBS = (
 def facts(backend: Backend) -> list[dict[str, Any]]:
     """Return the facts in the records, a row for each job; the row of an unreadable record has only its names."""
     rows = ((entry.key.split("/", 2)[1:], entry) for entry in backend.scan("lease/"))
-    return [{"labels": labels} | _told(entry.data, entry.key) for labels, entry in rows if entry.data]
+    return [{"labels": labels} | _told(entry.data, entry.key) for labels, entry in rows if is_job(entry.data)]
 
 
 def families(rows: Sequence[Mapping[str, Any]] | None, counts: Mapping[Event, int]) -> Iterable[Family]:

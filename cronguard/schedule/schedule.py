@@ -132,7 +132,8 @@ class Schedule:
         return self._count_before(self.latest_fire(now).wall)
 
     def tick(self, now: float) -> Tick:
-        """Return the tick of a run that the latest fire at `now` started."""
+        """Return the tick of a run that the latest fire at `now` started. Raises ConfigError as `Tick.of` does."""
+        Tick.of(now)  # the calendar of Python ends there too
         return Tick.of(self.latest(now))
 
     def times(self) -> tuple[int, ...]:

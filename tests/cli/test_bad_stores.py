@@ -1,5 +1,6 @@
 import json
 import os
+import time
 
 import pytest
 from nodes import BOUND_BY_MODES, PLAIN, content, record_file, told
@@ -252,6 +253,8 @@ def test_a_refused_store_is_reported_each_time(node, store):
 
 # Clocks
 
+SLICED = ("--schedule", "* * * * *", "--nodes", "2", "--index", "0")
+
 
 @pytest.mark.parametrize("seconds", [3600, -3600])
 def test_a_clock_out_of_bounds_is_reported_with_both_times_and_nothing_runs(node, store, seconds):
@@ -271,6 +274,17 @@ def test_a_clock_that_is_behind_is_reported_and_not_superseded_for_ever(node, ot
 def test_the_bound_of_the_clocks_is_a_setting(node, bound):
     done = node.run(*JOB, how=node.skewed(3600), env={"CRONGUARD_MAX_CLOCK_SKEW": bound})
     assert done.returncode == 0 and node.has_run()
+
+
+@pytest.mark.parametrize("options", [(), ("--schedule", "0 5 * * *"), ("--strategy", "time-slice", *SLICED)])
+@pytest.mark.parametrize("wall", [253402300800, 4e11, -86400])
+def test_a_clock_whose_year_no_tick_can_tell_is_reported_and_the_store_is_left_alone(node, options, wall):
+    node.run(*JOB, "--tick", "2026-01-01T00:00Z")
+    before, _ = content(node.store), node.has_run()
+    how = node.skewed(wall - time.time())
+    done = node.run(*JOB, *options, how=how, env={"CRONGUARD_MAX_CLOCK_SKEW": "off"})
+    told(done, 78, "is not between the years 1970 and 9999")
+    assert not node.has_run() and content(node.store) == before
 
 
 def test_a_clock_within_the_bound_does_not_matter(node):

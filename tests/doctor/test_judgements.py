@@ -5,7 +5,7 @@ import os
 from types import SimpleNamespace
 
 import pytest
-from fakes import ended
+from fakes import ended, record
 
 from cronguard.config.settings import Settings
 from cronguard.doctor.chain import Attempt, End
@@ -13,7 +13,7 @@ from cronguard.doctor.cluster import Me, Trace, judge_heartbeat, judge_machines,
 from cronguard.doctor.configuration import Kept, judge_writers
 from cronguard.doctor.examination import survived
 from cronguard.doctor.finding import is_well
-from cronguard.doctor.jobs import Lease, judge_names
+from cronguard.doctor.jobs import Lease, judge_names, judge_overdue
 from cronguard.doctor.media import judge_home, judge_locks, judge_room, judge_share
 from cronguard.doctor.meeting import Meeting, gather, join, leave, tell
 from cronguard.doctor.share import Folder, judge_access
@@ -280,3 +280,8 @@ def test_a_job_with_two_names_gets_a_hint_that_run_accepts():
     assert found.state == "problem"
     words = found.do.partition("such as ")[2].split()
     assert words == ["--ns", "billing", "--name", "root-dump"]
+
+
+def test_a_lease_that_is_not_renewed_does_not_make_its_node_a_dead_one():
+    finding = judge_overdue([Lease("b/j", record(node="c3", pid=22), 99.0)])
+    assert "pid 22 on c3" in finding.do and "died" not in finding.do

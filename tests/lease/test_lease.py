@@ -20,6 +20,7 @@ from fakes import (
 
 from cronguard.lease.claim import Skip
 from cronguard.lease.grant import Grant, Lost
+from cronguard.model.record import forgotten
 from cronguard.system.errors import BackendError, ConfigError, StoreRefusedError
 from cronguard.turns.turn import Turn
 
@@ -311,6 +312,20 @@ def test_a_holder_finds_out_that_another_took_over(store):
     holder.acquire()
     store.publish(record(token=8))
     assert holder.renew() == Lost("taken", "web2 holds the lease now (pid 22, token 8)")
+
+
+@pytest.mark.parametrize(("left", "detail"), [
+    (ended("failed"), "web2 has run the job since, for tick 2026-11-22T05:30Z: failed (token 7)"),
+    (ended(run="run-a"), "the run has already ended: done"),
+    (ended("cancelled", run="run-a", ended_boot=None), "an administrator has unlocked the job"),
+    (forgotten(ended()), "an administrator has made the store forget the job"),
+    (None, "the lease's entry has disappeared from the store"),
+])  # fmt: skip
+def test_a_holder_is_told_truly_how_it_lost_its_lease(store, left, detail):
+    holder = lease(store)
+    holder.acquire()
+    store.publish(left)
+    assert holder.renew().detail == detail
 
 
 def test_a_holder_finds_out_that_it_was_revoked(store):
@@ -696,3 +711,33 @@ def test_the_strategy_is_asked_again_while_others_have_their_head_start(store, c
 def test_a_held_lease_does_not_depend_on_the_strategy(store):
     store.publish(record())
     assert lease(store, advise=advised(None)).acquire().reason == "held"
+
+
+@pytest.mark.parametrize("found", [record, lambda: forgotten(record(run="run-a"))])
+def test_an_outcome_that_was_lost_is_not_reported_as_written(store, clock, found):
+    mine = lease(store)
+    mine.acquire()
+    store.publish(found())
+    assert mine.settle("done", 0, clock.boot()) is False
+
+
+def test_an_outcome_that_was_written_and_built_on_is_reported_as_written(store, clock):
+    """The answer was lost, and another run has claimed since: the history of its record has the outcome."""
+    mine = lease(store)
+    mine.acquire()
+
+    def lose_the_answer(published):
+        store.after_swap = lambda published: published
+        assert isinstance(lease(store, run="run-c", node="web3", tick=LATER).acquire(), Grant)
+
+    store.after_swap = lose_the_answer
+    assert mine.settle("done", 0, clock.boot()) is True
+    assert store.record().run == "run-c"
+
+
+def test_an_outcome_whose_answer_was_lost_is_reported_as_written(store, clock):
+    mine = lease(store)
+    mine.acquire()
+    store.after_swap = Once(lambda published: None, otherwise=lambda published: published)
+    assert mine.settle("done", 0, clock.boot()) is True
+    assert store.record().state == "done"

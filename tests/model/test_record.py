@@ -180,3 +180,12 @@ def test_a_record_does_not_contain_the_arguments_of_the_command():
 ])  # fmt: skip
 def test_a_revoked_run_counts_as_running_until_it_has_settled(state, is_running):
     assert record(state=state).is_running is is_running
+
+
+@pytest.mark.parametrize("known", [record(), ended()])
+def test_the_history_that_the_next_run_sees_is_never_longer_than_the_limit(known):
+    rows = tuple({"number": number} for number in range(HISTORY))
+    closed = known._replace(history=rows).closed_history()
+    assert len(closed) == HISTORY
+    settled = record(history=rows).settled("done", 0, 1.0, 1.0)
+    assert len(settled.history) == HISTORY and settled.history[-1]["state"] == "done"

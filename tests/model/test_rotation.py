@@ -147,6 +147,13 @@ def test_a_queue_with_a_node_in_two_places_is_refused():
         decode(encode(queue("web1", "web1")), "here")
 
 
+@pytest.mark.parametrize("name", ["tick", "due"])
+@pytest.mark.parametrize("epoch", [-2, 253402300800, 10**30])
+def test_a_queue_whose_tick_is_no_time_is_refused(name, epoch):
+    with pytest.raises(StoreRefusedError, match="its tick is not a time"):
+        decode(encode(queue(*NODES)._replace(**{name: epoch})), "queue/b/j")
+
+
 def test_a_history_row_of_another_program_is_not_a_claim():
     odd = claimed("web1")._replace(
         history=(

@@ -1,3 +1,5 @@
+from math import inf
+
 import pytest
 from fakes import JOB, Store, ask, record
 from hypothesis import given
@@ -44,6 +46,13 @@ def test_a_list_is_read_as_it_was_written(waiting):
 def test_data_that_are_not_a_list_are_refused(data):
     with pytest.raises(StoreRefusedError, match="here"):
         decode(data, "here")
+
+
+@pytest.mark.parametrize("since", [inf, -inf, 1e16])
+def test_a_list_with_an_impossible_time_is_refused(since):
+    waiting = (Waiter("run", "web1", 1, since),)
+    with pytest.raises(StoreRefusedError, match="is not a valid time"):
+        decode(encode(Waiters(waiting, "me", 1)), "waiters/b/j")
 
 
 def test_the_longest_list_fits_into_an_entry():

@@ -46,6 +46,38 @@ def test_a_node_is_what_the_others_say_it_is(store):
     assert set(row) == KEYS and set(row["seen_by"]) == {"web1", "web3"} and row["age"] == 500.0
 
 
+def test_a_state_has_lasted_since_the_first_of_those_who_agree_saw_it(store):
+    first, second = (Opinion("down", at, {"beat": "down"}) for at in (500.0, 900.0))
+    beat(store, "web1", opinions={"web3": first, "web4": first})
+    beat(store, "web2", opinions={"web3": second, "web4": Opinion("up", 700.0, {})})
+    assert {name: rows(store, "web3", "web4")[name]["since"] for name in ("web3", "web4")} == {
+        "web3": 500.0,
+        "web4": 700.0,  # disputed, since the second of the two changed its mind
+    }
+
+
+def test_a_node_is_up_since_its_own_break_ended_or_another_saw_it_come_back(store):
+    wall = store.clock.wall()
+    seen = {"web1": Opinion("up", wall - 5.0, {}), "web2": Opinion("up", wall - 7.0, {}, back=93.0)}
+    beat(store, "web1", at=100.0, back=40.0)
+    beat(store, "web2", at=100.0, back=40.0)
+    beat(store, "web3", opinions=seen, at=100.0, back=60.0)
+    since = {name: row["since"] for name, row in rows(store).items()}
+    assert since == {"web1": wall - 1.0 - 60.0, "web2": wall - 7.0, "web3": wall - 1.0 - 40.0}
+
+
+def test_a_node_that_only_probes_see_is_up_since_the_first_that_saw_it(store):
+    beat(store, "web1", opinions={"db": Opinion("up", 500.0, {"ip": "up"})})
+    beat(store, "web2", opinions={"db": Opinion("up", 900.0, {"ip": "up"})})
+    assert rows(store, "db")["db"]["since"] == 500.0
+
+
+def test_a_paused_node_is_paused_since_its_pause(store):
+    beat(store, "web1", opinions={"web2": opinion("up")})
+    beat(store, "web2", pause=Pause(1234.0, None, "reboot", "me"))
+    assert rows(store)["web2"]["since"] == 1234.0
+
+
 def test_the_opinion_of_a_dead_node_does_not_count(store):
     """web2 is dead, and believed web1 to be down when it died."""
     beat(store, "web1")

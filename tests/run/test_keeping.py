@@ -98,3 +98,12 @@ def test_a_keeper_that_renewed_is_replaced_within_a_second(kept, clock, starts):
     attend(kept, clock, 4.0)
     assert starts[failed] <= renewed_at + 1.0
     assert gaps(starts[failed:]) == [2.0]
+
+
+def test_a_renewal_that_the_guard_reads_after_the_deadline_does_not_count(kept, clock):
+    """The keeper was frozen, or the message was late: by now another node may run the job."""
+    old = kept.deadline
+    clock.advance(RUN_FOR + 1.0)
+    FailingKeeper.words.append({"kind": "granted", "deadline": clock.boot() + RUN_FOR})
+    kept.attend()
+    assert kept.deadline == old

@@ -166,3 +166,18 @@ def test_a_corrupt_note_of_a_stuck_process_does_not_close_the_gate(gate, state, 
 def test_a_holder_with_a_corrupt_note_is_waited_for(state, content):
     fd = lock(state.path("gate", URL), content)
     Gate(state, URL, 30.0, ReleasingClock(lambda: os.close(fd))).enter()
+
+
+def test_a_command_that_only_looks_is_refused_while_a_process_is_stuck_in_the_gate(gate, state):
+    me = stat(os.getpid())
+    fd = lock(state.path("gate", URL), f"{me.pid} {me.start} 969.00")
+    with pytest.raises(BackendError, match=f"process {me.pid} of this node is still waiting"):
+        gate().check()
+    os.close(fd)
+
+
+def test_a_command_that_only_looks_does_not_wait_for_a_process_that_may_still_be_answered(gate, clock):
+    gate().check()
+    gate().enter()
+    gate().check()
+    assert clock.boot() == 1000.0

@@ -66,3 +66,10 @@ def test_wall_time_is_seconds_since_1970(monkeypatch):
 
 def test_sleeping_for_a_negative_time_returns_at_once():
     Clock().sleep(-5)
+
+
+def test_boot_time_is_not_the_clock_that_stops_during_suspend(monkeypatch):
+    """Without a suspend, both clocks show the same."""
+    shown = {time.CLOCK_BOOTTIME: 5000.0, time.CLOCK_MONOTONIC: 400.0}
+    monkeypatch.setattr(time, "clock_gettime", lambda number: shown[number])
+    assert Clock().boot() == 5000.0

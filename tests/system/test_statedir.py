@@ -106,3 +106,12 @@ def test_a_planted_link_or_pipe_is_neither_followed_nor_waited_for(tmp_path, clo
     state.store("seen", "x", b"1")
     Gate(state, "dir:/a", 1.0, clock).enter()
     assert target.read_bytes() == b"precious"
+
+
+def test_a_reader_never_sees_half_of_what_is_stored(state):
+    """Whoever has opened the old file reads all of it: a file that is written in place is half empty meanwhile."""
+    state.store("seen", "x", b"first")
+    with open(state.path("seen", "x"), "rb") as reader:
+        state.store("seen", "x", b"2")
+        assert reader.read() == b"first"
+    assert state.load("seen", "x") == b"2"

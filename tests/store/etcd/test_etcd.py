@@ -207,3 +207,10 @@ def test_keys_that_cronguard_did_not_create_are_not_shown(backend, store):
         name = f"{store.url.rpartition('/')[2]}/v1/{odd}"
         session.etcd().call(0, "kv/put", {"key": base64.b64encode(name.encode()).decode()})
     assert [entry.key for entry in backend.scan("lease/")] == [KEY]
+
+
+def test_an_entry_that_a_restored_cluster_has_under_the_same_revision_is_not_the_latest(backend):
+    """A cluster restored from a backup counts revisions anew, so another node's entry may have the same one."""
+    entry = publish(backend, b"one")
+    assert backend.swap(entry._replace(data=b"read before the restore"), b"two") is None
+    assert backend.read(KEY)[:3] == entry[:3]

@@ -221,3 +221,12 @@ def test_a_scan_returns_more_entries_than_a_page_holds(store):
     for key in keys:
         publish(backend, b"x", key)
     assert [entry.key for entry in backend.scan("lease/")] == keys
+
+
+def test_an_entry_that_a_fail_over_has_replaced_under_the_same_number_is_not_the_latest(store):
+    """A fail-over may forget a version that somebody has read, and another node may have taken its number since."""
+    backend = store.open()
+    entry = publish(backend, b"one")
+    session.postgres().sql("UPDATE cronguard SET data = 'other'")
+    assert backend.swap(entry, b"two") is None
+    assert backend.read(KEY)[:3] == (KEY, entry.version, b"other")
