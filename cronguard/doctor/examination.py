@@ -20,7 +20,7 @@ from cronguard.heartbeat.heartbeat import machine_id
 from cronguard.store.contract import Backend
 from cronguard.store.gate import Gate
 from cronguard.store.storage import Storage, in_child
-from cronguard.system.clock import boot_id
+from cronguard.system.clock import clock_name
 from cronguard.system.errors import CronguardError, StoreRefusedError
 
 
@@ -91,7 +91,7 @@ def _directory(patient: Patient) -> list[Finding]:
 
 
 def _cluster(patient: Patient) -> list[Finding]:
-    storage, settings, boot = patient.storage, patient.settings, boot_id()
+    storage, settings, boot = patient.storage, patient.settings, clock_name()
     wall, now = storage.clock.wall(), storage.clock.boot()
     me = cluster.Me(settings.node, machine_id(), __version__, boot, wall - now)
     tables = (data for _, data in read_files(patient.config or os.environ.get("CRONGUARD_CONFIG")))

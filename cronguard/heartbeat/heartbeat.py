@@ -13,7 +13,7 @@ from cronguard.model.beat import DOWN, PREFIX, Beat, Opinion, beat_key, decode, 
 from cronguard.store.contract import MAX_DATA, Backend
 from cronguard.store.storage import Storage
 from cronguard.store.update import update
-from cronguard.system.clock import Clock, boot_id
+from cronguard.system.clock import Clock, clock_name
 from cronguard.system.errors import BackendError, ConfigError, StoreRefusedError
 
 _TAKEN = 300.0  # seconds without a heartbeat from another machine with this name, until the name is free
@@ -36,7 +36,7 @@ class Heartbeat:
     ) -> None:
         self._node, self._cluster = node, tuple(name for name in cluster if name != node)
         self._storage, self._config, self._every = storage, config, every
-        self._clock, self._boot = storage.clock, boot_id()
+        self._clock, self._boot = storage.clock, clock_name()
         self._run = os.urandom(8).hex()
 
     def beat(self) -> list[News]:

@@ -11,7 +11,7 @@ from cronguard.model.tick import Tick
 from cronguard.model.timing import Timing
 from cronguard.run.errand import Errand
 from cronguard.run.limits import Limits
-from cronguard.system.clock import Clock, boot_id, process_started
+from cronguard.system.clock import Clock, clock_name, process_started
 from cronguard.system.errors import UsageError
 from cronguard.system.program import find_program
 from cronguard.system.statedir import StateDir
@@ -61,7 +61,7 @@ def _ask(settings: Settings, argv: Sequence[str], user: str, clock: Clock) -> As
         tick=_tick(settings, clock.wall() - (clock.boot() - started), clock),
         run=os.urandom(8).hex(),
         node=settings.node,
-        boot=boot_id(),
+        boot=clock_name(),
         pid=os.getpid(),
         user=user,
         program=os.path.basename(argv[0]),
