@@ -48,7 +48,7 @@ GUARD = names_of(
         "model": "duration envelope job record tick timing",
         "run": "aside endgame environment errand execution guard keeper keeper_process keeping limits mailbox offspring plan process supervisor tree watchdog",
         "store": "contract gate url",
-        "system": "clock errors link linux log proctree program signals statedir stderr user",
+        "system": "clock errors host link linux log proctree program signals statedir stderr user",
         "turns": "preempt turn",
     }
 )

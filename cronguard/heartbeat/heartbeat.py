@@ -15,6 +15,7 @@ from cronguard.store.storage import Storage
 from cronguard.store.update import update
 from cronguard.system.clock import Clock, clock_name
 from cronguard.system.errors import BackendError, ConfigError, StoreRefusedError
+from cronguard.system.host import machine_id
 
 _TAKEN = 300.0  # seconds without a heartbeat from another machine with this name, until the name is free
 _SEPARATOR = " "
@@ -156,14 +157,6 @@ def _fitting(beat: Beat) -> Beat:
         return beat
     short = {node: opinion._replace(paths={}) for node, opinion in beat.opinions.items()}
     return beat._replace(details={}, opinions=short)
-
-
-def machine_id() -> str:
-    """Return an ID that distinguishes two machines with the same node name."""
-    with suppress(OSError), open("/etc/machine-id", encoding="ascii", errors="replace") as file:
-        if name := file.read().strip():
-            return name
-    return os.uname().nodename
 
 
 def read_beats(backend: Backend) -> list[list[Any]]:

@@ -13,6 +13,7 @@ from cronguard.run.errand import Errand
 from cronguard.run.limits import Limits
 from cronguard.system.clock import Clock, clock_name, process_started
 from cronguard.system.errors import UsageError
+from cronguard.system.host import this_host
 from cronguard.system.program import find_program
 from cronguard.system.statedir import StateDir
 from cronguard.system.user import user_name
@@ -71,6 +72,7 @@ def _ask(settings: Settings, argv: Sequence[str], user: str, clock: Clock) -> As
         every_run=settings.every_run,
         wait=settings.wait,
         max_clock_skew=settings.max_clock_skew,
+        host=this_host(),
     )
 
 
