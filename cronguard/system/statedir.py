@@ -5,6 +5,8 @@ import os
 import stat
 from contextlib import suppress
 
+from cronguard.system.errors import ConfigError
+
 _MOST_COUNTERS = 5000  # files: a job whose name changes each time must not fill the disk
 FULL = 65536  # bytes, one for each event: a job that runs every minute gets there in six weeks
 
@@ -14,7 +16,7 @@ class StateDir:
 
     Without an explicit path, it is `/var/lib/cronguard` for root, otherwise `$XDG_STATE_HOME/cronguard` or
     `~/.local/state/cronguard`. Many machines may share a home directory, so a node's own data are in a subdirectory
-    with the node's name.
+    with the node's name. Raises ConfigError if no path is given and this user has no home directory.
     """
 
     def __init__(self, path: str | None, node: str) -> None:
@@ -38,12 +40,21 @@ class StateDir:
 
     def store(self, kind: str, what: str, data: bytes) -> None:
         """Replace what is stored, completely or not at all. A failure is ignored."""
-        path = self.path(kind, what)
-        aside = f"{path}.{os.getpid()}"
-        with suppress(OSError):
-            with open(self.open(aside, os.O_WRONLY | os.O_TRUNC), "wb") as file:
+        self.write(self.path(kind, what), data)
+
+    def write(self, path: str, data: bytes) -> None:
+        """Replace a file in this directory, completely or not at all. A failure is ignored, and leaves nothing behind.
+
+        Containers can share the directory and have the same process IDs, so the temporary file has a random name.
+        """
+        aside = f"{path}.{os.getpid()}-{os.urandom(4).hex()}"
+        try:
+            with open(self.open(aside, os.O_WRONLY), "wb") as file:
                 file.write(data)
             os.replace(aside, path)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(aside)
 
     def open(self, path: str, flags: int) -> int:
         """Open a file in this directory, and create it if necessary; raises OSError.
@@ -122,5 +133,25 @@ class StateDir:
 def _default() -> str:
     if os.geteuid() == 0:
         return "/var/lib/cronguard"
-    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    return f"{home}/cronguard"
+    path = f"{os.environ.get('XDG_STATE_HOME') or f'{_home()}/.local/state'}/cronguard"
+    if os.path.isabs(path):
+        return path
+    raise ConfigError(
+        f"the state directory {path!r} is not an absolute path",
+        "set HOME and XDG_STATE_HOME to absolute paths, or state_dir in the configuration file",
+    )
+
+
+def _home() -> str:
+    """Return this user's home directory; raises ConfigError if the user has none."""
+    if home := os.environ.get("HOME"):
+        return home
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:
+        raise ConfigError(
+            f"there is no place for the state directory: HOME is not set, and UID {os.geteuid()} has no passwd entry",
+            "set HOME, or state_dir in the configuration file",
+        ) from None
