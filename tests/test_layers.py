@@ -54,7 +54,7 @@ GUARD = names_of(
 )
 KEEPER = names_of(
     {
-        "store.files": "directory fileport localport share versioned",
+        "store.files": "directory fileport localport marker share versioned",
         "store.shared": "polling",
     }
 )

@@ -71,7 +71,7 @@ def _state(patient: Patient) -> list[Finding]:
     try:
         found = in_child(lambda: judge_state(storage.state, patient.places), storage.timeout, storage.clock)
     except TimeoutError:
-        told = f"{storage.state.root} does not answer"
+        told = f"{storage.state.base} does not answer"
         return [problem("state-folder", told, "check whether its disk hangs (dmesg, df)")]
     return _findings(found)
 

@@ -25,11 +25,11 @@ from cronguard.doctor.visits import leave as visit
 from cronguard.model.beat import Beat
 from cronguard.model.record import encode as encode_record
 from cronguard.store.contract import MAX_DATA, Entry
-from cronguard.store.files.mounts import Mount
 from cronguard.store.gate import try_lock
 from cronguard.store.memory import MemoryBackend
 from cronguard.system.clock import Clock
 from cronguard.system.errors import BackendError, StoreRefusedError
+from cronguard.system.mounts import Mount
 
 ME = Me("web1", "m1", "1.0", "boot/time", 1000.0)
 
@@ -62,7 +62,7 @@ def test_a_share_is_judged_by_its_mount(found, state):
     ("kind", "state"), [("ext4", "ok"), ("tmpfs", "ok"), ("nfs4", "warning"), ("fuse.sshfs", "warning")]
 )
 def test_a_state_directory_belongs_on_a_local_disk(kind, state):
-    assert judge_home("/var/lib/cronguard", mount(kind)).state == state
+    assert judge_home("/var/lib/cronguard", mount(kind), "/var/lib/cronguard").state == state
 
 
 @pytest.mark.parametrize(
