@@ -48,13 +48,13 @@ GUARD = names_of(
         "model": "duration envelope job record tick timing",
         "run": "aside clean counting endgame environment errand execution guard keeper keeper_process keeping leftovers limits mailbox note offspring plan process supervisor tree watchdog",
         "store": "contract gate tidier url",
-        "system": "clock descriptors errors link linux log proctree program signals statedir stderr user",
+        "system": "clock descriptors errors host link linux log proctree program signals statedir stderr user",
         "turns": "preempt turn",
     }
 )
 KEEPER = names_of(
     {
-        "store.files": "directory fileport localport share trash versioned",
+        "store.files": "directory fileport localport marker share trash versioned",
         "store.shared": "polling",
     }
 )

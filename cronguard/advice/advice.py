@@ -51,7 +51,8 @@ class Advice:
     def __call__(self, record: Record | None, verdict: Verdict) -> Turn:
         """Return the turn if the lease is free; if it is not, only take a place in the queues.
 
-        Raises BackendError if it cannot be determined whether the job is paused.
+        Raises BackendError if it cannot be determined whether the job is paused, ConfigError if another machine has
+        this node's name.
         """
         is_free = isinstance(verdict, Claim)
         is_queued = STRATEGIES[self._strategy.name] == "queue"
@@ -62,6 +63,8 @@ class Advice:
         if not is_free and (not is_queued or self._queue):
             return wait
         own = self._own_beat()
+        if own and own.is_from_elsewhere(self._ask.boot, self._ask.host.machine):
+            self._refuse_namesake(own)
         if paused := self._paused(own):
             return paused
         answer = self._turn(record, own)
@@ -73,6 +76,11 @@ class Advice:
         """Give up the place in the waiting line, if there is one: this run has stopped waiting."""
         if self._line:
             self._line.leave()
+
+    def _refuse_namesake(self, own: "Beat") -> None:
+        from cronguard.advice.namesake import refuse_namesake
+
+        refuse_namesake(own, self._ask, self._clock)
 
     def _paused(self, own: "Beat | None") -> Turn | None:
         """Return the turn "never" if the node, the namespace or the job is paused, else None.

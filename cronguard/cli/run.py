@@ -84,8 +84,10 @@ def command(
 
 def guard_command(settings: Settings, argv: list[str], *, dry_run: bool = False) -> int:
     """Run the command under the settings, or print what would happen; return the exit status."""
+    from cronguard.run.clean import start_clean
     from cronguard.run.plan import make_plan
 
+    start_clean()
     plan = make_plan(settings, argv, os.environ, Clock())
     if settings.backend is None and not settings.quiet:
         say(_NO_BACKEND)
@@ -108,11 +110,9 @@ def _argv(line: str | None, words: tuple[str, ...]) -> list[str]:
 
 def _run(plan: "Plan", settings: Settings) -> int:
     from cronguard.lease.claim import Skip
-    from cronguard.run.clean import start_clean
     from cronguard.run.guard import Guard
     from cronguard.run.leftovers import report_leftovers
 
-    start_clean()
     log, clock = _log(plan, settings), Clock()
     report_leftovers(plan.errand.state.root, clock, log)
     began = clock.boot()

@@ -14,8 +14,11 @@ def read_files(config: str | None) -> list[tuple[str, dict[str, Any]]]:
 
     Later files take precedence. Raises ConfigError for a file that cannot be read, or if `config` does not exist.
     """
-    files = [(config, True)] if config else [(SYSTEM_FILE, False), (os.path.expanduser(USER_FILE), False)]
-    return [(path, _read_toml(path, is_required)) for path, is_required in files]
+    if config:
+        return [(config, _read_toml(config, is_required=True))]
+    paths = [SYSTEM_FILE, os.path.expanduser(USER_FILE)]
+    # Without a home directory, the user's file would be one below the current directory.
+    return [(path, _read_toml(path, is_required=False)) for path in paths if not path.startswith("~")]
 
 
 def _read_toml(path: str, is_required: bool) -> dict[str, Any]:

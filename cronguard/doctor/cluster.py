@@ -1,4 +1,4 @@
-"""Checks of the nodes: two machines with one name, different versions of cronguard, a missing heartbeat."""
+"""Checks of the nodes: two machines or containers with one name, different versions of cronguard, a missing heartbeat."""
 
 import json
 from collections.abc import Callable, Iterable
@@ -12,6 +12,7 @@ from cronguard.model.beat import PREFIX as BEATS
 from cronguard.model.beat import Beat, beat_key
 from cronguard.model.beat import decode as decode_beat
 from cronguard.model.duration import format_duration
+from cronguard.model.record import Record
 from cronguard.model.record import decode as decode_lease
 from cronguard.store.contract import Backend, Entry
 from cronguard.system.errors import StoreRefusedError
@@ -29,13 +30,17 @@ class Trace(NamedTuple):
 
 
 class Me(NamedTuple):
-    """This machine: `booted` is when it was booted, by the wall clock, and `boot` is the ID of that boot."""
+    """This machine, and the container on it, if any: `boot` is the ID of the boot.
+
+    `begun` is since when the machine or the container has existed, by the wall clock; infinity if unknown.
+    """
 
     node: str
     machine: str
     version: str
     boot: str
-    booted: float
+    begun: float
+    container: str = ""
 
 
 def traces(backend: Backend, me: Me, wall: float) -> list[Trace]:
@@ -68,17 +73,39 @@ def _beats(entry: Entry) -> list[Trace]:
 
 
 def _runs(entry: Entry, me: Me) -> list[Trace]:
-    """Return the trace of a run, which names no machine, only a boot.
+    """Return the trace of a run, which names no machine, only a boot and a container.
 
-    A run under our name that was renewed since our boot, but on another boot, belongs to another machine.
+    A run under our name that was renewed since our boot, but on another boot, belongs to another machine. One that was
+    renewed on our boot, since our container was started, but in another container, belongs to that container.
     """
     record = decode_lease(entry.data, entry.key)
     if not record:
         return []
-    is_mine = record.node == me.node
-    is_other_boot = _kernel(record.boot) != _kernel(me.boot) and record.renewed > me.booted + _SETTLING
-    machine = f"boot {_kernel(record.boot)}" if is_mine and is_other_boot else ""
+    machine = _elsewhere(record, me) if record.node == me.node else ""
     return [Trace(record.node, machine, _writer(entry.data), record.renewed)]
+
+
+def _elsewhere(record: Record, me: Me) -> str:
+    """Return what another machine or container must be called to which the run belongs; "" if it may be our own."""
+    kernel, container = _kernel(record.boot), _container(record.boot)
+    if kernel != _kernel(me.boot):
+        return f"boot {kernel}" if record.renewed > me.begun + _SETTLING else ""
+    if record.renewed <= me.begun or _is_same(container, me.container):
+        return ""
+    return f"container {container}" if container else "this machine, outside of containers"
+
+
+def _container(boot: str) -> str:
+    """Return the container that a record's boot names; "" if the run was outside of containers."""
+    _, mark, rest = boot.partition("/pid:")
+    return f"{mark[1:]}{rest}"
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Return whether two containers may be the same; the name of one that hides its start ends with a random part."""
+    if "?" in one or "?" in other:
+        return one[: one.find("]")] == other[: other.find("]")]
+    return one == other
 
 
 def _kernel(boot: str) -> str:
@@ -92,17 +119,17 @@ def _writer(data: bytes) -> str:
 
 
 def judge_machines(me: Me, found: Iterable[Trace]) -> Finding:
-    """Report names that more than one machine has used within a day."""
+    """Report names that more than one machine, or container of a machine, has used within a day."""
     machines: dict[str, set[str]] = {me.node: {me.machine}}
     for trace in found:
         if trace.machine:
             machines.setdefault(trace.node, set()).add(trace.machine)
     for node, named in sorted(machines.items()):
         if len(named) > 1:
-            told = f"{len(named)} machines use the node name {node}: {', '.join(sorted(named))}"
+            told = f"{len(named)} machines or containers use the node name {node}: {', '.join(sorted(named))}"
             hint = 'set node = "NAME" in the configuration of one; if one no longer exists, wait a day'
             return problem("same-name", told, hint)
-    return ok("same-name", f"no other machine uses the name {me.node}")
+    return ok("same-name", f"no other machine or container uses the name {me.node}")
 
 
 def judge_versions(me: Me, found: Iterable[Trace]) -> Finding:

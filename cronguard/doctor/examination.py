@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import Any, NamedTuple
 
 from cronguard import __version__
@@ -16,13 +17,13 @@ from cronguard.doctor.share import judge_directory
 from cronguard.doctor.state_folder import judge_state
 from cronguard.doctor.store import Answers, judge_answers, root_of, touch
 from cronguard.doctor.surroundings import judge_surroundings
-from cronguard.heartbeat.heartbeat import machine_id
 from cronguard.model.timing import Timing
 from cronguard.store.contract import Backend
 from cronguard.store.gate import Gate
 from cronguard.store.storage import Storage, in_child
-from cronguard.system.clock import boot_id
+from cronguard.system.clock import clock_name
 from cronguard.system.errors import CronguardError, StoreRefusedError
+from cronguard.system.host import machine_id, this_host
 
 
 class Patient(NamedTuple):
@@ -71,7 +72,7 @@ def _state(patient: Patient) -> list[Finding]:
     try:
         found = in_child(lambda: judge_state(storage.state, patient.places), storage.timeout, storage.clock)
     except TimeoutError:
-        told = f"{storage.state.root} does not answer"
+        told = f"{storage.state.base} does not answer"
         return [problem("state-folder", told, "check whether its disk hangs (dmesg, df)")]
     return _findings(found)
 
@@ -94,9 +95,10 @@ def _directory(patient: Patient) -> list[Finding]:
 
 
 def _cluster(patient: Patient) -> list[Finding]:
-    storage, settings, boot = patient.storage, patient.settings, boot_id()
-    wall, now = storage.clock.wall(), storage.clock.boot()
-    me = cluster.Me(settings.node, machine_id(), __version__, boot, wall - now)
+    storage, settings, boot = patient.storage, patient.settings, clock_name()
+    wall, now, host = storage.clock.wall(), storage.clock.boot(), this_host()
+    begun = inf if host.begun is None else wall - (now - host.begun)
+    me = cluster.Me(settings.node, host.machine, __version__, boot, begun, host.container)
     tables = (data for _, data in read_files(patient.config or os.environ.get("CRONGUARD_CONFIG")))
     is_needed = cluster.needs_heartbeat(settings.strategy, tables)
 

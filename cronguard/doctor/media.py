@@ -7,12 +7,11 @@ from contextlib import suppress
 
 from cronguard.doctor.finding import Finding, note, ok, problem, warning
 from cronguard.store.files.fileport import unique
-from cronguard.store.files.mounts import Mount, mount_of
 from cronguard.system.linux import die_with_parent
+from cronguard.system.mounts import Mount, is_remote, mount_of
 from cronguard.system.signals import fork
 
 _NFS = ("nfs", "nfs4")
-_REMOTE = frozenset({"cifs", "smb3", "ceph", "lustre", "glusterfs", "9p", "virtiofs", "vboxsf", "afs"})
 # Room for sixteen versions of a thousand entries of a few KiB each, some of them being written.
 _LEAST_BYTES, _LEAST_FILES = 32 << 20, 5000
 
@@ -38,7 +37,7 @@ def judge_share(path: str, mount: Mount | None) -> Finding:
     if mount.kind in ("tmpfs", "ramfs"):
         told = f"{where}, in this machine's memory: a reboot empties it, and other nodes cannot see it"
         return warning("mount", told, "move it to a disk that all nodes share")
-    if mount.kind in _REMOTE or mount.kind.startswith("fuse"):
+    if is_remote(mount):
         hint = "test it on all nodes at the same time: cronguard doctor --verify --with OTHER,..."
         return note("mount", f"{where}, on which cronguard has not been tested", hint)
     hint = "nothing, if this machine is the file server, or if the disk is shared"
@@ -56,14 +55,16 @@ def _judge_nfs(where: str, options: frozenset[str]) -> Finding:
     )
 
 
-def judge_home(path: str, mount: Mount | None) -> Finding:
-    """Report a state directory that hangs when a file server does."""
-    if mount and (mount.kind in {*_REMOTE, *_NFS} or mount.kind.startswith("fuse")):
+def judge_home(path: str, mount: Mount | None, base: str) -> Finding:
+    """Report a state directory that hangs when a file server does; `base` is the one that is used for caches."""
+    if mount and is_remote(mount):
         told = f"{path} is on {mount.kind} at {mount.point}: if that hangs, so do the processes that must notice it"
+        if base != path:
+            told = f"{path} is on {mount.kind} at {mount.point}, which can hang, so {base} is used instead, except by local"
         return warning(
             "state-mount", told, 'set state_dir = "/var/lib/cronguard", or another directory on a local disk'
         )
-    return ok("state-mount", f"{path} is on {mount.kind if mount else 'a disk'}")
+    return ok("state-mount", f"{path} is on a disk of this machine")
 
 
 def judge_room(name: str, path: str, room: os.statvfs_result) -> Finding:

@@ -5,6 +5,7 @@ from typing import Any
 
 from cronguard.doctor.finding import Finding, ok
 from cronguard.store.contract import Terms, import_backend, scheme_of, storage_errors
+from cronguard.store.files.marker import trace_of_use
 from cronguard.store.files.share import absolute_path
 from cronguard.store.storage import Storage
 from cronguard.system.errors import BackendError, UsageError
@@ -46,10 +47,8 @@ def make_directory(storage: Storage, group: str | None) -> str:
     with storage_errors(path):
         if os.path.isdir(path):
             return f"{path} exists"
-        if storage.state.load("store", storage.url):
-            raise BackendError(
-                f"{path} is gone, but this node has used it", "check that the share is mounted"
-            )
+        if why := trace_of_use(storage.state, storage.url):
+            raise BackendError(f"{path} is gone, but {why}", "check that the share is mounted")
         if not os.path.isdir(os.path.dirname(path)):
             raise BackendError(f"{os.path.dirname(path)} does not exist", "check that the share is mounted")
         os.mkdir(path, _OWN)

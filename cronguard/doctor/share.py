@@ -8,8 +8,9 @@ from typing import NamedTuple
 from cronguard.doctor.finding import Finding, note, ok, problem, warning
 from cronguard.doctor.media import judge_locks, judge_room, judge_share, mounted_at
 from cronguard.store.contract import storage_errors
-from cronguard.store.files.mounts import LONGER, Mount, too_short
+from cronguard.store.files.mounts import LONGER, too_short
 from cronguard.store.gate import try_lock
+from cronguard.system.mounts import Mount
 
 _MOST = 2000  # directories that are checked: a fault in one usually occurs in many
 

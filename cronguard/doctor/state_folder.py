@@ -6,8 +6,9 @@ from contextlib import suppress
 from itertools import islice
 
 from cronguard.doctor.finding import Finding, ok, problem
-from cronguard.doctor.media import judge_home, judge_room, mounted_at
+from cronguard.doctor.media import judge_home, judge_room
 from cronguard.doctor.places import Places
+from cronguard.system.mounts import Mount, remote_mount_of
 from cronguard.system.statedir import StateDir
 
 _MOST = 10_000  # files that are checked: it takes a moment, and a node has fewer
@@ -17,20 +18,25 @@ _HINT = "chown it to the user who runs the jobs, or set state_dir to a directory
 def judge_state(state: StateDir, places: Places) -> list[Finding]:
     """Check the state directory; create it if it is missing, as the first run would."""
     try:
-        os.makedirs(state.root, mode=0o700, exist_ok=True)
+        os.makedirs(state.base, mode=0o700, exist_ok=True)
         state.store("doctor", "", b"1")
         is_kept = state.load("doctor", "") == b"1"
         state.remove("doctor", "")
-        found = os.stat(state.root)
+        found = os.stat(state.base)
     except OSError as error:
-        return [problem("state-folder", f"{error.filename or state.root}: {error.strerror}", _HINT)]
+        return [problem("state-folder", f"{error.filename or state.base}: {error.strerror}", _HINT)]
     if not is_kept:
-        return [problem("state-folder", f"{state.root}: nothing can be stored there", _HINT)]
+        return [problem("state-folder", f"{state.base}: nothing can be stored there", _HINT)]
     return [
-        judge_owner(state.root, found.st_uid, stat.S_IMODE(found.st_mode), os.geteuid()),
-        judge_home(state.root, mounted_at(state.root, places.mounts)),
-        judge_room("state-room", state.root, os.statvfs(state.root)),
+        judge_owner(state.base, found.st_uid, stat.S_IMODE(found.st_mode), os.geteuid()),
+        judge_home(state.root, _remote_mount(state.root, places.mounts), state.base),
+        judge_room("state-room", state.base, os.statvfs(state.base)),
     ]
+
+
+def _remote_mount(path: str, mounts: str) -> Mount | None:
+    with open(mounts, encoding="utf-8", errors="surrogateescape") as file:
+        return remote_mount_of(file.read(), path)
 
 
 def judge_owner(path: str, owner: int, mode: int, me: int) -> Finding:

@@ -17,7 +17,7 @@ from cronguard.doctor.meeting import Meeting, gather, join, leave, tell
 from cronguard.model.duration import format_duration, parse_duration
 from cronguard.store.contract import Terms, open_backend
 from cronguard.store.storage import Storage
-from cronguard.system.clock import Clock, boot_id
+from cronguard.system.clock import Clock, clock_name
 from cronguard.system.errors import BackendError, CronguardError, UsageError
 from cronguard.system.linux import die_with_parent
 from cronguard.system.signals import fork
@@ -57,7 +57,7 @@ def _verified(storage: Storage, meeting: Meeting, seconds: float, folder: str) -
     with _alone(storage.state, meeting.chain):
         begin, met = patient.ask(lambda backend: join(backend, meeting, patience, clock))
         _contend(storage, meeting, seconds, folder)
-        attempts = read_attempts(folder, boot_id())
+        attempts = read_attempts(folder, clock_name())
         parts = patient.ask(lambda backend: tell(backend, meeting, met, attempts))
         end, rows = patient.ask(lambda backend: gather(backend, meeting, met, patience, clock))
         patient.ask(lambda backend: leave(backend, meeting, met, parts, storage.timeout, clock))

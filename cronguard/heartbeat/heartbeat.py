@@ -14,8 +14,9 @@ from cronguard.store.contract import MAX_DATA, Backend
 from cronguard.store.storage import Storage, in_child
 from cronguard.store.tidier import tidy_store
 from cronguard.store.update import update
-from cronguard.system.clock import Clock, boot_id
+from cronguard.system.clock import Clock, clock_name
 from cronguard.system.errors import BackendError, ConfigError, StoreRefusedError
+from cronguard.system.host import machine_id
 
 _TAKEN = 300.0  # seconds without a heartbeat from another machine with this name, until the name is free
 _SEPARATOR = " "
@@ -38,7 +39,7 @@ class Heartbeat:
     ) -> None:
         self._node, self._cluster = node, tuple(name for name in cluster if name != node)
         self._storage, self._config, self._every = storage, config, every
-        self._clock, self._boot = storage.clock, boot_id()
+        self._clock, self._boot = storage.clock, clock_name()
         self._run = os.urandom(8).hex()
 
     def beat(self) -> list[News]:
@@ -165,14 +166,6 @@ def _fitting(beat: Beat) -> Beat:
         return beat
     short = {node: opinion._replace(paths={}) for node, opinion in beat.opinions.items()}
     return beat._replace(details={}, opinions=short)
-
-
-def machine_id() -> str:
-    """Return an ID that distinguishes two machines with the same node name."""
-    with suppress(OSError), open("/etc/machine-id", encoding="ascii", errors="replace") as file:
-        if name := file.read().strip():
-            return name
-    return os.uname().nodename
 
 
 def read_beats(backend: Backend) -> list[list[Any]]:

@@ -7,6 +7,7 @@ from cronguard.model.record import Record
 from cronguard.model.tick import Tick
 from cronguard.model.timing import Timing, takeover_after
 from cronguard.system.clock import Clock
+from cronguard.system.host import Host
 
 MAX_ATTEMPTS = 3  # a job that brings its node down must not bring down one node after another
 _RETRIED = {
@@ -20,7 +21,7 @@ class Ask(NamedTuple):
     """One run's request for a job's lease: who requests it, for which tick, under which rules.
 
     `wait` is how many seconds to watch a held lease. `started` is the boot time at which the requesting process
-    started.
+    started, and `boot` is the name of that clock. Containers of one machine share the clock, but not the `origin`.
     """
 
     job: Job
@@ -37,6 +38,12 @@ class Ask(NamedTuple):
     every_run: bool = False
     wait: float = 0.0
     max_clock_skew: float | None = 300.0
+    host: Host = Host()
+
+    @property
+    def origin(self) -> str:
+        """The name of the boot and, in a container, of the container: where a person can run the line again."""
+        return f"{self.boot}/{self.host.container}" if self.host.container else self.boot
 
 
 class Claim(NamedTuple):
@@ -97,7 +104,7 @@ def first_record(ask: Ask, previous: Record | None, attempt: int, wall: float) -
         latest=max(previous.latest, ask.tick) if previous else ask.tick,
         attempt=attempt,
         node=ask.node,
-        boot=ask.boot,
+        boot=ask.origin,
         pid=ask.pid,
         user=ask.user,
         program=ask.program,
@@ -154,9 +161,11 @@ def _tick_rule(record: Record, ask: Ask) -> Claim | Skip:
 def _asked_again(record: Record, ask: Ask) -> bool:
     """Return whether a person is running the line again by hand, after it ran on this node in the same boot.
 
+    Containers of one machine may have the same node name. A run in another container is not a run by hand: each of
+    them has a cron, and all of them start the line.
     A process that started before the earlier run ended is not a new request: it competed for the same tick.
     """
-    same_node = (record.node, record.boot) == (ask.node, ask.boot)
+    same_node = (record.node, record.boot) == (ask.node, ask.origin)
     return same_node and record.ended_boot is not None and ask.started > record.ended_boot
 
 

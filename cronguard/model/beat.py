@@ -52,6 +52,15 @@ class Beat(NamedTuple):
         """Return whether the entry was written recently, on this boot clock, so that its opinions still count."""
         return self.boot == boot and 0 <= now - self.at <= _STALE_BEATS * self.every + _STALE_MORE
 
+    def is_from_elsewhere(self, boot: str, machine: str) -> bool:
+        """Return whether another machine sent the heartbeat than the one with this boot clock and machine ID.
+
+        Containers of one machine may have machine IDs of their own, and a machine has a new boot ID after each boot. So
+        both must differ.
+        """
+        is_other_boot = self.boot.partition("/")[0] != boot.partition("/")[0]
+        return is_other_boot and bool(machine and self.machine) and self.machine != machine
+
     def is_recent(self, wall: float) -> bool:
         """Return whether the last heartbeat is recent by wall clocks, for people who look at other nodes' heartbeats."""
         return abs(wall - self.wall) <= _STALE_BEATS * self.every + _STALE_MORE

@@ -15,7 +15,7 @@ class Record(NamedTuple):
 
     `beat` counts the records that one run published, so `run` and `beat` together identify a record forever.
     `latest` is the highest tick ever claimed. `tick` is this run's tick; it is lower only if someone reran an old tick
-    by hand. `ended_boot` is on the boot clock that `boot` names. `succeeded` is when a run of the job last succeeded;
+    by hand. `boot` names the boot, its clock and, in a container, the container; `ended_boot` is on that clock. `succeeded` is when a run of the job last succeeded;
     the history forgets that after fifty other outcomes.
     """
 

@@ -8,8 +8,9 @@ from itertools import islice
 from typing import NamedTuple
 
 from cronguard.model.job import is_name
-from cronguard.store.files.mounts import kind_of
+from cronguard.system.mounts import kind_of, mounts_here
 from cronguard.system.statedir import FULL, StateDir
+from cronguard.system.substitute import place_of
 
 # Seconds: a counter that has not grown for so long belongs to a job that no longer exists, not to a quarterly job.
 _FORGOTTEN = 100 * 86400.0
@@ -74,10 +75,12 @@ def _user(uid: int) -> str:
 
 
 def _in_homes(node: str) -> list[str]:
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        mountinfo = file.read()
-    homes = {entry.pw_dir for entry in pwd.getpwall() if entry.pw_uid and os.path.isabs(entry.pw_dir)}
-    folders = (f"{home.rstrip('/')}/.local/state/cronguard/node/{node}/counters" for home in sorted(homes))
+    mountinfo = mounts_here()
+    users = {(entry.pw_dir.rstrip("/"), entry.pw_uid) for entry in pwd.getpwall() if entry.pw_uid}
+    roots = {(f"{home}/.local/state/cronguard", uid) for home, uid in users if os.path.isabs(f"{home}/")}
+    # A home directory on a file server has a substitute on this machine's disk.
+    tops = {root for root, _ in roots} | {place_of(root, uid) for root, uid in roots}
+    folders = (f"{top}/node/{node}/counters" for top in sorted(tops))
     return [folder for folder in folders if _is_here(folder, mountinfo)]
 
 

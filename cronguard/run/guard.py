@@ -110,13 +110,13 @@ class Guard:
     def _write_note(self, leader: "Stat") -> str | None:
         """Leave a note for the next cronguard on this node, in case guard and keeper are killed together."""
         from cronguard.run import note as notes
-        from cronguard.system.clock import boot_id
+        from cronguard.system.clock import clock_name
 
         ask = self._plan.ask
         with suppress(OSError):
             note = notes.Note(
                 str(ask.job), ask.run, leader, leader.session, ask.timing.kill_after,
-                boot_id(), notes.pid_namespace(),
+                clock_name(), notes.pid_namespace(),
             )  # fmt: skip
             if folder := notes.folder_for(self._plan.errand.state.root):
                 self._note, _ = notes.write(folder, note)

@@ -12,7 +12,7 @@ import stat
 from contextlib import suppress
 from typing import NamedTuple
 
-from cronguard.system.clock import boot_id
+from cronguard.system.clock import clock_name
 from cronguard.system.proctree import Stat
 
 _LARGEST = 4096  # bytes
@@ -35,7 +35,7 @@ class Note(NamedTuple):
     @property
     def is_ours(self) -> bool:
         """Whether its numbers are numbers of our own boot and PID namespace."""
-        return (self.boot, self.pids) == (boot_id(), pid_namespace())
+        return (self.boot, self.pids) == (clock_name(), pid_namespace())
 
 
 def pid_namespace() -> str:

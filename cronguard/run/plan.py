@@ -11,8 +11,9 @@ from cronguard.model.tick import Tick
 from cronguard.model.timing import Timing
 from cronguard.run.errand import Errand
 from cronguard.run.limits import Limits
-from cronguard.system.clock import Clock, boot_id, process_started
+from cronguard.system.clock import Clock, clock_name, process_started
 from cronguard.system.errors import UsageError
+from cronguard.system.host import this_host
 from cronguard.system.program import find_program
 from cronguard.system.statedir import StateDir
 from cronguard.system.user import user_name
@@ -63,7 +64,7 @@ def _ask(settings: Settings, argv: Sequence[str], user: str, clock: Clock) -> As
         tick=_tick(settings, clock.wall() - (clock.boot() - started), clock),
         run=os.urandom(8).hex(),
         node=settings.node,
-        boot=boot_id(),
+        boot=clock_name(),
         pid=os.getpid(),
         user=user,
         program=os.path.basename(argv[0]),
@@ -73,6 +74,7 @@ def _ask(settings: Settings, argv: Sequence[str], user: str, clock: Clock) -> As
         every_run=settings.every_run,
         wait=settings.wait,
         max_clock_skew=settings.max_clock_skew,
+        host=this_host(),
     )
 
 

@@ -87,6 +87,11 @@ class Gate:
             _write(fd, f"{row.pid} {row.start} {self._clock.boot():.2f} {_answers(fd)}")
 
     def _lock(self, fd: int) -> None:
+        """Wait for the lock. Where the disk has no locks, or none are left, there is no gate."""
+        with suppress(OSError):
+            self._wait_for(fd)
+
+    def _wait_for(self, fd: int) -> None:
         pause, answers = 0.001, _answers(fd)
         while not try_lock(fd):
             self._check_holder(fd)
@@ -97,7 +102,7 @@ class Gate:
 
     def _check_holder(self, fd: int) -> None:
         """Raise BackendError if the lock's holder has held it too long; a dead holder's note does not count."""
-        note = os.pread(fd, _NOTE, 0)
+        note = _read(fd)
         if row := _living(note):
             with suppress(ValueError, IndexError):
                 if self._clock.boot() - float(note.split()[2]) > self._patience:
@@ -114,13 +119,20 @@ def try_lock(fd: int) -> bool:
 
 
 def _write(fd: int, note: str) -> None:
-    os.pwrite(fd, note.encode().ljust(_NOTE), 0)
+    with suppress(OSError):  # a full disk must not stop a run; without a note, the others wait longer
+        os.pwrite(fd, note.encode().ljust(_NOTE), 0)
+
+
+def _read(fd: int) -> bytes:
+    with suppress(OSError):
+        return os.pread(fd, _NOTE, 0)
+    return b""
 
 
 def _answers(fd: int) -> int:
     """Return how many processes have been answered so far."""
     with suppress(ValueError, IndexError):
-        return int(os.pread(fd, _NOTE, 0).split()[3])
+        return int(_read(fd).split()[3])
     return 0
 
 

@@ -15,7 +15,8 @@ from cronguard.model.rotation import decode as decode_queue
 from cronguard.model.rotation import queue_key
 from cronguard.model.tick import Tick
 from cronguard.store.contract import Entry
-from cronguard.system.errors import BackendError, StoreRefusedError
+from cronguard.system.errors import BackendError, ConfigError, StoreRefusedError
+from cronguard.system.host import Host
 from cronguard.turns.turn import Strategy
 
 FREE, HELD, OVER = Claim(1), Watch(30.0), Skip("already-ran", "")
@@ -296,3 +297,48 @@ def test_the_fair_line_runs_one_after_another_and_nobody_is_lost(clock):
         last = record(run=ready[0])
         del lines[ready[0]]
     assert order == ["run-1", "run-2", "run-3"]
+
+
+HERE = Host("m1")
+
+
+def namesake(store, host=HERE, **facts):
+    """Publish a heartbeat of this node's name from another machine; it was sent a second ago, and every 60 s."""
+    beat(store, **{"machine": "m2", "boot": "boot-9", "wall": store.clock.wall() - 1, "every": 60.0, **facts})
+    return lambda: start(store, host=host)
+
+
+def test_a_run_is_refused_while_another_machine_sends_heartbeats_under_this_nodes_name(store):
+    with pytest.raises(
+        ConfigError, match="also called web1 and sends heartbeats: m2; this one is m1"
+    ) as told:
+        namesake(store)()
+    assert told.value.status == 78
+
+
+@pytest.mark.parametrize(
+    ("host", "facts"),
+    [
+        (HERE, {"machine": "m1"}),  # this machine, before it was booted again
+        (HERE, {"boot": "boot-1/time:[7]"}),  # a container on this machine, with a machine ID of its own
+        (HERE, {"machine": ""}),
+        (
+            Host("m1", "pid:[7]@9", 990.0),
+            {},
+        ),  # a container that was started here just now, and elsewhere before
+        (Host("m1", "pid:[7]?x", None), {}),
+        (Host(), {}),
+    ],
+)
+def test_a_heartbeat_that_may_be_this_machines_or_its_predecessors_refuses_nothing(store, host, facts):
+    assert namesake(store, host, **facts)() == 0.0
+
+
+@pytest.mark.parametrize("age", [71.0, -71.0, 5000.0])
+def test_a_machine_whose_heartbeats_have_ended_no_longer_has_the_name(store, age):
+    assert namesake(store, wall=store.clock.wall() - age)() == 0.0
+
+
+def test_a_run_that_would_skip_anyway_is_not_refused(store):
+    namesake(store)
+    assert advice(store, host=HERE)(ended(), OVER).head_start == 0.0

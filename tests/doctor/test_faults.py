@@ -380,6 +380,15 @@ def test_another_machine_with_this_name_is_found_whatever_it_ran(machine, ground
     assert machine.ill() == expected  # it does not go away when doctor runs again
 
 
+def test_containers_of_one_machine_that_share_a_name_are_found(machine):
+    if not IS_ROOT or subprocess.run(["unshare", "--pid", "--fork", "true"], check=False).returncode:
+        pytest.skip("cannot create a PID namespace here")
+    inside = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+    machine.run("--name", "job", "--", "true", wrapped_by=inside)
+    assert machine.ill() == {"same-name": "problem"}
+    assert machine.ill(wrapped_by=inside) == {}  # it was started later, so the other may be its predecessor
+
+
 def test_a_cron_is_looked_up_in_the_real_process_table(machine, ground):
     if not shutil.which("cron", path="/usr/sbin"):
         pytest.skip("Debian's cron is not installed")

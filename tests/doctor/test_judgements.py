@@ -2,6 +2,7 @@
 
 import json
 import os
+from math import inf
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +10,7 @@ from fakes import ended, record
 
 from cronguard.config.settings import Settings
 from cronguard.doctor.chain import Attempt, End
-from cronguard.doctor.cluster import Me, Trace, judge_heartbeat, judge_machines, judge_versions
+from cronguard.doctor.cluster import Me, Trace, judge_heartbeat, judge_machines, judge_versions, traces
 from cronguard.doctor.configuration import Kept, judge_writers
 from cronguard.doctor.examination import survived
 from cronguard.doctor.finding import is_well
@@ -23,12 +24,13 @@ from cronguard.doctor.verification import judge_chain
 from cronguard.doctor.visits import LATELY, Visits, decode, encode
 from cronguard.doctor.visits import leave as visit
 from cronguard.model.beat import Beat
+from cronguard.model.record import encode as encode_record
 from cronguard.store.contract import MAX_DATA, Entry
-from cronguard.store.files.mounts import Mount
 from cronguard.store.gate import try_lock
 from cronguard.store.memory import MemoryBackend
 from cronguard.system.clock import Clock
 from cronguard.system.errors import BackendError, StoreRefusedError
+from cronguard.system.mounts import Mount
 
 ME = Me("web1", "m1", "1.0", "boot/time", 1000.0)
 
@@ -61,7 +63,7 @@ def test_a_share_is_judged_by_its_mount(found, state):
     ("kind", "state"), [("ext4", "ok"), ("tmpfs", "ok"), ("nfs4", "warning"), ("fuse.sshfs", "warning")]
 )
 def test_a_state_directory_belongs_on_a_local_disk(kind, state):
-    assert judge_home("/var/lib/cronguard", mount(kind)).state == state
+    assert judge_home("/var/lib/cronguard", mount(kind), "/var/lib/cronguard").state == state
 
 
 @pytest.mark.parametrize(
@@ -172,6 +174,41 @@ def test_a_name_belongs_to_one_machine_for_a_day():
         == state(Trace("web2", "m2", "", 1), Trace("web2", "m3", "", 1))
         == "problem"
     )
+
+
+def run_in(boot, begun=1000.0, container="", renewed=1001.0):
+    """Return doctor's verdict on names after a run; doctor is in `container`, which has existed since `begun`."""
+    backend, me = MemoryBackend(Clock()), ME._replace(begun=begun, container=container)
+    over = ended(node="web1", boot=boot, renewed=renewed)
+    assert backend.swap(Entry("lease/billing/invoices", 0, b""), encode_record(over))
+    return judge_machines(me, traces(backend, me, renewed))
+
+
+@pytest.mark.parametrize(
+    ("boot", "container", "is_problem"),
+    [
+        ("boot/time", "", False),
+        ("boot/time/pid:[7]@9", "pid:[7]@9", False),
+        ("boot/time/pid:[8]@9", "pid:[7]@9", True),
+        ("boot/time/pid:[7]@8", "pid:[7]@9", True),
+        ("boot/time/pid:[7]@9", "", True),
+        ("boot/time", "pid:[7]@9", True),
+        ("boot/time/pid:[7]?a", "pid:[7]?b", False),
+        ("boot/time/pid:[8]?a", "pid:[7]?b", True),
+    ],
+)
+def test_containers_that_share_a_name_are_found_in_the_records_of_their_runs(boot, container, is_problem):
+    assert (run_in(boot, container=container).state == "problem") == is_problem
+
+
+def test_a_container_that_ran_before_this_one_was_started_may_be_its_predecessor():
+    assert run_in("boot/time/pid:[8]@9", container="pid:[7]@9", renewed=999.0).state == "ok"
+    assert run_in("boot/time/pid:[8]@9", container="pid:[7]?x", begun=inf).state == "ok"
+
+
+def test_another_boot_counts_only_if_it_was_not_the_one_before():
+    assert run_in("elsewhere", renewed=1061.0).state == "problem"
+    assert run_in("elsewhere", renewed=1059.0).state == "ok"
 
 
 def test_the_newest_trace_of_a_node_shows_its_version():

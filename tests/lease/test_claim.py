@@ -3,8 +3,9 @@ from fakes import EARLIER, LATER, TAKEOVER, TICK, TTL, FakeClock, ask, ended, re
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cronguard.lease.claim import Claim, Skip, Watch, decide, held, looks_abandoned
+from cronguard.lease.claim import Claim, Skip, Watch, decide, first_record, held, looks_abandoned
 from cronguard.model.timing import takeover_after
+from cronguard.system.host import Host
 
 ENDS = ["done", "failed", "timed-out", "lost", "cancelled"]
 RETRIES = ["never", "crashed", "failed"]
@@ -161,6 +162,26 @@ asks = st.builds(
     wait=st.floats(0, 1e6),
     started=st.floats(0, 2000),
 )
+
+
+@pytest.mark.parametrize(
+    ("boot", "claims"),
+    [
+        ("boot-1/pid:[7]@9", True),
+        ("boot-1/pid:[7]@8", False),  # the kernel has used the number again
+        ("boot-1/pid:[6]@9", False),
+        ("boot-1", False),  # the machine itself, or a container of an earlier version
+    ],
+)
+def test_a_run_by_hand_is_one_in_the_same_container(boot, claims):
+    here = ended(node="web1", boot=boot)
+    asking = ask(host=Host("m1", "pid:[7]@9"))
+    assert isinstance(decide(here, asking, 0.0), Claim) == claims
+    assert first_record(asking, None, 1, 0.0).boot == "boot-1/pid:[7]@9"
+
+
+def test_a_record_of_an_earlier_version_counts_for_a_run_by_hand_on_the_machine_itself():
+    assert isinstance(decide(ended(node="web1", boot="boot-1"), ask(host=Host("m1")), 0.0), Claim)
 
 
 @given(records(["running", "revoked"]), asks, st.floats(0, 1e7))

@@ -6,8 +6,8 @@ import pytest
 
 from cronguard.report import counters
 from cronguard.report.counters import Event, counted
-from cronguard.store.files.mounts import kind_of
-from cronguard.system import statedir
+from cronguard.system import statedir, substitute
+from cronguard.system.mounts import kind_of
 from cronguard.system.statedir import FULL, StateDir
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
@@ -132,6 +132,15 @@ def test_root_adds_the_counters_in_users_homes(state, home):
     state.count(*HELD)
     assert of_all(state) == {Event(*HELD, ME): 2}
     assert of_all(state, "web2") == {Event(*HELD, ME): 1}
+
+
+def test_root_adds_the_counters_of_users_whose_homes_are_on_a_file_server(state, home, tmp_path, monkeypatch):
+    monkeypatch.setattr(substitute, "_DISK", str(tmp_path / "tmp"))
+    monkeypatch.setattr(counters, "kind_of", lambda _, path: "nfs4" if "/home/" in f"{path}/" else "ext4")
+    theirs = StateDir(substitute.place_of(f"{home}/.local/state/cronguard", 1000), "web1")
+    for _ in range(3):
+        theirs.count(*HELD)
+    assert of_all(state) == {Event(*HELD, ME): 3}
 
 
 def test_counters_in_homes_are_not_changed(state, home):

@@ -12,7 +12,7 @@ from rig import PROGRAM, tick
 from cronguard.run import note as notes
 from cronguard.run.leftovers import end_leftovers
 from cronguard.system import proctree
-from cronguard.system.clock import Clock, boot_id
+from cronguard.system.clock import Clock, clock_name
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_a_note_of_another_boot_or_pid_namespace_ends_nobody(tmp_path, field, va
     member = Member(tmp_path / "bystander")
     pid = os.posix_spawn(member.command[0], member.command, {**os.environ, "CRONGUARD_RUN": "r1"})
     leader = proctree.stat(pid)
-    note = notes.Note("default/job", "r1", leader, leader.session, 0.0, boot_id(), notes.pid_namespace())
+    note = notes.Note("default/job", "r1", leader, leader.session, 0.0, clock_name(), notes.pid_namespace())
     state = str(tmp_path / "state")
     for kept, ended in ((note._replace(**{field: value}), ()), (note, (pid,))):
         _, fd = notes.write(notes.folder_for(state), kept)

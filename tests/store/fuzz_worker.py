@@ -16,7 +16,7 @@ from cronguard.model.job import Job
 from cronguard.model.tick import Tick
 from cronguard.model.timing import Timing
 from cronguard.store.contract import open_backend
-from cronguard.system.clock import Clock, boot_id
+from cronguard.system.clock import Clock, clock_name
 from cronguard.system.statedir import StateDir
 from cronguard.turns.turn import Strategy
 
@@ -42,7 +42,9 @@ def hold_often(backend, writer, count, log):
     """Claim a job's lease, work for a moment, and settle."""
     clock, dice = Hasty(), random.Random(writer)
     for number in range(count):
-        lease = Lease(backend, _ask(writer, number, clock), clock, Sightings(None, "fuzz", boot_id(), clock))
+        lease = Lease(
+            backend, _ask(writer, number, clock), clock, Sightings(None, "fuzz", clock_name(), clock)
+        )
         grant = lease.acquire()
         assert isinstance(grant, Grant), grant
         log.write(run=number, node=writer, token=grant.token, started=_boot_ns())
@@ -62,7 +64,10 @@ def take_turns(backend, writer, count, log):
         ask = _ask(writer, number, clock)._replace(
             job=ROUND, tick=Tick(60 * (number + 1)), every_run=False, max_clock_skew=None
         )
-        sightings, advice = Sightings(None, "fuzz", boot_id(), clock), Advice(backend, ask, strategy, clock)
+        sightings, advice = (
+            Sightings(None, "fuzz", clock_name(), clock),
+            Advice(backend, ask, strategy, clock),
+        )
         lease = Lease(backend, ask, clock, sightings, advise=advice, patience=24.0)
         grant = lease.acquire()
         if isinstance(grant, Skip):
@@ -84,7 +89,7 @@ def _ask(writer, number, clock):
         tick=Tick.of(clock.wall()),
         run=f"{writer}-{number}",
         node=writer,
-        boot=boot_id(),
+        boot=clock_name(),
         pid=os.getpid(),
         user="app",
         program="true",

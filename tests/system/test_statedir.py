@@ -1,11 +1,20 @@
 import os
+import pwd
 import stat
+import subprocess
+import sys
 
 import pytest
 
 from cronguard.store.gate import Gate
 from cronguard.system import statedir
+from cronguard.system.errors import ConfigError
 from cronguard.system.statedir import StateDir
+
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "true"], check=False).returncode != 0,
+    reason="needs root",
+)
 
 
 def test_stored_data_are_loaded(state):
@@ -91,6 +100,89 @@ def test_files_that_root_creates_in_a_users_directory_belong_to_that_user(tmp_pa
     assert {(path.stat().st_uid, path.stat().st_gid) for path in tmp_path.rglob("*")} == {(54321, 54322)}
 
 
+@needs_root
+def test_a_full_disk_keeps_what_was_stored_and_gains_no_file(tmp_path):
+    script = """
+import os, sys
+from cronguard.system.clock import Clock
+from cronguard.store.gate import Gate
+from cronguard.system.statedir import StateDir
+state = StateDir(sys.argv[1], "web1")
+state.store("seen", "x", b"old")
+def pass_gate():
+    gate = Gate(state, "dir:/a", 1.0, Clock())
+    gate.enter()
+    gate.leave()
+pass_gate()
+with open(f"{sys.argv[1]}/filler", "wb", buffering=0) as file:
+    try:
+        while True:
+            file.write(bytes(4096))
+    except OSError:
+        pass
+def files():
+    return sorted(f"{at}/{name}" for at, _, names in os.walk(sys.argv[1]) for name in names)
+before = files()
+for _ in range(3):
+    state.store("seen", "x", bytes(9000))
+    pass_gate()
+assert state.load("seen", "x") == b"old"
+assert files() == before, files()
+"""
+    inside = 'mount -t tmpfs -o size=64k none "$1" && exec "$2" -c "$3" "$1"'
+    argv = ["unshare", "--mount", "sh", "-ec", inside, "sh", str(tmp_path), sys.executable, script]
+    subprocess.run(argv, check=True)
+
+
+def test_two_containers_with_one_process_id_do_not_write_to_one_temporary_file(state, monkeypatch):
+    """The second one stores while the first one has written half."""
+    names, replace = [], os.replace
+    monkeypatch.setattr(os, "replace", lambda aside, path: names.append(aside) or replace(aside, path))
+    state.store("seen", "x", b"1")
+    state.store("seen", "x", b"2")
+    assert len(set(names)) == 2 and str(os.getpid()) in names[0]
+
+
+@needs_root
+@pytest.mark.parametrize("command", [["run", "--name", "x", "--", "echo", "ran"], ["locks"], ["metrics"]])
+def test_a_user_without_a_home_directory_is_refused_and_no_directory_is_made(tmp_path, command):
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
+    argv = ["unshare", "--user", "--map-user=54321", sys.executable, "-m", "cronguard", *command]
+    done = subprocess.run(argv, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (78, "")
+    assert "HOME is not set, and UID 54321 has no passwd entry" in done.stderr
+    assert os.listdir(tmp_path) == []
+
+
+@needs_root
+def test_a_user_without_a_home_directory_has_no_configuration_file_in_the_current_directory(tmp_path):
+    folder = tmp_path / "~/.config/cronguard"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text("planted")
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
+    env["CRONGUARD_STATE_DIR"] = str(tmp_path / "state")
+    argv = ["unshare", "--user", "--map-user=54321", sys.executable, "-m", "cronguard", "locks"]
+    done = subprocess.run(argv, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("env", [{"HOME": "here"}, {"HOME": "/root", "XDG_STATE_HOME": "here"}])
+def test_a_state_directory_below_the_current_directory_is_refused(monkeypatch, env):
+    monkeypatch.setattr(statedir.os, "geteuid", lambda: 7)
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=r"'here.*' is not an absolute path"):
+        StateDir(None, "web1")
+
+
+def test_a_user_whose_home_is_not_in_the_environment_has_the_one_of_the_passwd_entry(monkeypatch):
+    monkeypatch.setattr(statedir.os, "geteuid", lambda: pwd.getpwnam("daemon").pw_uid)
+    for name in ("HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    assert StateDir(None, "web1").root == f"{pwd.getpwnam('daemon').pw_dir}/.local/state/cronguard"
+
+
 @pytest.mark.parametrize("plant", [os.symlink, lambda _, path: os.mkfifo(path)], ids=["link", "pipe"])
 def test_a_planted_link_or_pipe_is_neither_followed_nor_waited_for(tmp_path, clock, plant):
     """Others may be able to write to the directory. Opening a pipe without a reader would block forever."""
@@ -98,12 +190,10 @@ def test_a_planted_link_or_pipe_is_neither_followed_nor_waited_for(tmp_path, clo
     target.write_bytes(b"precious")
     state = StateDir(str(tmp_path / "state"), "web1")
     counter = f"{state.counters}/run@billing@invoices@done"
-    aside = f"{state.path('seen', 'x')}.{os.getpid()}"
-    for path in (counter, aside, state.path("gate", "dir:/a")):
+    for path in (counter, state.path("gate", "dir:/a")):
         state.make_folder(os.path.dirname(path))
         plant(target, path)
     state.count("run", "billing", "invoices", "done")
-    state.store("seen", "x", b"1")
     Gate(state, "dir:/a", 1.0, clock).enter()
     assert target.read_bytes() == b"precious"
 

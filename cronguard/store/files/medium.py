@@ -8,6 +8,7 @@ from cronguard.store.files import mounts
 from cronguard.store.files.share import Share
 from cronguard.system.clock import Clock
 from cronguard.system.errors import StoreRefusedError
+from cronguard.system.mounts import mount_of
 
 _MOUNTS = "/proc/self/mountinfo"
 _RECOVER_LOST_LOCKS = "/sys/module/nfs/parameters/recover_lost_locks"
@@ -26,5 +27,5 @@ def check_medium(share: Share, clock: Clock, terms: Terms) -> None:
     root = os.path.realpath(share.root)
     if why := mounts.refusal(mountinfo, root, recover):
         raise StoreRefusedError(why, mounts.INSTEAD)
-    if told := mounts.too_short(mounts.mount_of(mountinfo, root), terms.run_for):
+    if told := mounts.too_short(mount_of(mountinfo, root), terms.run_for):
         share.tell_daily(f"{told}; {mounts.LONGER}", terms.warn, clock.wall())

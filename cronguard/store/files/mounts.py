@@ -1,8 +1,6 @@
 """Whether the locks of a mounted file system reach other machines, according to the kernel's list of mounts."""
 
-import re
-from functools import lru_cache
-from typing import NamedTuple
+from cronguard.system.mounts import Mount, mount_of
 
 INSTEAD = "mount it with locks that the server keeps (for NFS: vers=4.2), or use dir:, which needs no locks"
 LONGER = "give the job a ttl of 120 or more, or use dir:"
@@ -22,16 +20,6 @@ _UNSAFE_OPTIONS = {
     "localflock": _HERE_ONLY,  # Lustre
     "localflocks": _HERE_ONLY,  # GFS2 and OCFS2
 }
-
-
-class Mount(NamedTuple):
-    """What the kernel reports about one mount."""
-
-    number: str
-    parent: str
-    point: str
-    kind: str
-    options: frozenset[str]
 
 
 def refusal(mountinfo: str, path: str, recover_lost_locks: str) -> str | None:
@@ -61,17 +49,6 @@ def too_short(mount: Mount | None, run_for: float) -> str | None:
     )
 
 
-def mount_of(mountinfo: str, path: str) -> Mount | None:
-    """Return the mount that holds an absolute path without symbolic links; None if this process sees none."""
-    return _holding(_parse(mountinfo), path)
-
-
-def kind_of(mountinfo: str, path: str) -> str | None:
-    """Return the type of the file system that holds such a path; None if this process sees none."""
-    mount = mount_of(mountinfo, path)
-    return mount.kind if mount else None
-
-
 def _fault(mount: Mount, recover_lost_locks: str) -> str | None:
     if mount.kind.split(".")[0] in ("fuse", "fuseblk") or mount.kind in _LOCAL_TYPES:
         return f"is on {mount.kind}, whose locks may not reach other machines"
@@ -89,39 +66,3 @@ def _nfs_fault(mount: Mount, recover_lost_locks: str) -> str | None:
     if recover_lost_locks.strip() in ("Y", "1"):
         return "is on NFS with nfs.recover_lost_locks=1: a lock that was lost to another node still counts as held"
     return None
-
-
-@lru_cache(maxsize=1)  # many paths are looked up in one text
-def _parse(mountinfo: str) -> tuple[Mount, ...]:
-    """Parse the lines that proc(5) describes. The number of fields before the dash varies."""
-    mounts = []
-    for line in mountinfo.splitlines():
-        about, _, source = line.partition(" - ")
-        number, parent, _, _, point = about.split(" ")[:5]
-        kind, _, options = source.split(" ", 2)
-        mounts.append(Mount(number, parent, _unescaped(point), kind, frozenset(options.split(","))))
-    return tuple(mounts)
-
-
-def _unescaped(text: str) -> str:
-    return re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), text)
-
-
-def _holding(mounts: tuple[Mount, ...], path: str) -> Mount | None:
-    """Follow the path from mount to mount, as the kernel does.
-
-    Choosing the longest mount point would be wrong: a later mount may hide it.
-    """
-    numbers = {mount.number for mount in mounts}
-    holding = None
-    below = [m for m in mounts if m.parent not in numbers or m.parent == m.number]
-    while nearest := min(
-        (m for m in below if _lies_in(path, m.point)), key=lambda m: len(m.point), default=None
-    ):
-        holding = nearest
-        below = [m for m in mounts if m.parent == nearest.number != m.number]
-    return holding
-
-
-def _lies_in(path: str, point: str) -> bool:
-    return f"{path}/".startswith(f"{point.rstrip('/')}/")

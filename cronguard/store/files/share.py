@@ -5,6 +5,7 @@ import stat
 from collections.abc import Callable
 
 from cronguard.store.contract import storage_errors
+from cronguard.store.files.marker import remember, trace_of_use
 from cronguard.system.errors import BackendError, ConfigError, StoreRefusedError
 from cronguard.system.statedir import StateDir
 
@@ -51,8 +52,8 @@ class Share:
 
     def remember(self) -> None:
         """Record that this node has used this store."""
-        if not self._is_remembered and not self._state.load("store", self._url):
-            self._state.store("store", self._url, self._url.encode())
+        if not self._is_remembered:
+            remember(self._state, self._url)
         self._is_remembered = True
 
     def tell_daily(self, text: str, warn: Callable[[str], None], wall: float) -> None:
@@ -64,9 +65,9 @@ class Share:
 
     def refuse_if_emptied(self) -> None:
         """Raise BackendError if a store that this node has used is gone: an unmounted share looks exactly like that."""
-        if self._state.load("store", self._url) and not self._look(self.top):
+        if (why := trace_of_use(self._state, self._url)) and not self._look(self.top):
             raise BackendError(
-                f"{self._where.rstrip('/')}/{os.path.basename(self.top)} is gone, but this node has used it",
+                f"{self._where.rstrip('/')}/{os.path.basename(self.top)} is gone, but {why}",
                 f"check that the share is mounted; if the store was emptied on purpose, run: mkdir {self.top}",
             )
 

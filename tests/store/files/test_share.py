@@ -8,7 +8,11 @@ from stores import KEY, STORES
 from stores import publish as publish_on
 from users import NOBODY, as_user
 
+from cronguard.store.contract import open_backend
+from cronguard.store.files import marker
+from cronguard.system import statedir
 from cronguard.system.errors import BackendError, ConfigError, StoreRefusedError
+from cronguard.system.statedir import StateDir
 
 needs_root = pytest.mark.skipif(
     os.geteuid() != 0, reason="gives directories to other groups and becomes other users"
@@ -76,11 +80,83 @@ def test_an_emptied_store_is_created_again_once_its_directory_exists(shared):
     assert shared.open().read(KEY).version == 1
 
 
-def test_a_node_that_has_not_used_a_store_may_start_it(shared):
-    publish(shared, "web1")
+def start_anew(shared):
+    """Replace the share by an empty one, as if it were not mounted."""
     os.rename(shared.root, f"{shared.root}-old")
     os.mkdir(shared.root)
-    publish(shared, "web2")
+
+
+def publish_from(shared, state_dir):
+    publish_on(open_backend(shared.url, shared.clock, StateDir(str(state_dir), "web2")))
+
+
+def test_a_machine_that_has_not_used_a_store_may_start_it(shared, tmp_path):
+    publish(shared, "web1")
+    start_anew(shared)
+    publish_from(shared, tmp_path / "other-machine")
+
+
+def test_a_node_that_was_renamed_has_still_used_its_stores(shared):
+    publish(shared, "web1")
+    start_anew(shared)
+    with pytest.raises(BackendError, match="is gone, but this node has used it"):
+        publish(shared, "web2")
+
+
+@pytest.fixture
+def state_dir(tmp_path, monkeypatch):
+    """A configured state directory, which is new; the default one is also of this test."""
+    monkeypatch.setattr(statedir, "default_root", lambda: str(tmp_path / "default"))
+    monkeypatch.setattr(marker, "default_root", lambda: str(tmp_path / "default"))
+    return tmp_path / "state"
+
+
+def test_a_new_state_directory_does_not_forget_what_is_in_the_default_one(shared, state_dir):
+    publish_from(shared, state_dir.parent / "default")
+    start_anew(shared)
+    with pytest.raises(BackendError, match="is gone, but this node has used it"):
+        publish_from(shared, state_dir)
+
+
+def test_the_marker_of_an_earlier_version_counts_under_any_nodes_name(shared, state_dir):
+    StateDir(str(state_dir), "web1").store("store", shared.url, shared.url.encode())
+    with pytest.raises(BackendError, match="is gone, but this node has used it"):
+        publish_from(shared, state_dir)
+
+
+@pytest.mark.parametrize("at", ["store", "node", "node/web1/store"])
+def test_a_marker_that_cannot_be_read_may_be_there(shared, state_dir, at):
+    """A link to itself cannot be followed, not even by root; other users meet a directory that is closed to them."""
+    path = state_dir / at
+    path.parent.mkdir(parents=True)
+    path.symlink_to(path)
+    with pytest.raises(BackendError, match="this node may have used it: the state directory cannot be read"):
+        publish_from(shared, state_dir)
+
+
+def test_a_marker_that_was_cut_off_by_a_full_disk_counts(shared, state_dir):
+    publish_from(shared, state_dir)
+    (state_dir / "store" / os.listdir(state_dir / "store")[0]).write_bytes(b"")
+    start_anew(shared)
+    with pytest.raises(BackendError, match="is gone, but this node has used it"):
+        publish_from(shared, state_dir)
+
+
+def test_a_marker_of_another_store_with_the_same_file_name_does_not_count(shared, state_dir):
+    publish_from(shared, state_dir)
+    (state_dir / "store" / os.listdir(state_dir / "store")[0]).write_bytes(b"dir:/another")
+    start_anew(shared)
+    publish_from(shared, state_dir)
+
+
+@needs_root
+def test_the_home_directory_of_another_user_does_not_count(shared, monkeypatch):
+    """As with runuser -u app, which leaves HOME as it was."""
+    home = f"{os.path.dirname(shared.root)}/home"
+    os.mkdir(home, mode=0o700)
+    monkeypatch.setenv("HOME", home)
+    os.chmod(shared.root, 0o777)
+    assert as_user(lambda: publish(shared)) is None
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077, 0o777])
