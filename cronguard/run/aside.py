@@ -36,11 +36,6 @@ def aside(work: Callable[[], None], limit: float) -> int | None:
     return status
 
 
-def leave_behind(pid: int) -> None:
-    """Note that this child could not be killed."""
-    _left.add(pid)
-
-
 def left_behind() -> frozenset[int]:
     """Return the PIDs of the children that still hang: they are not the command's."""
     for pid in tuple(_left):

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from cronguard.run.aside import aside, leave_behind
+from cronguard.run.aside import aside
 from cronguard.store.gate import Gate
 from cronguard.system import proctree
 from cronguard.system.clock import Clock
@@ -27,9 +27,8 @@ class KeeperProcess:
         self._errand = errand
         self._clock = clock
         self.link, theirs = Link.pair()
-        guard = (
-            proctree.me()
-        )  # the keeper is told who its guard is: by the time it asks, its parent may be another
+        # The keeper is told who its guard is: by the time it asks, its parent may be another process.
+        guard = proctree.me()
 
         def keep() -> None:
             from cronguard.run.keeper import Keeper
@@ -73,7 +72,6 @@ class KeeperProcess:
         while self.is_alive() and time.monotonic() < give_up_at:
             time.sleep(0.001)
         if self.is_alive() and (row := self._row):
-            leave_behind(self.pid)
             gate = Gate(self._errand.state, self._errand.url, 0.0, self._clock)
             aside(lambda: gate.mark_stuck(row), _NOTING)
         self.link.close()

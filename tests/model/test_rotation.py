@@ -114,7 +114,8 @@ def test_the_shares_of_the_live_nodes_differ_by_at_most_one_run(alive, ticks):
         tick = Tick(TICK.epoch + 60 * number)
         now = now.following(record(node=runner, token=7 + number, tick=tick))
     assert max(counts.values()) - min(counts.values()) <= 1
-    assert ticks <= MISSES or set(now.nodes) == set(alive)  # the first tick may have been its own turn
+    # A dead node at the end of the queue misses nothing until each live one has had its turn.
+    assert ticks < MISSES + len(alive) or set(now.nodes) == set(alive)
 
 
 @given(

@@ -45,6 +45,8 @@ def wait_for(fact):
 def keeper():
     """Return the first keeper, when the job has been started too."""
     wait_for(lambda: len(children(guard.pid)) == 2)
+    time.sleep(0.05)  # so that this one is younger than the job
+    bystanders.append(subprocess.Popen(["sleep", "600"], start_new_session=True))
     return wait_for(
         lambda: [pid for pid, parent, session, _ in rows() if parent == guard.pid and session == pid]
     )[0]
