@@ -34,6 +34,13 @@ def children(pid):
         return {int(word) for word in file.read().split()}
 
 
+def session(pid):
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return None
+
+
 def wait_for(fact):
     give_up_at = time.monotonic() + 60
     while not (value := fact()):
@@ -64,7 +71,8 @@ def successor():
     time.sleep(1.5)  # a keeper is replaced a second after it was started, at the earliest
     before = children(guard.pid)
     os.kill(first, signal.SIGKILL)
-    while not (fresh := children(guard.pid) - before):  # without a pause: the moment is short
+    # Without a pause: the moment is short. What the first keeper had forked comes to the guard too, and dies.
+    while not (fresh := {pid for pid in children(guard.pid) - before if session(pid) not in (None, first)}):
         pass
     second = fresh.pop()
     os.kill(second, signal.SIGSTOP)
