@@ -73,6 +73,7 @@ class Supervisor:
             for signum in self._signals.receive():
                 self._on_signal(signum)
             self._leader.look()
+            self._note_end()
             lost = self._keeping.attend() if self._keeping else None
             if self._has_come_to_its_end():
                 return self._ending([])
@@ -84,6 +85,10 @@ class Supervisor:
             if not left or self._endgame.is_hopeless:
                 return self._ending(left)
             self._sleep()
+
+    def _note_end(self) -> None:
+        if self._leader.status is not None and self._ended is None:
+            self._ended = self._clock.boot()
 
     def _has_come_to_its_end(self) -> bool:
         """Return whether everything ended by itself.
@@ -133,8 +138,6 @@ class Supervisor:
 
     def _check_timeout(self) -> None:
         now = self._clock.boot()
-        if self._leader.status is not None and self._ended is None:
-            self._ended = now
         if self._limits.timeout is not None and now >= self._began + self._limits.timeout:
             self._stop("timed-out", f"it ran for {self._limits.timeout:g}s", now + self._limits.kill_after)
 
