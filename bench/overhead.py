@@ -1,6 +1,9 @@
 """Measure what cronguard costs before a command that does nothing, compared with alternatives.
 
-    python bench/overhead.py [ROUNDS]
+    python bench/overhead.py [ROUNDS [CHECKOUT]]
+
+With a CHECKOUT of another version of cronguard, its granted and skipped runs are measured beside this one's, both as
+`python -m cronguard`: before and after a change, for example.
 
 Each round measures every line once. The lines are compared by their minimum: wall and CPU time in milliseconds, and the
 ratio of the wall time to that of `import click`.
@@ -26,7 +29,7 @@ HAND_OVERS = 10
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
     with tempfile.TemporaryDirectory() as folder, _lock_host(folder) as host, ExitStack() as servers:
-        contenders = _contenders(folder) | _over_ssh(folder, host)
+        contenders = _contenders(folder) | _over_ssh(folder, host) | _versions(sys.argv[2:3])
         waiting = _on_etcd(contenders, servers)
         best = {name: [float("inf")] * 2 for name in contenders}
         for number in range(rounds):
@@ -62,6 +65,20 @@ def _contenders(folder: str) -> dict[str, tuple[list[str], int]]:
     }
     if flock := shutil.which("flock"):
         lines["flock -n"] = ([flock, "-n", f"{folder}/lock", "true"], 0)
+    return lines
+
+
+def _versions(other: list[str]) -> dict[str, tuple[list[str], int]]:
+    """Return the same lines for another checkout and for this one, started in the same way."""
+    lines: dict[str, tuple[list[str], int]] = {}
+    checkouts = {"other": os.path.abspath(other[0]), "this": os.path.dirname(TESTS)} if other else {}
+    for name, path in checkouts.items():
+        run = ["env", f"PYTHONPATH={path}", PYTHON, "-m", "cronguard", "run", "--name"]
+        lines[f"{name} checkout, granted"] = ([*run, f"{name}-granted", "--every-run", "--", "true"], 0)
+        lines[f"{name} checkout, skipped"] = (
+            [*run, "taken", "--tick", "2026-01-01T00:00Z", "--", "true"],
+            75,
+        )
     return lines
 
 
