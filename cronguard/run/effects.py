@@ -45,6 +45,10 @@ class Kernel(Protocol):
         """Signal a process group."""
         ...
 
+    def marked(self, variable: str, value: str) -> tuple[list[Stat], bool]:
+        """Return them, and whether all processes were looked at."""
+        ...
+
     def carriers(self, variable: str, value: str) -> list[Stat]:
         """Return the processes with this variable in their environment: best effort."""
         ...

@@ -1,5 +1,7 @@
 """The command of a run: starts it with its environment and watches it until it ends."""
 
+import errno
+import os
 import signal
 from collections.abc import Callable, Mapping
 from math import inf
@@ -31,9 +33,14 @@ class Execution:
         self._offspring = Offspring(self._process.pid, proctree, others)
 
     @property
-    def leader(self) -> proctree.Stat | None:
-        """The command's own process, the leader of its process group."""
-        return proctree.stat(self._process.pid)
+    def leader(self) -> proctree.Stat:
+        """The command's own process, the leader of its process group.
+
+        Raises OSError if it cannot be read: then nobody else could kill it, so it must not start.
+        """
+        if row := proctree.stat(self._process.pid):
+            return row
+        raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
 
     def run(
         self,

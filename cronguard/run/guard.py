@@ -82,13 +82,12 @@ class Guard:
     def _run_command(self, keeping: Keeping, grant: "Grant") -> Result:
         try:
             execution = self._prepare(grant.token, keeping.numbers)
+            leader = execution.leader
         except OSError as error:
             keeping.settle("cancelled", None, self._plan.errand.backend_timeout)
             raise no_process(error) from error
-        leader = execution.leader
-        if leader:
-            keeping.guard(leader, self._write_note(leader))
-            self._log("info", "started", token=grant.token, attempt=grant.attempt, pid=leader.pid)
+        keeping.guard(leader, self._write_note(leader))
+        self._log("info", "started", token=grant.token, attempt=grant.attempt, pid=leader.pid)
         ending = execution.run(self._signals, self._clock, self._notice, keeping)
         if failure := execution.failure:
             # Settle it as cancelled, so that another node can try: it may have what the command needs.

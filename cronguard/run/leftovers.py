@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cronguard.run import note as notes
 from cronguard.run.endgame import Endgame
-from cronguard.run.tree import below, credible
+from cronguard.run.tree import below, credible, grouped
 from cronguard.system import proctree
 from cronguard.system.proctree import Stat
 from cronguard.system.stderr import say
@@ -23,15 +23,20 @@ if TYPE_CHECKING:
     from cronguard.system.log import Log
 
 _PATIENCE = 1.0  # seconds of SIGKILL: the new run must not wait for a process that is stuck in the kernel
+_LONGEST = 5.0  # seconds until SIGKILL: the new run, of another job perhaps, has ticks of its own
 _ROUND = 0.05
 
 
 class Ended(NamedTuple):
-    """What became of a dead run: the PIDs that were ended, and those of daemons, which were left alone."""
+    """What became of a dead run: the PIDs that were ended, and those of daemons, which were left alone.
+
+    With `is_all`, nothing of it can be left but these daemons; otherwise the next cronguard has to look again.
+    """
 
     job: str
     ended: tuple[int, ...]
     daemons: tuple[int, ...]
+    is_all: bool = True
 
 
 def report_leftovers(state: str, clock: "Clock", log: "Log") -> None:
@@ -48,24 +53,23 @@ def report_leftovers(state: str, clock: "Clock", log: "Log") -> None:
 
 def end_leftovers(state: str, clock: "Clock", kernel: "Kernel" = proctree) -> list[Ended]:
     """End what dead runs have left. Takes `kill_after` and a second at most for each; usually there is none."""
-    folder = notes.folder_for(state)
-    found = []
-    for name in os.listdir(folder) if folder else []:
-        path = f"{folder}/{name}"
+    found = list[Ended]()
+    for path in notes.written(state):
         if taken := notes.take(path):
             fd, note = taken
             if note and note.is_ours:
                 found.append(_end(note, clock, kernel))
-            with suppress(OSError):
-                os.unlink(path)
+            if note is None or (note.is_ours and found[-1].is_all):
+                with suppress(OSError):
+                    os.unlink(path)
             os.close(fd)
     return [one for one in found if one.ended or one.daemons]
 
 
 def _end(note: "Note", clock: "Clock", kernel: "Kernel") -> Ended:
     endgame, seen = Endgame(_PATIENCE), dict[int, Stat]()
-    own, daemons = left_of(note, kernel)
-    endgame.stop(clock.boot() + note.kill_after)
+    own, daemons, is_all = left_of(note, kernel)
+    endgame.stop(clock.boot() + min(note.kill_after, _LONGEST))
     while own and not endgame.is_hopeless:
         signum = endgame.order(clock.boot())
         for row in own:
@@ -75,23 +79,19 @@ def _end(note: "Note", clock: "Clock", kernel: "Kernel") -> Ended:
             if signum == signal.SIGTERM:
                 kernel.send(row, signal.SIGCONT)  # a stopped process reacts to no other signal
         clock.sleep(_ROUND)
-        own, daemons = left_of(note, kernel)
-    return Ended(note.job, tuple(seen), tuple(row.pid for row in daemons))
+        own, daemons, is_all = left_of(note, kernel)
+    return Ended(note.job, tuple(seen), tuple(row.pid for row in daemons), is_all and not own)
 
 
-def left_of(note: "Note", kernel: "Kernel") -> tuple[list[Stat], list[Stat]]:
-    """Return the run's own processes, and its daemons, which are in sessions of their own.
+def left_of(note: "Note", kernel: "Kernel") -> tuple[list[Stat], list[Stat], bool]:
+    """Return the run's own processes; its daemons, which are in sessions of their own; and whether these are all.
 
     Its own are proved by the mark in their environment, by descent from such a process, or by the command's process
     group; and they are in the session in which the run was started.
     """
     rows = kernel.table()
-    marked = {row.pid: row for row in kernel.carriers("CRONGUARD_RUN", note.run)}
-    leader = note.leader
-    grouped = {
-        pid: row for pid, row in rows.items() if (row.group, row.session) == (leader.pid, note.session)
-    }
-    roots = {**marked, **grouped}
-    found = credible({**roots, **below(rows, roots)}.values(), rows, leader, kernel.me().pid)
+    carriers, is_complete = kernel.marked("CRONGUARD_RUN", note.run)
+    roots = {row.pid: row for row in (*carriers, *grouped(rows, note.leader, note.session))}
+    found = credible({**roots, **below(rows, roots)}.values(), rows, note.leader, kernel.me().pid)
     own = [row for row in found if row.session == note.session]
-    return own, [row for row in found if row.session != note.session]
+    return own, [row for row in found if row.session != note.session], is_complete

@@ -16,6 +16,7 @@ from cronguard.system.clock import clock_name
 from cronguard.system.proctree import Stat
 
 _LARGEST = 4096  # bytes
+_NEW = ".new"  # until it is written and locked, nobody looks at it
 
 
 class Note(NamedTuple):
@@ -48,19 +49,41 @@ def folder_for(state: str) -> str | None:
 
     Runs with different state directories do not know each other.
     """
-    uid = os.getuid()
-    places = ["/run/cronguard"] if uid == 0 else [f"/run/user/{uid}/cronguard", f"/run/lock/cronguard-{uid}"]
-    for place in places:
+    for place in _places():
         with suppress(OSError):
-            for path in (place, f"{place}/{binascii.crc32(os.fsencode(state)):08x}"):
-                _make_own(path, uid)
+            for path in (place, _within(place, state)):
+                _make_own(path, os.getuid())
             return path
     return None
+
+
+def written(state: str) -> list[str]:
+    """Return the paths of all notes. A user who logs in gets another place in /run, so all places are looked at."""
+    found = []
+    for place in _places():
+        with suppress(OSError):
+            for path in (place, _within(place, state)):
+                _check_own(path, os.getuid())
+            found += [f"{path}/{name}" for name in os.listdir(path) if not name.endswith(_NEW)]
+    return found
+
+
+def _places() -> list[str]:
+    uid = os.getuid()
+    return ["/run/cronguard"] if uid == 0 else [f"/run/lock/cronguard-{uid}", f"/run/user/{uid}/cronguard"]
+
+
+def _within(place: str, state: str) -> str:
+    return f"{place}/{binascii.crc32(os.fsencode(state)):08x}"
 
 
 def _make_own(path: str, uid: int) -> None:
     with suppress(FileExistsError):
         os.mkdir(path, 0o700)
+    _check_own(path, uid)
+
+
+def _check_own(path: str, uid: int) -> None:
     found = os.lstat(path)
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != uid or found.st_mode & 0o022:
         raise PermissionError(path)
@@ -72,10 +95,10 @@ def write(folder: str, note: Note) -> tuple[str, int]:
     It is locked before it has its name, so nobody can take it for a dead run's.
     """
     path = f"{folder}/{note.run}"
-    fd = os.open(f"{path}.new", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    fcntl.flock(fd, fcntl.LOCK_SH)
+    fd = os.open(f"{path}{_NEW}", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     os.write(fd, json.dumps(note._asdict()).encode())
-    os.rename(f"{path}.new", path)
+    os.rename(f"{path}{_NEW}", path)
     return path, fd
 
 

@@ -106,7 +106,7 @@ class Process:
         os.setpgid(0, 0)
         os.close(self._go)
         deadline = os.read(self._go_reader, 64)
-        if os.getppid() != self._guard or not deadline:
+        if not deadline or os.getppid() != self._guard:
             os._exit(70)  # the guard is gone, so nothing would renew the lease
         for signum in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them; commands expect the default
             signal.signal(signum, signal.SIG_DFL)

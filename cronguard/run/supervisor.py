@@ -101,7 +101,8 @@ class Supervisor:
 
     def _on_signal(self, signum: signal.Signals) -> None:
         if signum == signal.SIGCHLD:
-            self._offspring.reap()
+            with suppress(OSError):  # no descriptors are left: the end of the next child comes to the same
+                self._offspring.reap()
         elif signum == signal.SIGTSTP:
             self._offspring.signal_group(signum)
             self._stop_oneself()
@@ -143,7 +144,8 @@ class Supervisor:
 
     def _signal_tree(self) -> None:
         if signum := self._endgame.order(self._clock.boot()):
-            self._offspring.signal_tree(signum)
+            with suppress(OSError):  # the group has been signalled; the others will be, in the next round
+                self._offspring.signal_tree(signum)
 
     def _stop(self, cause: str, detail: str, kill_at: float) -> None:
         """Stop the command, once. A lost lease takes priority over a timeout, and may leave less time."""
@@ -152,10 +154,16 @@ class Supervisor:
             self._endgame.stop(kill_at)
 
     def _left(self) -> list[int]:
-        """Return the PIDs of the processes that still have to end."""
+        """Return the PIDs of the processes that still have to end.
+
+        Without a descriptor to look with, something may be left: the leader stands for it until the next look.
+        """
         if self._leader.status is None:
             return [self._leader.pid]
-        return [row.pid for row in self._left_behind()]
+        try:
+            return [row.pid for row in self._left_behind()]
+        except OSError:
+            return [self._leader.pid]
 
     def _left_behind(self) -> list[Stat]:
         ours, daemons = self._offspring.remaining()

@@ -37,9 +37,21 @@ def orphaned(rows: Rows, leader: Stat, seen: Iterable[Stat], me: int) -> list[St
     """
     known = {row.pid: row for row in (*seen, leader)}
     roots = {pid for pid, row in known.items() if (now := rows.get(pid)) and now.start == row.start}
-    roots |= {row.pid for row in rows.values() if (row.group, row.session) == (leader.pid, leader.session)}
+    roots |= {row.pid for row in grouped(rows, leader, leader.session)}
     tree = {pid: rows[pid] for pid in roots} | below(rows, roots)
     return credible(tree.values(), rows, leader, me)
+
+
+def grouped(rows: Rows, leader: Stat, session: int) -> list[Stat]:
+    """Return the members of the leader's process group.
+
+    The kernel gives a PID to nobody else as long as a group has its number. So if the leader's PID has another owner,
+    its group is gone, and a group of that number is another one.
+    """
+    owner = rows.get(leader.pid)
+    if owner and owner.start != leader.start:
+        return []
+    return [row for row in rows.values() if (row.group, row.session) == (leader.pid, session)]
 
 
 def credible(found: Iterable[Stat], rows: Rows, leader: Stat, me: int) -> list[Stat]:

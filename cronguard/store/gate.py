@@ -138,7 +138,7 @@ def _answers(fd: int) -> int:
 
 def _living(note: bytes) -> Stat | None:
     """Return the process that a note starts with (PID and start time), if it is still running."""
-    with suppress(ValueError, IndexError):
+    with suppress(OSError, ValueError, IndexError):
         number, start = int(note.split()[0]), int(note.split()[1])
         row = stat(number)
         return row if row and row.start == start and not row.is_zombie else None

@@ -5,7 +5,6 @@ A process cannot put a time limit on its own calls to a hung disk.
 
 import json
 import os
-import select
 import signal
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,7 +13,8 @@ from cronguard.store.contract import Backend, Terms, open_backend
 from cronguard.store.gate import Gate
 from cronguard.store.url import silent
 from cronguard.system.clock import Clock
-from cronguard.system.errors import CronguardError, as_message, from_message
+from cronguard.system.descriptors import can_read
+from cronguard.system.errors import CronguardError, as_message, from_message, no_process
 from cronguard.system.signals import fork, reap
 from cronguard.system.statedir import StateDir
 
@@ -54,12 +54,17 @@ class Storage(NamedTuple):
 def in_child(work: Callable[[], Any], limit: float, clock: Clock) -> Any:
     """Run `work` in a child process and return its result, which must be serialisable as JSON.
 
-    Raises the cronguard errors that `work` raises. After `limit` seconds the child is killed, or left to the kernel,
+    Raises the cronguard errors that `work` raises, and CommandNotExecutableError if no process can be started. After `limit` seconds the child is killed, or left to the kernel,
     and TimeoutError is raised.
     """
     reader, writer = os.pipe()
-    pid = fork(lambda: _answer(work, writer))
-    os.close(writer)
+    try:
+        pid = fork(lambda: _answer(work, writer))
+    except OSError as error:
+        os.close(reader)
+        raise no_process(error) from error
+    finally:
+        os.close(writer)
     try:
         answer = json.loads(_collect(reader, limit, clock))
     except ValueError:
@@ -96,7 +101,7 @@ def _collect(reader: int, limit: float, clock: Clock) -> bytes:
     give_up_at = clock.boot() + limit
     data = b""
     with open(reader, "rb", buffering=0) as file:
-        while select.select([file], [], [], max(0.0, give_up_at - clock.boot()))[0]:
+        while can_read(reader, give_up_at - clock.boot()):
             more = file.read(65536)
             if not more:
                 break

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 _LARGEST = 16 * 1024
+_LONGEST = 2000  # signs of a text: a server's error can be of any length, and half a message is none
 
 
 def wait_for_any(fds: Iterable[int], timeout: float) -> None:
@@ -39,8 +40,11 @@ class Link:
 
     def send(self, kind: str, **values: Any) -> None:
         """Send a message, or drop it. A closed end is noticed by `receive`, once all its earlier messages are read."""
+        bounded = {
+            name: value[:_LONGEST] if isinstance(value, str) else value for name, value in values.items()
+        }
         with suppress(OSError):
-            self._sock.send(json.dumps({"kind": kind, **values}).encode())
+            self._sock.send(json.dumps({"kind": kind, **bounded}).encode())
 
     def receive(self) -> list[dict[str, Any]]:
         """Return the messages that have arrived."""

@@ -1,13 +1,12 @@
 """The process table: which processes descend from which, and signals that cannot hit a reused process ID."""
 
 import os
-import select
 import signal
 import time
 from contextlib import suppress
 from typing import NamedTuple
 
-from cronguard.system.descriptors import leave_all
+from cronguard.system.descriptors import can_read, leave_all
 from cronguard.system.signals import fork
 
 _SCAN_LIMIT = 1.0  # seconds for reading environments: this can hang on a process that is stuck in the kernel
@@ -29,7 +28,7 @@ def stat(pid: int) -> Stat | None:
     try:
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
             fields = file.read().rpartition(b")")[2].split()
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
         return None
     parent, group, session, threads = int(fields[1]), int(fields[2]), int(fields[3]), int(fields[17])
     is_zombie = fields[0] in (b"Z", b"X") and threads <= 1  # with more, only the first thread has ended
@@ -112,10 +111,15 @@ def _is_still(row: Stat) -> bool:
 
 
 def carriers(variable: str, value: str) -> list[Stat]:
-    """Return the processes whose environment has the variable with this value: best effort, within a second.
+    """Return what `marked` finds, whether that is complete or not."""
+    return marked(variable, value)[0]
 
-    A child process reads the environments, and is left behind if it hangs. Returns nothing if no child can be started.
-    This process is never returned.
+
+def marked(variable: str, value: str) -> tuple[list[Stat], bool]:
+    """Return the processes whose environment has the variable with this value, and whether all were looked at.
+
+    A child process reads the environments for a second at most, and is left behind if it hangs. Finds nothing if no
+    child can be started. This process is never returned.
     """
     fds: tuple[int, ...] = ()
     try:
@@ -124,13 +128,13 @@ def carriers(variable: str, value: str) -> list[Stat]:
     except OSError:
         for fd in fds:
             os.close(fd)
-        return []
+        return [], False
     os.close(writer)
-    found = _collect(reader)
+    found, is_complete = _collect(reader)
     os.kill(pid, signal.SIGKILL)
     reap(pid)
     rows = [row for number, start in found if (row := stat(number)) and row.start == start]
-    return [row for row in rows if row.pid not in (pid, os.getpid())]
+    return [row for row in rows if row.pid not in (pid, os.getpid())], is_complete
 
 
 def _scan(wanted: bytes, writer: int) -> None:
@@ -148,15 +152,13 @@ def _carries(row: Stat, wanted: bytes) -> bool:
     return False
 
 
-def _collect(reader: int) -> list[tuple[int, int]]:
+def _collect(reader: int) -> tuple[list[tuple[int, int]], bool]:
     text, give_up_at = b"", time.monotonic() + _SCAN_LIMIT
     with open(reader, "rb", buffering=0) as file:
-        while (
-            not text.endswith(b".")
-            and select.select([file], [], [], max(0.0, give_up_at - time.monotonic()))[0]
-        ):
+        while not text.endswith(b".") and can_read(reader, give_up_at - time.monotonic()):
             if not (more := file.read(65536)):
                 break
             text += more
     whole = text.split(b" ")[:-1]  # what follows the last blank is the end mark, or half of a row
-    return [(int(pid), int(start)) for pid, _, start in (word.partition(b":") for word in whole)]
+    rows = [(int(pid), int(start)) for pid, _, start in (word.partition(b":") for word in whole)]
+    return rows, text.endswith(b".")

@@ -150,8 +150,9 @@ def test_a_keeper_that_is_stuck_is_not_a_daemon_of_the_unguarded_command(mounted
 def test_a_guard_does_not_wait_for_a_state_directory_on_the_storage_that_hangs(mounted, mount, tmp_path):
     state = {"CRONGUARD_STATE_DIR": str(tmp_path / "mnt" / "state")}
     assert mounted.run("--tick", tick(0), "--", "true", env=state).status == 0
-    run = mounted.start("--ttl", TTL, "--tick", tick(1), "--", "sleep", 600, env=state)
-    mounted.wait_for_state("running")
+    member = Member(tmp_path / "member", "stubborn")
+    run = mounted.start("--ttl", TTL, "--tick", tick(1), "--", *member.command, env=state)
+    member.process()
     mount.faults.set(ALL)
     done = run.end()
     assert done.status == 76

@@ -146,3 +146,35 @@ def test_a_directory_that_another_user_could_have_made_is_not_used(tmp_path):
     (tmp_path / "foreign").mkdir(0o700)
     with pytest.raises(PermissionError):
         notes._make_own(str(tmp_path / "foreign"), os.getuid() + 1)
+
+
+def left_note(tmp_path, run="r1"):
+    """Return a marked process, and the path of the note of a dead run of it."""
+    member = Member(tmp_path / "left")
+    pid = os.posix_spawn(member.command[0], member.command, {**os.environ, "CRONGUARD_RUN": run})
+    leader = proctree.stat(pid)
+    note = notes.Note("default/job", run, leader, leader.session, 0.0, clock_name(), notes.pid_namespace())
+    path, fd = notes.write(notes.folder_for(str(tmp_path / "state")), note)
+    os.close(fd)
+    return pid, path
+
+
+def test_a_note_is_kept_if_not_all_processes_could_be_looked_at(tmp_path, monkeypatch):
+    """As after the lack of memory that killed guard and keeper: the next cronguard has to look again."""
+    pid, path = left_note(tmp_path)
+    state = str(tmp_path / "state")
+    with monkeypatch.context() as refused:
+        refused.setattr(proctree, "marked", lambda *_: ([], False))
+        assert end_leftovers(state, Clock()) == []
+    assert os.path.exists(path)
+    [ended] = end_leftovers(state, Clock())
+    assert ended.ended == (pid,) and not os.path.exists(path)
+    os.waitpid(pid, 0)
+
+
+def test_a_note_that_is_being_written_is_nobodys(tmp_path):
+    folder = notes.folder_for(str(tmp_path / "state"))
+    path = f"{folder}/r2{notes._NEW}"
+    with open(path, "w"):
+        assert notes.written(str(tmp_path / "state")) == []
+    os.unlink(path)

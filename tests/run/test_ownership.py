@@ -79,3 +79,8 @@ def test_neither_process_1_nor_we_nor_our_ancestors_nor_the_dead_are_ever_killed
     found = orphaned(now := {each.pid: each for each in rows}, LEAD, seen, me)
     assert not pids(found) & lineage(now, me)
     assert not any(each.is_zombie or each.start < LEAD.start or each.pid == 1 for each in found)
+
+
+def test_a_group_whose_number_has_another_owner_by_now_is_another_group():
+    rows = table(row(LEADER, 1, start=500), row(40, 1, start=501, group=LEADER))
+    assert orphaned(rows, LEAD, [], ME) == []

@@ -6,13 +6,12 @@ it is looked for wherever this or an earlier version may have put it.
 
 import errno
 import os
-import select
 import signal
 from collections.abc import Callable
 from contextlib import suppress
 
+from cronguard.system.descriptors import can_read, leave_all
 from cronguard.system.errors import ConfigError
-from cronguard.system.linux import die_with_parent
 from cronguard.system.signals import fork, reap
 from cronguard.system.statedir import StateDir, default_root, file_name
 
@@ -97,10 +96,13 @@ def _in_time(work: Callable[[], str]) -> str:
     reader, writer = os.pipe()
     try:
         pid = fork(lambda: _answer(work, writer))
+    except OSError:
+        os.close(reader)
+        raise
     finally:
         os.close(writer)
     try:
-        if not select.select([reader], [], [], _LIMIT)[0]:
+        if not can_read(reader, _LIMIT):
             raise TimeoutError(errno.ETIMEDOUT, "it does not answer")
         mark, _, text = os.read(reader, 4096).decode("utf-8", "replace").partition(" ")
     finally:
@@ -113,11 +115,10 @@ def _in_time(work: Callable[[], str]) -> str:
 
 
 def _answer(work: Callable[[], str], writer: int) -> None:
+    from cronguard.system.linux import die_with_parent  # it costs milliseconds, and is rarely needed
+
     die_with_parent(signal.SIGKILL)
-    for fd in map(int, os.listdir("/proc/self/fd")):  # an open copy of a link would hide its owner's death
-        if fd != writer:
-            with suppress(OSError):
-                os.close(fd)
+    leave_all(but=writer)  # an open copy of a link would hide its owner's death
     try:
         told = f"answer {work()}"
     except OSError as error:
