@@ -49,7 +49,10 @@ def _check_proc() -> None:
 
 def _namespace_of_children() -> str | None:
     """Return the PID namespace of children, None for one without a process 1, which starts with the first child."""
+    name = "pid_for_children"
+    if name not in os.listdir("/proc/self/ns"):  # before Linux 4.12
+        return os.readlink("/proc/self/ns/pid")
     try:
-        return os.readlink("/proc/self/ns/pid_for_children")
+        return os.readlink(f"/proc/self/ns/{name}")
     except FileNotFoundError:
         return None
