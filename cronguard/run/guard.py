@@ -67,9 +67,8 @@ class Guard:
 
     def run_unguarded(self) -> Result:
         """Run without a lease, because the user prefers that to not running at all."""
-        others = (
-            self._keeping.numbers if self._keeping else left_behind
-        )  # a keeper that hangs is not the command's
+        # A keeper that hangs is a child of this process, and not the command's.
+        others = self._keeping.numbers if self._keeping else left_behind
         try:
             execution = self._prepare(None, others)
         except OSError as error:
@@ -91,7 +90,7 @@ class Guard:
         ending = execution.run(self._signals, self._clock, self._notice, keeping)
         if failure := execution.failure:
             # Settle it as cancelled, so that another node can try: it may have what the command needs.
-            self._settled(keeping, ending._replace(was_told=True))
+            self._settled(keeping, ending._replace(was_told=True), is_run=False)
             raise failure
         return self._settled(keeping, ending)
 
@@ -130,8 +129,8 @@ class Guard:
         detail = "the command has finished, but processes that it started are still running"
         self._log("warning", "waiting", detail=detail, pids=pids)
 
-    def _settled(self, keeping: Keeping, ending: "Ending") -> Result:
-        """Settle the lease with the outcome and return the result."""
+    def _settled(self, keeping: Keeping, ending: "Ending", *, is_run: bool = True) -> Result:
+        """Settle the lease with the outcome and return the result. The keeper counts it, if it `is_run`."""
         self._remove_note()
         result = _result(ending)
         if ending.left:
@@ -141,7 +140,7 @@ class Guard:
         limit = self._plan.errand.backend_timeout
         state = "cancelled" if result.word == "revoked" else result.word
         limit = min(limit, _SETTLE_LOST) if state == "lost" else limit
-        if keeping.settle(state, result.status, limit, result.word):
+        if keeping.settle(state, result.status, limit, result.word if is_run else ""):
             return result
         return _more(result, "" if state == "lost" else _UNWRITTEN, keeping.trouble)
 

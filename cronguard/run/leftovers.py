@@ -41,7 +41,10 @@ class Ended(NamedTuple):
 
 def report_leftovers(state: str, clock: "Clock", log: "Log") -> None:
     """End what dead runs have left, and say so: before another run of the job meets it."""
-    for one in end_leftovers(state, clock):
+    found = list[Ended]()
+    with suppress(OSError):  # without a descriptor to look with, the next cronguard will
+        found = end_leftovers(state, clock)
+    for one in found:
         if one.ended:
             pids = " ".join(map(str, one.ended))
             say(f"{one.job}: killed processes {pids}, which a run left when cronguard itself was killed")
