@@ -13,6 +13,7 @@ from contextlib import suppress
 from cronguard.store.contract import Entry
 from cronguard.store.files import trash, versioned
 from cronguard.store.files.directory import DirectoryBackend
+from cronguard.store.files.fileport import STAGING
 from cronguard.store.files.localport import LocalPort
 from cronguard.system.clock import Clock
 from cronguard.system.errors import BackendError
@@ -23,14 +24,18 @@ PROCESSES = 6
 
 
 class DelayedPort(LocalPort):
-    """Makes a process sleep now and then, before a rename or after an unlink."""
+    """Makes a process sleep now and then, before it publishes or after an unlink.
+
+    What is put away goes at once: the longer one process sleeps, the further the others must get meanwhile.
+    """
 
     def __init__(self, root, dice):
         super().__init__(root)
         self._dice = dice
 
     def rename(self, old, new):
-        self._linger()
+        if STAGING in old and trash._PLACE not in new and self._dice.random() < 0.1:
+            time.sleep(0.2)
         super().rename(old, new)
 
     def unlink(self, path):
@@ -47,7 +52,12 @@ class AllRules(DirectoryBackend):
 
 
 class NoSecondLook(DirectoryBackend):
-    """Trusts the rename, and does not check the result after publishing."""
+    """Trusts the rename, and does not check the result after publishing.
+
+    What slow processes prepare is left to them here: if it were removed meanwhile, they could not publish too late.
+    """
+
+    LIFE = 86400.0
 
     def _confirmed(self, entry, data):
         super()._confirmed(entry, data)
@@ -100,7 +110,7 @@ def run(rules, folder, rounds, *, new_keys=False):
 
 
 def _publish(rules, folder, number, rounds, new_keys):
-    versioned.KEPT, trash._LIFE = 2, -1.0
+    versioned.KEPT, trash._LIFE = 2, getattr(rules, "LIFE", -1.0)
     dice = random.Random(number)
     backend = rules.open(f"dir:{folder}/share", Clock(), StateDir(f"{folder}/state", str(number)))
     backend._port = DelayedPort(f"{folder}/share", dice)

@@ -11,7 +11,7 @@ TRIES = 5  # on a busy machine a race may not happen
 def test_with_all_rules_no_version_is_replaced_twice_and_all_can_be_read(tmp_path, new_keys):
     reports = run(AllRules, tmp_path, ROUNDS, new_keys=new_keys)
     assert violations(reports) == []
-    assert sum("id" in report for process in reports for report in process) > ROUNDS
+    assert sum("id" in report for process in reports for report in process) >= ROUNDS
 
 
 @pytest.mark.parametrize(
