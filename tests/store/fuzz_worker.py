@@ -105,7 +105,10 @@ WORK = {"swap": swap_often, "hold": hold_often, "turns": take_turns}
 
 def main(work, url, folder, writer, count):
     """Work on the store that the URL names; the parent starts all contenders at once by closing stdin."""
-    backend = open_backend(url, Hasty(), StateDir(f"{folder}/state", writer))
+    state = StateDir(
+        f"{folder}/state-{writer}", writer
+    )  # each writer is a node: they share nothing but the store
+    backend = open_backend(url, Hasty(), state)
     log = Log(f"{folder}/{writer}.log")
     sys.stdin.read()
     WORK[work](backend, writer, int(count), log)
