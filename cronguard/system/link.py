@@ -64,11 +64,6 @@ class Link:
             messages.append(json.loads(data))
         return messages
 
-    def wait(self, timeout: float) -> None:
-        """Wait until a message has arrived, or for `timeout` seconds."""
-        if self.is_open:
-            wait_for_any([self._sock.fileno()], max(0.0, timeout))
-
     def close(self) -> None:
         """Close this end; the other end notices when it reads."""
         self.is_open = False
